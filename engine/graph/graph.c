@@ -1,0 +1,3 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* WeirGraph: building, asking, sorting, pruning. */
+#include "engine/graph/graph.h"

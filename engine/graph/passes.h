@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The passes that a freshly loaded graph goes through, in this order. */
+#pragma once
+
+#include "engine/graph/shape.h"
+
+G_BEGIN_DECLS
+
+/* fold.c: nodes whose inputs are all constants become constants (weights that are dequantised,
+ * widened, transposed; Constant nodes). Independent of n. */
+bool weir_fold (WeirGraph *graph, WeirEvaluateFn evaluate, GError **error);
+
+/* batch.c: makes the graph run at any n. Declares dim 0 of every input the batch; a file that bakes
+ * 1 into constants (targets of Reshape, sizes of Resize, Expand, Tile …) is rewritten where that is
+ * provably right for shapes: inference at n = 1, 2, 3 must give outputs whose dim 0 is n and whose
+ * other dims do not change. *reason is NULL when the graph batches, else why it must stay at n = 1
+ * (then the graph is as it was; static or arena string). *rewritten tells whether constants were
+ * changed: the caller then proves the values too (a batch [x, y] equals x and y alone). */
+bool weir_batch_rewrite (WeirGraph *graph, WeirEvaluateFn evaluate, const char **reason,
+    bool *rewritten, GError **error);
+
+/* fuse.c: batch norm and per-channel Mul/Add into convolution and Gemm weights; bias; Sigmoid·Mul
+ * into Swish, HardSigmoid·Mul and friends into HardSwish; channel shuffles; activations and residual
+ * Add into post-ops. Results agree with the unfused graph up to rounding. */
+bool weir_fuse (WeirGraph *graph, WeirEvaluateFn evaluate, GError **error);
+
+G_END_DECLS

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* WeirModel: a network loaded, checked and understood: graph, labels, preprocessing, decoder. */
+#pragma once
+
+#include "engine/error.h"
+#include "engine/tensor.h"
+
+G_BEGIN_DECLS
+
+/* Thread-safety: immutable, reference-counted. */
+typedef struct WeirModel WeirModel;
+
+/* Strings as users type them (see the elements' properties of the same names); NULL: from the model. */
+typedef struct WeirModelOptions {
+  const char *labels;          /* file with one a line, or "a,b,c" */
+  const char *decoder;         /* "auto" or a name of weir_decoder_names() */
+  const char *color_format;    /* "rgb", "bgr", "gray" */
+  const char *mean, *scale;    /* "127.5" or "103.53,116.28,123.675" */
+  const char *resize;          /* "stretch", "letterbox-top-left", "letterbox-centre", "crop" */
+  const char *input_shape;     /* "1x3x320x320": pins dynamic height and width */
+} WeirModelOptions;
+
+/* Loads a file (.onnx; a folder with one). `options` may be NULL. Every error is one sentence with file,
+ * cause and what was expected. */
+WeirModel *weir_model_load (const char *path, const WeirModelOptions *options, GError **error);
+WeirModel *weir_model_ref (WeirModel *model);
+void weir_model_unref (WeirModel *model);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (WeirModel, weir_model_unref)
+
+const char *weir_model_path (const WeirModel *model);
+const char *weir_model_name (const WeirModel *model); /* base name without extension */
+uint32_t weir_model_n_inputs (const WeirModel *model);
+uint32_t weir_model_n_outputs (const WeirModel *model);
+/* Names and shapes at n = 1. NULL where k is out of range. */
+const char *weir_model_input (const WeirModel *model, uint32_t k, WeirTensor *shape);
+const char *weir_model_output (const WeirModel *model, uint32_t k, WeirTensor *shape);
+const char *const *weir_model_labels (const WeirModel *model, uint32_t *n_labels);
+/* NULL when it batches; else why it runs one by one. */
+const char *weir_model_batch_limit_reason (const WeirModel *model);
+/* Decoder's name ("raw" where none fits) and why it was chosen. */
+const char *weir_model_decoder (const WeirModel *model, const char **why);
+/* True where the decoder gives objects. */
+bool weir_model_is_detector (const WeirModel *model);
+/* Everything `weir inspect` prints, as a JSON object. Newly allocated. */
+char *weir_model_inspect (const WeirModel *model);
+
+/* NULL-terminated tables of what this build can do. */
+const char *const *weir_decoder_names (void);
+const char *weir_decoder_blurb (const char *name);
+const char *const *weir_operator_names (void);
+
+G_END_DECLS

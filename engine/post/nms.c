@@ -1,0 +1,1 @@
+#include "engine/post/decoder.h"

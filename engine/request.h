@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* WeirRequest: the caller's unit of work: one frame with regions, or tensors; and its results. */
+#pragma once
+
+#include "engine/frame.h"
+#include "engine/result.h"
+#include "engine/session.h"
+
+G_BEGIN_DECLS
+
+/* Thread-safety: one owner at a time: the caller, between submit and done the session. Reused:
+ * results stay valid until weir_request_reset or free. */
+typedef struct WeirRequest WeirRequest;
+
+/* Called once per submit from a worker (or from submit, flush or free), with no lock held. It must not
+ * block and must not submit; it may signal. `error` is NULL unless the whole request failed. */
+typedef void (*WeirDoneFn) (WeirRequest *request, void *user);
+
+typedef struct WeirRequestOptions {
+  float threshold, iou_threshold; /* detect */
+  uint32_t max_detections, top_k;
+  bool attach_tensors;
+} WeirRequestOptions;
+
+#define WEIR_REQUEST_OPTIONS_DEFAULT \
+  { .threshold = 0.5f, .iou_threshold = 0.45f, .max_detections = 200, .top_k = 1 }
+
+WeirRequest *weir_request_new (WeirStream *stream);
+void weir_request_free (WeirRequest *request);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (WeirRequest, weir_request_free)
+/* Empties it for the next use; keeps its memory. */
+void weir_request_reset (WeirRequest *request);
+
+void weir_request_set_options (WeirRequest *request, const WeirRequestOptions *options);
+/* The planes must stay readable until done. */
+void weir_request_set_frame (WeirRequest *request, const WeirFrame *frame);
+/* One item. A region outside the frame fails alone. Returns its index. */
+uint32_t weir_request_add_region (WeirRequest *request, const WeirRegion *region);
+/* Tensor requests: input k with n rows in dim 0 (the same n for every k), plain, f32, f16, u8 or the
+ * model's type; n items. The bytes must stay readable until done. SHAPE errors name both shapes. */
+bool weir_request_set_input (WeirRequest *request, uint32_t k, const WeirTensor *tensor,
+    GError **error);
+/* Keep the outputs as tensors for weir_request_output. */
+void weir_request_keep_outputs (WeirRequest *request, bool keep);
+
+/* Queues all items; blocks while the queue or the stream is full. A request without items is done at
+ * once. False: CANCELLED (flushed, session stopped) or OPTION; done is not called then. */
+bool weir_request_submit (WeirRequest *request, WeirDoneFn done, void *user, GError **error);
+/* The same without blocking: false and *full where there is no room. */
+bool weir_request_try_submit (WeirRequest *request, WeirDoneFn done, void *user, bool *full,
+    GError **error);
+/* Submits and waits. False where any item failed; the first item's error is given. */
+bool weir_request_run (WeirRequest *request, GError **error);
+
+uint32_t weir_request_n_items (const WeirRequest *request);
+/* Result of item i: objects in 0..1 of the frame. Valid after done. */
+const WeirResult *weir_request_result (const WeirRequest *request, uint32_t i);
+/* Output k of all items stacked in dim 0 (with keep_outputs). NULL where k is out of range. */
+const WeirTensor *weir_request_output (const WeirRequest *request, uint32_t k);
+/* Why the request failed as a whole; NULL else. */
+const GError *weir_request_error (const WeirRequest *request);
+/* Submit to done, ns. */
+uint64_t weir_request_latency_ns (const WeirRequest *request);
+
+G_END_DECLS

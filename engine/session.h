@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* WeirSession: one model on one device, shared by every stream that asks for the same: plans, slots,
+ * one bounded queue, workers. WeirStream: one producer of requests (a camera). */
+#pragma once
+
+#include "engine/model.h"
+
+G_BEGIN_DECLS
+
+typedef enum WeirHint { WEIR_HINT_THROUGHPUT = 0, WEIR_HINT_LATENCY } WeirHint;
+
+typedef struct WeirSessionOptions {
+  const char *model;            /* path */
+  WeirModelOptions model_options;
+  const char *device;           /* "CPU" (default when NULL), "REF", "BATCH:CPU(4)", … */
+  const char *precision;        /* "auto" (NULL), "f32", "bf16" */
+  const char *performance_hint; /* "throughput" (NULL), "latency" */
+  const char *config;           /* "KEY=VALUE,KEY=VALUE" in OpenVINO's spelling; NULL */
+  const char *instance;         /* share by name; NULL: share by equality of all options */
+  uint32_t num_requests;        /* 0..1024: items in flight (queued + running); 0 = no hint */
+  uint32_t batch_size;          /* 0..1024: largest batch; 0 = automatic */
+  int32_t batch_timeout_ms;     /* -1 adaptive, 0 never wait */
+  bool disallow_auto_batching;  /* every batch is 1 */
+  bool deterministic;           /* bit-identical results whatever the batch */
+} WeirSessionOptions;
+
+/* Thread-safety: safe, reference-counted. */
+typedef struct WeirSession WeirSession;
+
+/* Loads, or returns the session that exists for these options. The same `instance` with other
+ * options is an OPTION error. */
+WeirSession *weir_session_open (const WeirSessionOptions *options, GError **error);
+WeirSession *weir_session_ref (WeirSession *session);
+/* The last unref stops the workers: in less than one batch. */
+void weir_session_unref (WeirSession *session);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (WeirSession, weir_session_unref)
+
+WeirModel *weir_session_model (const WeirSession *session); /* not a new reference */
+/* Changes that take effect at once. */
+void weir_session_set_num_requests (WeirSession *session, uint32_t num_requests);
+void weir_session_set_batch_timeout (WeirSession *session, int32_t batch_timeout_ms);
+/* How many items to keep in flight so that no worker starves. */
+uint32_t weir_session_optimal_requests (const WeirSession *session);
+
+/* The fields of `stats` (docs/stats in interfaces): read while running at no cost to the hot path. */
+typedef struct WeirStats {
+  char device[64];
+  char precision[8];
+  uint32_t n_streams, num_requests, in_flight;
+  uint32_t batch_max;
+  const char *batch_max_reason;   /* "hint", "model", "memory", "device", "property" */
+  const char *batch_limit_reason; /* of the model; NULL */
+  uint64_t n_items, n_batches;
+  uint64_t batch_histogram[1025]; /* index n */
+  uint64_t cut_full, cut_complete, cut_deadline, cut_idle, cut_drain;
+  uint64_t wait_us_p50, wait_us_p90, wait_us_p99;
+  uint64_t service_us_p50, service_us_p90, service_us_p99;
+  uint64_t latency_us_p50, latency_us_p90, latency_us_p99;
+  uint64_t n_skipped, n_failed, n_retried;
+  uint64_t memory_bytes, busy_us; /* busy: summed service time of the workers */
+  uint32_t n_workers;
+  double load_ms;
+  uint64_t n_loads; /* models compiled by this session: 1 */
+} WeirStats;
+
+void weir_session_stats (WeirSession *session, WeirStats *stats);
+/* The same as a JSON object with `_` in names. Newly allocated. */
+char *weir_stats_to_json (const WeirStats *stats);
+
+/* A producer: fairness and order are per stream. Thread-safety: one thread submits at a time. */
+typedef struct WeirStream WeirStream;
+
+/* max_in_flight: items of this stream queued or running at once; 0 = automatic. `name` is copied. */
+WeirStream *weir_stream_new (WeirSession *session, const char *name, uint32_t max_in_flight);
+/* Waits for its running items; queued ones are cancelled. Holds a session reference until then. */
+void weir_stream_free (WeirStream *stream);
+/* Cancels everything queued: each request's done is called with CANCELLED before it returns, running
+ * ones call theirs later. Wakes a blocked submit, which then fails until weir_stream_resume. */
+void weir_stream_flush (WeirStream *stream);
+void weir_stream_resume (WeirStream *stream);
+/* No more items will come for now: batches need not wait for this stream. The next submit ends it. */
+void weir_stream_drain (WeirStream *stream);
+uint64_t weir_stream_n_items (const WeirStream *stream);
+
+G_END_DECLS

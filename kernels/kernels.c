@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What this CPU can do, less what WEIR_CPU_DISABLE masks. */
+#include "kernels/kernels.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+static bool
+is_disabled (const char *name)
+{
+  const char *list = getenv ("WEIR_CPU_DISABLE");
+  size_t length = strlen (name);
+  while (list && *list) {
+    const char *end = strchr (list, ',');
+    size_t n = end ? (size_t) (end - list) : strlen (list);
+    if (n == length && memcmp (list, name, n) == 0)
+      return true;
+    list = end ? end + 1 : NULL;
+  }
+  return false;
+}
+
+unsigned
+weir_cpu_isa (void)
+{
+  unsigned isa = WEIR_ISA_C;
+#if defined(__x86_64__)
+  __builtin_cpu_init ();
+  if (__builtin_cpu_supports ("avx2") && __builtin_cpu_supports ("fma") && !is_disabled ("avx2"))
+    isa |= WEIR_ISA_AVX2;
+  if (__builtin_cpu_supports ("avx512f") && __builtin_cpu_supports ("avx512bw") &&
+      __builtin_cpu_supports ("avx512dq") && __builtin_cpu_supports ("avx512vl") &&
+      !is_disabled ("avx512"))
+    isa |= WEIR_ISA_AVX512;
+#endif
+  return isa;
+}
+
+bool
+weir_cpu_has_bf16 (void)
+{
+#if defined(__x86_64__)
+  unsigned eax, ebx, ecx, edx;
+  if (!(weir_cpu_isa () & WEIR_ISA_AVX512) || is_disabled ("bf16"))
+    return false;
+  if (__get_cpuid_count (7, 1, &eax, &ebx, &ecx, &edx) && (eax & (1u << 5)))
+    return true; /* AVX512_BF16 */
+  return __get_cpuid_count (7, 0, &eax, &ebx, &ecx, &edx) && (edx & (1u << 22)); /* AMX_BF16 */
+#else
+  return false;
+#endif
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Kernels: pure functions on memory, one table of variants per kernel, most specific first.
+ *
+ * libc only: no allocation, no locks, no GLib. A variant is chosen once, at configure, by the CPU's
+ * abilities; WEIR_CPU_DISABLE=avx512,avx2 in the environment masks abilities (for tests). Every
+ * variant gives the same bytes as the plain C one (suite `kernels`). */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum WeirIsa { WEIR_ISA_C = 0, WEIR_ISA_AVX2 = 1 << 0, WEIR_ISA_AVX512 = 1 << 1 } WeirIsa;
+
+/* What this CPU has (AVX2 with FMA and F16C; AVX512: F, BW, DQ, VL), less what WEIR_CPU_DISABLE masks. */
+unsigned weir_cpu_isa (void);
+/* Native bf16 dot products (AVX512_BF16 or AMX): makes precision=auto choose bf16. */
+bool weir_cpu_has_bf16 (void);
