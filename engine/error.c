@@ -2,4 +2,4 @@
 /* Registers the error domain. */
 #include "engine/error.h"
 
-G_DEFINE_QUARK (weir-error-quark, weir_error)
+G_DEFINE_QUARK (weir - error - quark, weir_error)

@@ -2,9 +2,11 @@
 /* The one error domain of the engine. Messages say where, what, and what was expected. */
 #pragma once
 
+#include "export.h"
+
 #include <glib.h>
 
-G_BEGIN_DECLS
+WEIR_BEGIN_PUBLIC
 
 #define WEIR_ERROR (weir_error_quark ())
 
@@ -22,4 +24,4 @@ typedef enum WeirErrorCode {
 
 GQuark weir_error_quark (void);
 
-G_END_DECLS
+WEIR_END_PUBLIC

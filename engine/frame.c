@@ -23,14 +23,12 @@ static const struct {
   [WEIR_PIXEL_XBGR] = { "xBGR", 1 },
 };
 
-const char *
-weir_pixel_format_name (WeirPixelFormat format)
+const char *weir_pixel_format_name (WeirPixelFormat format)
 {
   return (unsigned) format < WEIR_N_PIXEL_FORMATS ? formats[format].name : "?";
 }
 
-uint32_t
-weir_pixel_format_n_planes (WeirPixelFormat format)
+uint32_t weir_pixel_format_n_planes (WeirPixelFormat format)
 {
   return (unsigned) format < WEIR_N_PIXEL_FORMATS ? formats[format].n_planes : 0;
 }

@@ -2,11 +2,13 @@
 /* WeirFrame: one picture in system memory, as its producer laid it out. */
 #pragma once
 
+#include "export.h"
+
 #include <glib.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-G_BEGIN_DECLS
+WEIR_BEGIN_PUBLIC
 
 typedef enum WeirPixelFormat {
   WEIR_PIXEL_I420 = 0,
@@ -52,4 +54,4 @@ typedef struct WeirRegion {
 const char *weir_pixel_format_name (WeirPixelFormat format);
 uint32_t weir_pixel_format_n_planes (WeirPixelFormat format);
 
-G_END_DECLS
+WEIR_END_PUBLIC

@@ -2,10 +2,12 @@
 /* WeirModel: a network loaded, checked and understood: graph, labels, preprocessing, decoder. */
 #pragma once
 
-#include "engine/error.h"
-#include "engine/tensor.h"
+#include "export.h"
 
-G_BEGIN_DECLS
+#include "error.h"
+#include "tensor.h"
+
+WEIR_BEGIN_PUBLIC
 
 /* Thread-safety: immutable, reference-counted. */
 typedef struct WeirModel WeirModel;
@@ -49,4 +51,4 @@ const char *const *weir_decoder_names (void);
 const char *weir_decoder_blurb (const char *name);
 const char *const *weir_operator_names (void);
 
-G_END_DECLS
+WEIR_END_PUBLIC

@@ -2,11 +2,13 @@
 /* WeirRequest: the caller's unit of work: one frame with regions, or tensors; and its results. */
 #pragma once
 
-#include "engine/frame.h"
-#include "engine/result.h"
-#include "engine/session.h"
+#include "export.h"
 
-G_BEGIN_DECLS
+#include "frame.h"
+#include "result.h"
+#include "session.h"
+
+WEIR_BEGIN_PUBLIC
 
 /* Thread-safety: one owner at a time: the caller, between submit and done the session. Reused:
  * results stay valid until weir_request_reset or free. */
@@ -62,4 +64,4 @@ const GError *weir_request_error (const WeirRequest *request);
 /* Submit to done, ns. */
 uint64_t weir_request_latency_ns (const WeirRequest *request);
 
-G_END_DECLS
+WEIR_END_PUBLIC

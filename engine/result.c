@@ -2,8 +2,7 @@
 /* Names of inference statuses, as users read them. */
 #include "engine/result.h"
 
-const char *
-weir_status_name (WeirStatus status)
+const char *weir_status_name (WeirStatus status)
 {
   static const char *const names[] = { "inferred", "skipped", "failed", "reused" };
   return (unsigned) status < G_N_ELEMENTS (names) ? names[status] : "?";

@@ -2,9 +2,11 @@
 /* WeirResult: what one item (a frame or a crop) gave: objects, attributes, tensors. */
 #pragma once
 
-#include "engine/tensor.h"
+#include "export.h"
 
-G_BEGIN_DECLS
+#include "tensor.h"
+
+WEIR_BEGIN_PUBLIC
 
 typedef enum WeirStatus {
   WEIR_STATUS_INFERRED = 0,
@@ -66,4 +68,4 @@ typedef struct WeirResult {
 
 const char *weir_status_name (WeirStatus status);
 
-G_END_DECLS
+WEIR_END_PUBLIC

@@ -3,9 +3,11 @@
  * one bounded queue, workers. WeirStream: one producer of requests (a camera). */
 #pragma once
 
-#include "engine/model.h"
+#include "export.h"
 
-G_BEGIN_DECLS
+#include "model.h"
+
+WEIR_BEGIN_PUBLIC
 
 typedef enum WeirHint { WEIR_HINT_THROUGHPUT = 0, WEIR_HINT_LATENCY } WeirHint;
 
@@ -34,6 +36,10 @@ WeirSession *weir_session_ref (WeirSession *session);
 /* The last unref stops the workers: in less than one batch. */
 void weir_session_unref (WeirSession *session);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (WeirSession, weir_session_unref)
+
+/* The steps of the plan for a batch of n, one a line, for people: `weir inspect --plan`. Newly allocated;
+ * NULL where n is over the batch maximum or the plan cannot be built. */
+char *weir_session_describe_plan (WeirSession *session, uint32_t n);
 
 WeirModel *weir_session_model (const WeirSession *session); /* not a new reference */
 /* Changes that take effect at once. */
@@ -82,4 +88,4 @@ void weir_stream_resume (WeirStream *stream);
 void weir_stream_drain (WeirStream *stream);
 uint64_t weir_stream_n_items (const WeirStream *stream);
 
-G_END_DECLS
+WEIR_END_PUBLIC

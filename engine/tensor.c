@@ -24,20 +24,17 @@ static const struct {
   [WEIR_DTYPE_BOOL] = { "bool", 1 },
 };
 
-size_t
-weir_dtype_bytes (WeirDtype dtype)
+size_t weir_dtype_bytes (WeirDtype dtype)
 {
   return (unsigned) dtype < WEIR_N_DTYPES ? dtypes[dtype].bytes : 0;
 }
 
-const char *
-weir_dtype_name (WeirDtype dtype)
+const char *weir_dtype_name (WeirDtype dtype)
 {
   return (unsigned) dtype < WEIR_N_DTYPES ? dtypes[dtype].name : "?";
 }
 
-bool
-weir_tensor_n_elements (const WeirTensor *tensor, int64_t *n_elements)
+bool weir_tensor_n_elements (const WeirTensor *tensor, int64_t *n_elements)
 {
   int64_t n = 1;
   bool is_empty = false;
@@ -53,17 +50,15 @@ weir_tensor_n_elements (const WeirTensor *tensor, int64_t *n_elements)
   return true;
 }
 
-bool
-weir_tensor_bytes (const WeirTensor *tensor, size_t *n_bytes)
+bool weir_tensor_bytes (const WeirTensor *tensor, size_t *n_bytes)
 {
   int64_t n_elements;
   size_t size = weir_dtype_bytes (tensor->dtype);
   return size && weir_tensor_n_elements (tensor, &n_elements) &&
-      (uint64_t) n_elements <= SIZE_MAX && weir_checked_mul ((size_t) n_elements, size, n_bytes);
+         (uint64_t) n_elements <= SIZE_MAX && weir_checked_mul ((size_t) n_elements, size, n_bytes);
 }
 
-char *
-weir_tensor_describe (const WeirTensor *tensor)
+char *weir_tensor_describe (const WeirTensor *tensor)
 {
   GString *text = g_string_new (weir_dtype_name (tensor->dtype));
   g_string_append_c (text, '[');
@@ -73,8 +68,7 @@ weir_tensor_describe (const WeirTensor *tensor)
   return g_string_free (text, FALSE);
 }
 
-bool
-weir_tensor_same_shape (const WeirTensor *a, const WeirTensor *b)
+bool weir_tensor_same_shape (const WeirTensor *a, const WeirTensor *b)
 {
   if (a->rank != b->rank)
     return false;

@@ -2,12 +2,14 @@
 /* WeirTensor: a typed, shaped view of memory that somebody else owns. */
 #pragma once
 
+#include "export.h"
+
 #include <glib.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-G_BEGIN_DECLS
+WEIR_BEGIN_PUBLIC
 
 typedef enum WeirDtype {
   WEIR_DTYPE_NONE = 0, /* absent: an optional input that is not given */
@@ -66,4 +68,4 @@ weir_tensor_data (const WeirTensor *tensor)
   return tensor->buffer ? (char *) tensor->buffer + tensor->offset_bytes : NULL;
 }
 
-G_END_DECLS
+WEIR_END_PUBLIC

@@ -2,19 +2,22 @@
 /* libweir: everything an application needs. See docs/architecture.md. */
 #pragma once
 
-#include "engine/error.h"
-#include "engine/frame.h"
-#include "engine/model.h"
-#include "engine/request.h"
-#include "engine/result.h"
-#include "engine/session.h"
-#include "engine/tensor.h"
+#include "export.h"
 
-G_BEGIN_DECLS
+#include "error.h"
+#include "frame.h"
+#include "model.h"
+#include "request.h"
+#include "result.h"
+#include "session.h"
+#include "tensor.h"
+#include "tensor_file.h"
+
+WEIR_BEGIN_PUBLIC
 
 /* "0.1.0" */
 const char *weir_version (void);
 /* Devices that this build and machine have, as a JSON array. Newly allocated. */
 char *weir_devices_to_json (void);
 
-G_END_DECLS
+WEIR_END_PUBLIC

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* WeirArena: a list of blocks filled front to back. A reset keeps the blocks; the next fill walks the
- * same list, so a load that fits once fits for ever without the allocator. */
+/* WeirArena: a list of blocks filled front to back. A reset keeps the blocks; the next fill walks
+ * the same list, so a load that fits once fits for ever without the allocator. */
 #include "engine/base/arena.h"
 
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define BLOCK_BYTES ((size_t) 16 * 1024)
+#define BLOCK_BYTES     ((size_t) 16 * 1024)
 #define BLOCK_ALIGNMENT ((size_t) 64)
 
 typedef struct Block {
@@ -21,14 +21,12 @@ struct WeirArena {
   Block *first, *current;
 };
 
-WeirArena *
-weir_arena_new (void)
+WeirArena *weir_arena_new (void)
 {
   return g_new0 (WeirArena, 1);
 }
 
-void
-weir_arena_free (WeirArena *arena)
+void weir_arena_free (WeirArena *arena)
 {
   if (!arena)
     return;
@@ -40,16 +38,14 @@ weir_arena_free (WeirArena *arena)
   g_free (arena);
 }
 
-void
-weir_arena_reset (WeirArena *arena)
+void weir_arena_reset (WeirArena *arena)
 {
   for (Block *block = arena->first; block; block = block->next)
     block->used = 0;
   arena->current = arena->first;
 }
 
-static Block *
-block_new (size_t n_bytes)
+static Block *block_new (size_t n_bytes)
 {
   size_t size = n_bytes > BLOCK_BYTES ? n_bytes : BLOCK_BYTES;
   if (size > SIZE_MAX - HEADER_BYTES - BLOCK_ALIGNMENT)
@@ -57,12 +53,11 @@ block_new (size_t n_bytes)
   size = (size + BLOCK_ALIGNMENT - 1) & ~(BLOCK_ALIGNMENT - 1);
   Block *block = aligned_alloc (BLOCK_ALIGNMENT, HEADER_BYTES + size);
   if (block)
-    *block = (Block) { .size = size };
+    *block = (Block){ .size = size };
   return block;
 }
 
-static void *
-take (Block *block, size_t n_bytes)
+static void *take (Block *block, size_t n_bytes)
 {
   size_t alignment = n_bytes >= BLOCK_ALIGNMENT ? BLOCK_ALIGNMENT : 16;
   size_t start = (block->used + alignment - 1) & ~(alignment - 1);
@@ -72,8 +67,7 @@ take (Block *block, size_t n_bytes)
   return memset ((char *) block + HEADER_BYTES + start, 0, n_bytes);
 }
 
-void *
-weir_arena_try_alloc (WeirArena *arena, size_t n_bytes)
+void *weir_arena_try_alloc (WeirArena *arena, size_t n_bytes)
 {
   if (n_bytes == 0)
     n_bytes = 1;
@@ -95,8 +89,7 @@ weir_arena_try_alloc (WeirArena *arena, size_t n_bytes)
   return take (block, n_bytes);
 }
 
-void *
-weir_arena_alloc (WeirArena *arena, size_t n_bytes)
+void *weir_arena_alloc (WeirArena *arena, size_t n_bytes)
 {
   void *memory = weir_arena_try_alloc (arena, n_bytes);
   if (!memory)
@@ -104,14 +97,12 @@ weir_arena_alloc (WeirArena *arena, size_t n_bytes)
   return memory;
 }
 
-char *
-weir_arena_strdup (WeirArena *arena, const char *text)
+char *weir_arena_strdup (WeirArena *arena, const char *text)
 {
   return text ? weir_arena_memdup (arena, text, strlen (text) + 1) : NULL;
 }
 
-void *
-weir_arena_memdup (WeirArena *arena, const void *bytes, size_t n_bytes)
+void *weir_arena_memdup (WeirArena *arena, const void *bytes, size_t n_bytes)
 {
   void *copy = weir_arena_alloc (arena, n_bytes);
   if (n_bytes)

@@ -4,19 +4,18 @@
 
 #include "engine/error.h"
 
-WeirFile *
-weir_file_map (const char *path, GError **error)
+WeirFile *weir_file_map (const char *path, GError **error)
 {
   if (g_file_test (path, G_FILE_TEST_IS_DIR)) {
-    g_set_error (error, WEIR_ERROR, WEIR_ERROR_NOT_FOUND, "%s: is a folder, a file is expected", path);
+    g_set_error (
+        error, WEIR_ERROR, WEIR_ERROR_NOT_FOUND, "%s: is a folder, a file is expected", path);
     return NULL;
   }
   g_autoptr (GError) cause = NULL;
   GMappedFile *mapped = g_mapped_file_new (path, FALSE, &cause);
   if (!mapped) {
-    const char *why = g_error_matches (cause, G_FILE_ERROR, G_FILE_ERROR_NOENT)
-        ? "no such file"
-        : cause->message;
+    const char *why =
+        g_error_matches (cause, G_FILE_ERROR, G_FILE_ERROR_NOENT) ? "no such file" : cause->message;
     g_set_error (error, WEIR_ERROR, WEIR_ERROR_NOT_FOUND, "%s: cannot be read: %s", path, why);
     return NULL;
   }
@@ -28,8 +27,7 @@ weir_file_map (const char *path, GError **error)
   return file;
 }
 
-void
-weir_file_free (WeirFile *file)
+void weir_file_free (WeirFile *file)
 {
   if (!file)
     return;

@@ -35,7 +35,9 @@ char *weir_plan_describe (const WeirPlan *plan);
 /* Thread-safety: one thread at a time. */
 typedef struct WeirSlot WeirSlot;
 
-WeirSlot *weir_slot_new (const WeirPlan *plan, GError **error);
+/* In `block` (64-byte aligned, weir_plan_slot_bytes, the caller's; slots that never run at the same time
+ * may share one), or in memory of its own where that is NULL. */
+WeirSlot *weir_slot_new (const WeirPlan *plan, void *block, GError **error);
 void weir_slot_free (WeirSlot *slot);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (WeirSlot, weir_slot_free)
 

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* WeirModel: load, run the graph passes, choose labels, decoder and preprocessing. */
+#include "engine/model.h"
+
+#include "engine/formats/formats.h"
+#include "engine/graph/passes.h"
+#include "engine/plan/backend.h"
+#include "engine/sched/model_types.h"
+
+#include <string.h>
+
+/* A folder stands for the one model file in it. */
+static char *find_model_file (const char *path, GError **error)
+{
+  if (!g_file_test (path, G_FILE_TEST_IS_DIR))
+    return g_strdup (path);
+  g_autoptr (GDir) dir = g_dir_open (path, 0, error);
+  g_autofree char *found = NULL;
+  const char *name;
+  uint32_t n = 0;
+  while (dir && (name = g_dir_read_name (dir))) {
+    if (!g_str_has_suffix (name, ".onnx") && !g_str_has_suffix (name, ".xml"))
+      continue;
+    g_free (found);
+    found = g_build_filename (path, name, NULL);
+    n++;
+  }
+  if (n == 1)
+    return g_steal_pointer (&found);
+  if (dir)
+    g_set_error (error, WEIR_ERROR, WEIR_ERROR_NOT_FOUND,
+        "%s: holds %u model files, exactly one .onnx or .xml is expected", path, n);
+  return NULL;
+}
+
+static void count_operators (WeirModel *model)
+{
+  for (uint32_t i = 0; i < model->graph->nodes->len; i++) {
+    const char *name = weir_op_info (weir_graph_node (model->graph, i)->op)->name;
+    guint n = GPOINTER_TO_UINT (g_hash_table_lookup (model->operators, name));
+    g_hash_table_insert (model->operators, (gpointer) name, GUINT_TO_POINTER (n + 1));
+  }
+  for (uint32_t i = 0; i < model->graph->values->len; i++) {
+    const WeirValue *value = weir_graph_value (model->graph, i);
+    int64_t n;
+    if (value->is_constant && value->tensor.dtype != WEIR_DTYPE_I64 &&
+        weir_tensor_n_elements (&value->tensor, &n))
+      model->n_parameters += (uint64_t) n;
+  }
+}
+
+/* Writes the dims of "1x3x320x320" over those of input 0. */
+static bool pin_shape (WeirModel *model, const char *text, GError **error)
+{
+  WeirValue *value =
+      weir_graph_value (model->graph, g_array_index (model->graph->inputs, uint32_t, 0));
+  g_auto (GStrv) parts = g_strsplit (text, "x", -1);
+  if (g_strv_length (parts) != value->tensor.rank) {
+    g_set_error (error, WEIR_ERROR, WEIR_ERROR_OPTION,
+        "%s: input-shape '%s' has %u dimensions, input '%s' has %u", model->path, text,
+        g_strv_length (parts), value->name, value->tensor.rank);
+    return false;
+  }
+  for (uint32_t i = 0; i < value->tensor.rank; i++) {
+    gint64 dim;
+    if (!g_ascii_string_to_signed (parts[i], 10, 1, 1 << 20, &dim, NULL) ||
+        (i > 0 && value->tensor.dims[i] >= 0 && value->tensor.dims[i] != dim)) {
+      g_set_error (error, WEIR_ERROR, WEIR_ERROR_OPTION,
+          "%s: input-shape '%s' does not fit input '%s': dimension %u is %" G_GINT64_FORMAT
+          " in the model (-1: any)",
+          model->path, text, value->name, i, value->tensor.dims[i]);
+      return false;
+    }
+    if (i > 0)
+      value->tensor.dims[i] = dim;
+  }
+  return true;
+}
+
+static bool check_pinned (const WeirModel *model, GError **error)
+{
+  for (uint32_t k = 0; k < model->graph->inputs->len; k++) {
+    const WeirValue *value =
+        weir_graph_value (model->graph, g_array_index (model->graph->inputs, uint32_t, k));
+    for (uint32_t i = 1; i < value->tensor.rank; i++) {
+      if (value->tensor.dims[i] >= 0)
+        continue;
+      g_autofree char *shape = weir_tensor_describe (&value->tensor);
+      g_set_error (error, WEIR_ERROR, WEIR_ERROR_SHAPE,
+          "%s: input '%s' is %s: dimensions beyond the batch are left open (-1), give them with "
+          "input-shape, for instance 1x3x320x320",
+          model->path, value->name, shape);
+      return false;
+    }
+  }
+  return true;
+}
+
+/* The graph passes, in the order of passes.h. */
+static bool prepare_graph (WeirModel *model, const WeirModelOptions *options, GError **error)
+{
+  WeirGraph *graph = model->graph;
+  const char *shape = options->input_shape
+                          ? options->input_shape
+                          : g_hash_table_lookup (model->metadata, "weir.input-shape");
+  if (!weir_graph_sort (graph, error))
+    return false;
+  weir_graph_prune (graph);
+  count_operators (model);
+  if (graph->inputs->len == 0 || graph->outputs->len == 0) {
+    g_set_error (error, WEIR_ERROR, WEIR_ERROR_FORMAT,
+        "%s: has %u inputs and %u outputs, at least one of each is expected", model->path,
+        graph->inputs->len, graph->outputs->len);
+    return false;
+  }
+  if ((shape && !pin_shape (model, shape, error)) || !check_pinned (model, error))
+    return false;
+  if (!weir_fold (graph, weir_ref_evaluate, error) ||
+      !weir_batch_rewrite (
+          graph, weir_ref_evaluate, &model->batch_limit_reason, &model->needs_proof, error) ||
+      !weir_fuse (graph, weir_ref_evaluate, error))
+    return false;
+  weir_graph_prune (graph);
+  return weir_graph_sort (graph, error);
+}
+
+static bool load (WeirModel *model, const WeirModelOptions *options, GError **error)
+{
+  if (g_str_has_suffix (model->path, ".xml")) {
+    g_set_error (error, WEIR_ERROR, WEIR_ERROR_UNSUPPORTED,
+        "%s: OpenVINO IR is not supported, an ONNX file (.onnx) is expected", model->path);
+    return false;
+  }
+  model->graph = weir_onnx_load (model->path, model->metadata, error);
+  return model->graph && prepare_graph (model, options, error) &&
+         weir_model_choose_labels (model, options, error) &&
+         weir_model_describe_io (model, error) && weir_model_set_input (model, options, error) &&
+         weir_model_choose_decoder (model, options, error);
+}
+
+WeirModel *weir_model_load (const char *path, const WeirModelOptions *options, GError **error)
+{
+  static const WeirModelOptions no_options = { 0 };
+  g_autofree char *file = find_model_file (path, error);
+  if (!file)
+    return NULL;
+  g_autoptr (WeirModel) model = g_new0 (WeirModel, 1);
+  model->ref_count = 1;
+  model->path = g_steal_pointer (&file);
+  model->name = g_path_get_basename (model->path);
+  char *dot = strrchr (model->name, '.');
+  if (dot && dot != model->name)
+    *dot = '\0';
+  model->arena = weir_arena_new ();
+  model->metadata = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  model->operators = g_hash_table_new (g_str_hash, g_str_equal);
+  return load (model, options ? options : &no_options, error) ? g_steal_pointer (&model) : NULL;
+}
+
+WeirModel *weir_model_ref (WeirModel *model)
+{
+  g_atomic_int_inc (&model->ref_count);
+  return model;
+}
+
+void weir_model_unref (WeirModel *model)
+{
+  if (!model || !g_atomic_int_dec_and_test (&model->ref_count))
+    return;
+  if (model->decoder && model->decoder->release && model->decoder_state)
+    model->decoder->release (model->decoder_state);
+  if (model->graph)
+    weir_graph_free (model->graph);
+  g_hash_table_unref (model->metadata);
+  g_hash_table_unref (model->operators);
+  g_strfreev (model->labels);
+  weir_arena_free (model->arena);
+  g_free (model->path);
+  g_free (model->name);
+  g_free (model);
+}
+
+const char *weir_model_path (const WeirModel *model)
+{
+  return model->path;
+}
+
+const char *weir_model_name (const WeirModel *model)
+{
+  return model->name;
+}
+
+uint32_t weir_model_n_inputs (const WeirModel *model)
+{
+  return model->facts.n_inputs;
+}
+
+uint32_t weir_model_n_outputs (const WeirModel *model)
+{
+  return model->facts.n_outputs;
+}
+
+const char *weir_model_input (const WeirModel *model, uint32_t k, WeirTensor *shape)
+{
+  if (k >= model->facts.n_inputs)
+    return NULL;
+  *shape = model->facts.inputs[k];
+  return model->facts.input_names[k];
+}
+
+const char *weir_model_output (const WeirModel *model, uint32_t k, WeirTensor *shape)
+{
+  if (k >= model->facts.n_outputs)
+    return NULL;
+  *shape = model->facts.outputs[k];
+  return model->facts.output_names[k];
+}
+
+const char *const *weir_model_labels (const WeirModel *model, uint32_t *n_labels)
+{
+  *n_labels = model->n_labels;
+  return (const char *const *) model->labels;
+}
+
+const char *weir_model_batch_limit_reason (const WeirModel *model)
+{
+  return model->batch_limit_reason;
+}
+
+const char *weir_model_decoder (const WeirModel *model, const char **why)
+{
+  if (why)
+    *why = model->decoder_why;
+  return model->decoder->name;
+}
+
+bool weir_model_is_detector (const WeirModel *model)
+{
+  return model->decoder->is_detector;
+}

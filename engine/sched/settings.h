@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Session options as users type them, checked and resolved. */
+#pragma once
+
+#include "engine/error.h"
+#include "engine/plan/backend.h"
+#include "engine/session.h"
+
+G_BEGIN_DECLS
+
+#define WEIR_MAX_BATCH    1024
+#define WEIR_MAX_REQUESTS 1024
+
+/* "BATCH:CPU(8)", taken apart. */
+typedef struct WeirDeviceName {
+  char base[16];       /* "CPU", "REF", "GPU", "AUTO" */
+  uint32_t index;      /* GPU.1 → 1 */
+  bool is_batch;       /* BATCH: was given */
+  uint32_t batch_size; /* (N); 0: not given */
+} WeirDeviceName;
+
+/* Strict, whole-string grammar: [BATCH:]NAME[.index][(N)], NAME one of CPU REF GPU AUTO, (N) only
+ * behind BATCH:, N in 1..1024. OPTION errors name the string and what was expected. */
+bool weir_device_name_parse (const char *text, WeirDeviceName *name, GError **error);
+
+typedef struct WeirSettings {
+  WeirDeviceName device;
+  WeirPrecision precision;
+  WeirHint hint;
+  uint32_t num_requests, batch_size;
+  int32_t batch_timeout_ms;
+  bool allow_auto_batching, deterministic;
+} WeirSettings;
+
+/* `config` keys (OpenVINO's spelling) override the fields of the same meaning. OPTION errors name
+ * key, value and the allowed range. */
+bool weir_settings_resolve (
+    const WeirSessionOptions *options, WeirSettings *settings, GError **error);
+
+G_END_DECLS

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Workers: each takes a batch, writes its rows, runs the plan for exactly that n, reads the rows.
+ *
+ * A worker's slots of different n share one block of memory, since only one of them runs at a time.
+ */
+#include "engine/sched/session_types.h"
+
+#include <stdlib.h>
+
+WeirPlan *weir_session_plan (WeirSession *session, uint32_t n, GError **error)
+{
+  weir_mutex_lock (&session->lock);
+  while (session->is_plan_building[n])
+    weir_cond_wait (&session->room, &session->lock);
+  WeirPlan *plan = session->plans[n];
+  session->is_plan_building[n] = !plan;
+  weir_mutex_unlock (&session->lock);
+  if (plan)
+    return plan;
+  plan = weir_plan_new (session->target, n, error);
+  weir_mutex_lock (&session->lock);
+  session->plans[n] = plan;
+  session->is_plan_building[n] = false;
+  weir_cond_broadcast (&session->room);
+  weir_mutex_unlock (&session->lock);
+  return plan;
+}
+
+static void free_slots (WeirWorker *worker)
+{
+  for (uint32_t n = 0; n <= WEIR_MAX_BATCH; n++)
+    g_clear_pointer (&worker->slots[n], weir_slot_free);
+}
+
+static bool grow_block (WeirWorker *worker, size_t n_bytes, GError **error)
+{
+  if (n_bytes <= worker->block_bytes)
+    return true;
+  free_slots (worker);
+  free (worker->block);
+  worker->block = aligned_alloc (64, n_bytes);
+  weir_mutex_lock (&worker->session->lock);
+  worker->block_bytes = worker->block ? n_bytes : 0;
+  weir_mutex_unlock (&worker->session->lock);
+  if (worker->block)
+    return true;
+  g_set_error (
+      error, WEIR_ERROR, WEIR_ERROR_MEMORY, "no memory for %zu bytes of activations", n_bytes);
+  return false;
+}
+
+static WeirSlot *slot_for (WeirWorker *worker, uint32_t n, GError **error)
+{
+  if (worker->slots[n])
+    return worker->slots[n];
+  WeirPlan *plan = weir_session_plan (worker->session, n, error);
+  if (!plan || !grow_block (worker, weir_plan_slot_bytes (plan), error))
+    return NULL;
+  worker->slots[n] = weir_slot_new (plan, worker->block, error);
+  return worker->slots[n];
+}
+
+static void fail_item (const WeirTaken *taken, GError *error)
+{
+  WeirItem *item = weir_request_item (taken->request, taken->item);
+  item->error = error;
+  item->result.status = WEIR_STATUS_FAILED;
+  item->result.reason = error->message;
+}
+
+/* Drops items that cannot be written (a bad region fails alone); the others are moved up. */
+static uint32_t check_items (WeirTaken *batch, uint32_t n)
+{
+  uint32_t n_good = 0;
+  for (uint32_t i = 0; i < n; i++) {
+    WeirRequest *request = batch[i].request;
+    GError *error = NULL;
+    if (request->has_frame &&
+        !weir_pre_check (&request->frame,
+            &g_array_index (request->regions, WeirRegion, batch[i].item), &error)) {
+      fail_item (&batch[i], error);
+      continue;
+    }
+    WeirTaken good = batch[i];
+    batch[i] = batch[n_good];
+    batch[n_good++] = good;
+  }
+  return n_good;
+}
+
+static bool run_together (WeirWorker *worker, const WeirTaken *batch, uint32_t n, GError **error)
+{
+  WeirSlot *slot = slot_for (worker, n, error);
+  if (!slot)
+    return false;
+  for (uint32_t i = 0; i < n; i++)
+    if (!weir_rows_write (worker, slot, batch[i].request, batch[i].item, i, error))
+      return false;
+  if (!weir_slot_run (slot, error))
+    return false;
+  for (uint32_t i = 0; i < n; i++) {
+    GError *item_error = NULL;
+    if (!weir_rows_read (worker, slot, n, batch[i].request, batch[i].item, i, &item_error))
+      fail_item (&batch[i], item_error);
+  }
+  return true;
+}
+
+/* A batch that fails is tried again item by item, once, so that only the bad one fails. */
+static uint32_t run_batch (WeirWorker *worker, const WeirTaken *batch, uint32_t n)
+{
+  g_autoptr (GError) error = NULL;
+  if (n == 0 || run_together (worker, batch, n, &error))
+    return 0;
+  if (n == 1) {
+    fail_item (&batch[0], g_steal_pointer (&error));
+    return 0;
+  }
+  for (uint32_t i = 0; i < n; i++) {
+    GError *item_error = NULL;
+    if (!run_together (worker, &batch[i], 1, &item_error))
+      fail_item (&batch[i], item_error);
+  }
+  return n;
+}
+
+/* One item of the stream whose turn it is. [lock] */
+static bool take_one (WeirSession *session, WeirTaken *taken)
+{
+  for (guint k = 0; k < session->streams->len; k++) {
+    guint turn = (session->next_stream + k) % session->streams->len;
+    WeirStream *stream = session->streams->pdata[turn];
+    WeirRequest *request = stream->first;
+    if (!stream->n_queued)
+      continue;
+    while (request->n_taken == request->n_admitted) /* its next items wait for room */
+      request = request->next;
+    *taken = (WeirTaken){ request, request->n_taken++ };
+    stream->n_queued--;
+    session->n_queued--;
+    session->next_stream = turn + 1;
+    if (request->n_taken == request->n_items && request == stream->first) {
+      stream->first = request->next;
+      if (!stream->first)
+        stream->last = NULL;
+    }
+    return true;
+  }
+  return false;
+}
+
+/* [lock] */
+static WeirQueueView view_queue (const WeirSession *session)
+{
+  const char *reason;
+  WeirQueueView view = {
+    .n_queued = session->n_queued,
+    .n_idle_workers = session->n_idle,
+    .batch_max = weir_session_batch_max (session, &reason),
+  };
+  bool has_room = session->n_in_flight < weir_session_limit (session);
+  for (guint i = 0; i < session->streams->len; i++) {
+    const WeirStream *stream = session->streams->pdata[i];
+    view.is_draining |= stream->is_drained && stream->n_queued;
+    view.can_grow |= has_room && !stream->is_drained && !stream->is_flushing &&
+                     stream->n_in_flight < weir_stream_limit (stream);
+  }
+  return view;
+}
+
+/* Waits for work. 0: the session stops. */
+static uint32_t take_batch (WeirSession *session, WeirTaken batch[WEIR_MAX_BATCH])
+{
+  uint32_t n = 0;
+  weir_mutex_lock (&session->lock);
+  session->n_idle++;
+  while (!session->is_stopping && n == 0) {
+    WeirQueueView view = view_queue (session);
+    WeirCut cut;
+    uint32_t n_wanted = weir_policy_cut (&view, &cut);
+    while (n < n_wanted && take_one (session, &batch[n]))
+      n++;
+    if (n)
+      session->n_cuts[cut]++;
+    else
+      weir_cond_wait (&session->work, &session->lock);
+  }
+  session->n_idle--;
+  uint64_t now_ns = weir_now_ns ();
+  for (uint32_t i = 0; i < n; i++)
+    weir_histogram_add (&session->wait_us,
+        (now_ns - weir_request_item (batch[i].request, batch[i].item)->queued_ns) / 1000);
+  weir_mutex_unlock (&session->lock);
+  return n;
+}
+
+/* [lock] */
+static void count_batch (WeirSession *session, uint32_t n, uint32_t n_retried, uint64_t service_ns)
+{
+  session->n_items += n;
+  session->n_batches++;
+  session->batch_histogram[n]++;
+  session->n_retried += n_retried;
+  session->busy_ns += service_ns;
+  weir_histogram_add (&session->service_us, service_ns / 1000);
+}
+
+/* Takes the finished items off the books; the requests that are done go to worker->done. */
+static uint32_t count_finished (
+    WeirWorker *worker, uint32_t n, uint32_t n_retried, uint64_t service_ns)
+{
+  WeirSession *session = worker->session;
+  uint64_t now_ns = weir_now_ns ();
+  uint32_t n_done = 0;
+  weir_mutex_lock (&session->lock);
+  count_batch (session, n, n_retried, service_ns);
+  for (uint32_t i = 0; i < n; i++) {
+    WeirRequest *request = worker->batch[i].request;
+    WeirStream *stream = request->stream;
+    session->n_failed += weir_request_item (request, worker->batch[i].item)->error != NULL;
+    session->n_in_flight--;
+    stream->n_in_flight--;
+    stream->n_items++;
+    if (--request->n_left == 0 && !request->is_submitting) {
+      request->done_ns = now_ns;
+      weir_histogram_add (&session->latency_us, (now_ns - request->submit_ns) / 1000);
+      stream->n_callbacks++;
+      worker->done[n_done++] = request;
+    }
+  }
+  weir_cond_broadcast (&session->room);
+  weir_mutex_unlock (&session->lock);
+  return n_done;
+}
+
+/* The request is its owner's again once done is called. */
+static void call_done (WeirSession *session, WeirRequest *request)
+{
+  WeirStream *stream = request->stream;
+  if (request->is_cancelled)
+    request->error = g_error_new (WEIR_ERROR, WEIR_ERROR_CANCELLED, "cancelled");
+  request->done (request, request->user);
+  weir_mutex_lock (&session->lock);
+  stream->n_callbacks--;
+  weir_cond_broadcast (&session->room);
+  weir_mutex_unlock (&session->lock);
+}
+
+static void *work (void *user)
+{
+  WeirWorker *worker = user;
+  WeirSession *session = worker->session;
+  uint32_t n;
+  weir_target_enter_thread (session->target);
+  while ((n = take_batch (session, worker->batch))) {
+    uint64_t start_ns = weir_now_ns ();
+    uint32_t n_retried = run_batch (worker, worker->batch, check_items (worker->batch, n));
+    uint32_t n_done = count_finished (worker, n, n_retried, weir_now_ns () - start_ns);
+    for (uint32_t i = 0; i < n_done; i++)
+      call_done (session, worker->done[i]);
+  }
+  return NULL;
+}
+
+bool weir_workers_start (WeirSession *session, GError **error)
+{
+  session->workers = g_new0 (WeirWorker, session->n_workers);
+  for (uint32_t i = 0; i < session->n_workers; i++) {
+    WeirWorker *worker = &session->workers[i];
+    worker->session = session;
+    if (session->model->has_picture)
+      worker->pre = weir_pre_new (&session->model->input);
+    if (pthread_create (&worker->thread, NULL, work, worker) != 0) {
+      g_set_error (error, WEIR_ERROR, WEIR_ERROR_MEMORY, "no thread for worker %u", i);
+      return false;
+    }
+    worker->is_started = true;
+  }
+  return true;
+}
+
+void weir_workers_stop (WeirSession *session)
+{
+  weir_mutex_lock (&session->lock);
+  session->is_stopping = true;
+  weir_cond_broadcast (&session->work);
+  weir_cond_broadcast (&session->room);
+  weir_mutex_unlock (&session->lock);
+  for (uint32_t i = 0; session->workers && i < session->n_workers; i++) {
+    WeirWorker *worker = &session->workers[i];
+    if (worker->is_started)
+      pthread_join (worker->thread, NULL);
+    free_slots (worker);
+    free (worker->block);
+    weir_pre_free (worker->pre);
+  }
+  g_free (session->workers);
+}

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* WeirSession: opening, sharing by key, ending.
+ *
+ * The registry maps keys to sessions. While one caller loads, others who ask for the same key wait
+ * for it; callers of other keys do not. */
+#include "engine/session.h"
+
+#include "engine/sched/session_types.h"
+
+#include <string.h>
+
+/* Batches above this gain nothing on a CPU: activations leave the second-level cache. */
+#define CPU_BATCH_MAX 8
+
+typedef struct Entry {
+  char *fingerprint;    /* all options: what a shared `instance` must agree in */
+  WeirSession *session; /* NULL while it is loading */
+} Entry;
+
+static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t registry_changed = PTHREAD_COND_INITIALIZER;
+static GHashTable *registry; /* key to Entry */
+
+static void free_entry (gpointer p)
+{
+  Entry *entry = p;
+  g_free (entry->fingerprint);
+  g_free (entry);
+}
+
+static char *make_fingerprint (const WeirSessionOptions *o)
+{
+  const WeirModelOptions *m = &o->model_options;
+  g_autofree char *path = g_canonicalize_filename (o->model, NULL);
+  const char *const texts[] = { path, m->labels, m->decoder, m->color_format, m->mean, m->scale,
+    m->resize, m->input_shape, o->device, o->precision, o->performance_hint, o->config };
+  GString *text = g_string_new (NULL);
+  for (uint32_t i = 0; i < G_N_ELEMENTS (texts); i++)
+    g_string_append_printf (text, "%s\x1f", texts[i] ? texts[i] : "");
+  g_string_append_printf (text, "%u %u %d %d %d", o->num_requests, o->batch_size,
+      o->batch_timeout_ms, o->disallow_auto_batching, o->deterministic);
+  return g_string_free (text, FALSE);
+}
+
+static void set_workers (WeirSession *session)
+{
+  const WeirSettings *settings = &session->settings;
+  uint32_t n_cores = g_get_num_processors ();
+  session->n_workers = settings->hint == WEIR_HINT_LATENCY ? 1 : n_cores;
+  if (settings->num_requests)
+    session->n_workers = MIN (session->n_workers, settings->num_requests);
+  session->n_threads = MAX (n_cores / session->n_workers, 1);
+}
+
+static void set_batch_max (WeirSession *session)
+{
+  const WeirSettings *settings = &session->settings;
+  uint32_t asked = settings->device.batch_size ? settings->device.batch_size : settings->batch_size;
+  bool may_batch = settings->allow_auto_batching && !settings->deterministic &&
+                   (settings->hint == WEIR_HINT_THROUGHPUT || settings->device.is_batch || asked);
+  session->batch_max = asked ? asked : CPU_BATCH_MAX;
+  session->batch_max_reason = asked ? "property" : "device";
+  if (!may_batch) {
+    session->batch_max = 1;
+    session->batch_max_reason = "property";
+  }
+  if (session->batch_limit_reason) {
+    session->batch_max = 1;
+    session->batch_max_reason = "model";
+  }
+}
+
+static bool choose_backend (WeirSession *session, const WeirBackend **backend, GError **error)
+{
+  const WeirDeviceName *name = &session->settings.device;
+  if (strcmp (name->base, "GPU") == 0) {
+    g_set_error (error, WEIR_ERROR, WEIR_ERROR_DEVICE,
+        "device GPU: this build has no GPU backend; expected is CPU or AUTO");
+    return false;
+  }
+  *backend = strcmp (name->base, "REF") == 0 ? &weir_backend_ref : &weir_backend_cpu;
+  session->device_name = g_strdup (strcmp (name->base, "AUTO") == 0 ? "CPU" : name->base);
+  return true;
+}
+
+static bool load (WeirSession *session, const WeirSessionOptions *options, GError **error)
+{
+  const WeirBackend *backend;
+  bool proved = true;
+  if (!weir_settings_resolve (options, &session->settings, error) ||
+      !choose_backend (session, &backend, error))
+    return false;
+  session->model = weir_model_load (options->model, &options->model_options, error);
+  if (!session->model)
+    return false;
+  set_workers (session);
+  WeirDeviceOptions device = { session->settings.precision, session->n_threads };
+  session->target = weir_target_new (session->model->graph, backend, &device, error);
+  if (!session->target || !weir_session_plan (session, 1, error))
+    return false;
+  session->batch_limit_reason = session->model->batch_limit_reason;
+  if (session->model->needs_proof && !session->batch_limit_reason &&
+      !weir_session_prove (session, &proved, error))
+    return false;
+  if (!proved)
+    session->batch_limit_reason = "a batch of two gave other values than its items alone";
+  set_batch_max (session);
+  return weir_workers_start (session, error);
+}
+
+static void session_free (WeirSession *session)
+{
+  weir_workers_stop (session);
+  for (uint32_t n = 0; n <= WEIR_MAX_BATCH; n++)
+    g_clear_pointer (&session->plans[n], weir_plan_free);
+  weir_target_free (session->target);
+  weir_model_unref (session->model);
+  g_ptr_array_unref (session->streams);
+  weir_cond_clear (&session->work);
+  weir_cond_clear (&session->room);
+  weir_mutex_clear (&session->lock);
+  g_free (session->device_name);
+  g_free (session->key);
+  g_free (session);
+}
+
+static WeirSession *session_new (const WeirSessionOptions *options, const char *key, GError **error)
+{
+  WeirSession *session = g_new0 (WeirSession, 1);
+  uint64_t start_ns = weir_now_ns ();
+  session->key = g_strdup (key);
+  session->ref_count = 1;
+  session->streams = g_ptr_array_new ();
+  weir_mutex_init (&session->lock);
+  weir_cond_init (&session->work);
+  weir_cond_init (&session->room);
+  if (!load (session, options, error)) {
+    session_free (session);
+    return NULL;
+  }
+  session->load_ms = (double) (weir_now_ns () - start_ns) * 1e-6;
+  return session;
+}
+
+/* The session of an entry that exists, once it is loaded. *gone: its loading failed. [registry] */
+static WeirSession *share (const char *key, const char *fingerprint, bool *gone, GError **error)
+{
+  Entry *entry;
+  while ((entry = g_hash_table_lookup (registry, key)) && !entry->session)
+    pthread_cond_wait (&registry_changed, &registry_lock);
+  *gone = !entry;
+  if (!entry)
+    return NULL;
+  if (strcmp (entry->fingerprint, fingerprint) != 0) {
+    g_set_error (error, WEIR_ERROR, WEIR_ERROR_OPTION,
+        "instance '%s' exists with another model, device or options: expected are the same ones",
+        key);
+    return NULL;
+  }
+  entry->session->ref_count++;
+  return entry->session;
+}
+
+/* Loads outside the lock, behind an entry that makes others wait. [registry] */
+static WeirSession *load_new (
+    const WeirSessionOptions *options, const char *key, const char *fingerprint, GError **error)
+{
+  Entry *entry = g_new0 (Entry, 1);
+  entry->fingerprint = g_strdup (fingerprint);
+  g_hash_table_insert (registry, g_strdup (key), entry);
+  pthread_mutex_unlock (&registry_lock);
+  WeirSession *session = session_new (options, key, error);
+  pthread_mutex_lock (&registry_lock);
+  if (session)
+    entry->session = session;
+  else
+    g_hash_table_remove (registry, key);
+  pthread_cond_broadcast (&registry_changed);
+  return session;
+}
+
+WeirSession *weir_session_open (const WeirSessionOptions *options, GError **error)
+{
+  if (!options->model || !*options->model) {
+    g_set_error (error, WEIR_ERROR, WEIR_ERROR_OPTION, "no model is given: expected is a file");
+    return NULL;
+  }
+  g_autofree char *fingerprint = make_fingerprint (options);
+  const char *key = options->instance && *options->instance ? options->instance : fingerprint;
+  bool gone = true;
+  WeirSession *session = NULL;
+  pthread_mutex_lock (&registry_lock);
+  if (!registry)
+    registry = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, free_entry);
+  if (g_hash_table_contains (registry, key))
+    session = share (key, fingerprint, &gone, error);
+  if (gone)
+    session = load_new (options, key, fingerprint, error);
+  pthread_mutex_unlock (&registry_lock);
+  return session;
+}
+
+WeirSession *weir_session_ref (WeirSession *session)
+{
+  pthread_mutex_lock (&registry_lock);
+  session->ref_count++;
+  pthread_mutex_unlock (&registry_lock);
+  return session;
+}
+
+void weir_session_unref (WeirSession *session)
+{
+  if (!session)
+    return;
+  pthread_mutex_lock (&registry_lock);
+  bool is_last = --session->ref_count == 0;
+  if (is_last)
+    g_hash_table_remove (registry, session->key);
+  if (is_last && g_hash_table_size (registry) == 0)
+    g_clear_pointer (&registry, g_hash_table_unref);
+  pthread_mutex_unlock (&registry_lock);
+  if (is_last)
+    session_free (session);
+}
+
+WeirModel *weir_session_model (const WeirSession *session)
+{
+  return session->model;
+}
+
+void weir_session_set_num_requests (WeirSession *session, uint32_t num_requests)
+{
+  weir_mutex_lock (&session->lock);
+  session->settings.num_requests = MIN (num_requests, WEIR_MAX_REQUESTS);
+  weir_cond_broadcast (&session->room);
+  weir_mutex_unlock (&session->lock);
+}
+
+void weir_session_set_batch_timeout (WeirSession *session, int32_t batch_timeout_ms)
+{
+  weir_mutex_lock (&session->lock);
+  session->settings.batch_timeout_ms = batch_timeout_ms;
+  weir_mutex_unlock (&session->lock);
+}
+
+uint32_t weir_session_optimal_requests (const WeirSession *session)
+{
+  uint32_t num_requests = session->settings.num_requests;
+  return num_requests ? num_requests : 2 * session->n_workers;
+}
+
+char *
+weir_session_describe_plan (WeirSession *session, uint32_t n)
+{
+  WeirPlan *plan = n >= 1 && n <= WEIR_MAX_BATCH ? weir_session_plan (session, n, NULL) : NULL;
+  return plan ? weir_plan_describe (plan) : NULL;
+}
