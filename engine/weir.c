@@ -28,6 +28,8 @@ static void write_device (JsonBuilder *json, const char *name, const char *descr
   json_builder_end_array (json);
   json_builder_set_member_name (json, "isa");
   json_builder_add_string_value (json, isa);
+  json_builder_set_member_name (json, "bf16_native");
+  json_builder_add_boolean_value (json, weir_cpu_has_bf16 ());
   json_builder_set_member_name (json, "threads");
   json_builder_add_int_value (json, g_get_num_processors ());
   json_builder_end_object (json);
@@ -40,7 +42,8 @@ char *weir_devices_to_json (void)
   const char *isa_name = isa & WEIR_ISA_AVX512 ? "avx512" : isa & WEIR_ISA_AVX2 ? "avx2" : "c";
   g_autoptr (JsonBuilder) json = json_builder_new ();
   json_builder_begin_array (json);
-  write_device (json, "CPU", "oneDNN", weir_cpu_has_bf16 () ? both : f32, isa_name);
+  /* oneDNN emulates bf16 on any AVX-512, slowly; precision=auto takes it only where it is native */
+  write_device (json, "CPU", "oneDNN", isa & WEIR_ISA_AVX512 ? both : f32, isa_name);
   write_device (json, "REF", "reference implementation, for checking", f32, "c");
   json_builder_end_array (json);
   g_autoptr (JsonNode) root = json_builder_get_root (json);

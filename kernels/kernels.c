@@ -9,8 +9,7 @@
 #include <cpuid.h>
 #endif
 
-static bool
-is_disabled (const char *name)
+static bool is_disabled (const char *name)
 {
   const char *list = getenv ("WEIR_CPU_DISABLE");
   size_t length = strlen (name);
@@ -24,8 +23,7 @@ is_disabled (const char *name)
   return false;
 }
 
-unsigned
-weir_cpu_isa (void)
+unsigned weir_cpu_isa (void)
 {
   unsigned isa = WEIR_ISA_C;
 #if defined(__x86_64__)
@@ -40,15 +38,14 @@ weir_cpu_isa (void)
   return isa;
 }
 
-bool
-weir_cpu_has_bf16 (void)
+bool weir_cpu_has_bf16 (void)
 {
 #if defined(__x86_64__)
   unsigned eax, ebx, ecx, edx;
   if (!(weir_cpu_isa () & WEIR_ISA_AVX512) || is_disabled ("bf16"))
     return false;
   if (__get_cpuid_count (7, 1, &eax, &ebx, &ecx, &edx) && (eax & (1u << 5)))
-    return true; /* AVX512_BF16 */
+    return true;                                                                 /* AVX512_BF16 */
   return __get_cpuid_count (7, 0, &eax, &ebx, &ecx, &edx) && (edx & (1u << 22)); /* AMX_BF16 */
 #else
   return false;

@@ -12,7 +12,8 @@
 
 typedef enum WeirIsa { WEIR_ISA_C = 0, WEIR_ISA_AVX2 = 1 << 0, WEIR_ISA_AVX512 = 1 << 1 } WeirIsa;
 
-/* What this CPU has (AVX2 with FMA and F16C; AVX512: F, BW, DQ, VL), less what WEIR_CPU_DISABLE masks. */
+/* What this CPU has (AVX2 with FMA and F16C; AVX512: F, BW, DQ, VL), less what WEIR_CPU_DISABLE
+ * masks. */
 unsigned weir_cpu_isa (void);
 /* Native bf16 dot products (AVX512_BF16 or AMX): makes precision=auto choose bf16. */
 bool weir_cpu_has_bf16 (void);

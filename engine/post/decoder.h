@@ -7,6 +7,15 @@
 
 G_BEGIN_DECLS
 
+/* How an output is computed, as far as it tells families of equal names and shapes apart
+ * (traits.h). */
+typedef enum WeirOutputTraits {
+  WEIR_OUTPUT_KNOWN = 1 << 0,   /* the graph was looked at: a bit that is not set means "no" */
+  WEIR_OUTPUT_SOFTMAX = 1 << 1, /* Softmax computes it; views and casts may follow */
+  WEIR_OUTPUT_SIGMOID = 1 << 2, /* likewise */
+  WEIR_OUTPUT_EXP = 1 << 3,     /* an Exp stands after the last convolution or matrix product */
+} WeirOutputTraits;
+
 /* What is known of a model when its decoder is chosen. Dims are those of n = 1. */
 typedef struct WeirModelFacts {
   uint32_t n_inputs, n_outputs;
@@ -14,31 +23,34 @@ typedef struct WeirModelFacts {
   const WeirTensor *inputs;
   const char *const *output_names;
   const WeirTensor *outputs;
-  GHashTable *metadata;      /* string to string, may be NULL; keys "weir.decoder", "weir.strides", … */
+  GHashTable *metadata; /* string to string, may be NULL; keys "weir.decoder", "weir.strides", … */
   const char *const *labels; /* NULL-terminated; NULL: none */
   uint32_t n_labels;
+  const uint32_t *output_traits; /* WeirOutputTraits of every output; NULL: nothing known */
 } WeirModelFacts;
 
 /* What the caller wants of a decoder; per request. */
 typedef struct WeirDecodeOptions {
-  float threshold;      /* confidence a result must have, >= */
-  float iou_threshold;  /* NMS: a box goes when its IoU with a kept one is greater */
+  float threshold;     /* confidence a result must have, >= */
+  float iou_threshold; /* NMS: a box goes when its IoU with a kept one is greater */
   uint32_t max_detections;
   uint32_t top_k;
-  bool attach_tensors;  /* outputs as tensors, even where the decoder does not attach them itself */
+  bool attach_tensors; /* outputs as tensors, even where the decoder does not attach them itself */
 } WeirDecodeOptions;
 
-#define WEIR_DECODE_OPTIONS_DEFAULT \
-  { .threshold = 0.5f, .iou_threshold = 0.45f, .max_detections = 200, .top_k = 1 }
+#define WEIR_DECODE_OPTIONS_DEFAULT                                              \
+  {                                                                              \
+    .threshold = 0.5f, .iou_threshold = 0.45f, .max_detections = 200, .top_k = 1 \
+  }
 
 typedef struct WeirDecodeJob {
   const WeirModelFacts *facts;
   const WeirInputSpec *input;
-  const WeirMapping *mapping;        /* network input pixels ↔ region pixels */
+  const WeirMapping *mapping; /* network input pixels ↔ region pixels */
   uint32_t region_width_px, region_height_px;
-  const WeirTensor *outputs;         /* of one item: dim 0 is 1; plain; f32, or an integer type */
+  const WeirTensor *outputs; /* of one item: dim 0 is 1; plain; f32, or an integer type */
   const WeirDecodeOptions *options;
-  const void *state;                 /* what `prepare` made */
+  const void *state; /* what `prepare` made */
 } WeirDecodeJob;
 
 typedef struct WeirDecoder {
@@ -50,8 +62,11 @@ typedef struct WeirDecoder {
   WeirResize resize;
   float mean[3], scale[3];
   uint8_t pad;
-  /* True where names and shapes fit; *why (static or g_intern_string) says what was recognised. */
+  /* True where names and shapes fit; *why (static or g_intern_string) says what was recognised.
+   * metadata "weir.strides" ("8,16,32") replaces a family's own strides. */
   bool (*match) (const WeirModelFacts *facts, const char **why);
+  /* How many labels the outputs call for; 0: any number, or outputs that do not fit. */
+  uint32_t (*n_classes) (const WeirModelFacts *facts);
   /* Checks the outputs when the decoder is forced or chosen; tables for decode. NULL + error where
    * the outputs do not fit: names the output, its shape and what was expected. */
   void *(*prepare) (const WeirModelFacts *facts, const WeirInputSpec *input, GError **error);
@@ -66,19 +81,22 @@ typedef struct WeirDecoder {
 extern const WeirDecoder *const weir_decoders[];
 
 const WeirDecoder *weir_decoder_find (const char *name);
-/* metadata "weir.decoder", else the first that matches; NULL where none does. */
+/* metadata "weir.decoder" (unless it is "auto"), else the first that matches; `raw` always does.
+ * NULL where the metadata name a decoder that does not exist; *why says so then. `why` may be NULL.
+ */
 const WeirDecoder *weir_decoder_choose (const WeirModelFacts *facts, const char **why);
 
-/* nms.h: candidates of one picture. */
+/* A candidate of one picture; numbers finite. */
 typedef struct WeirCandidate {
-  double x0, y0, x1, y1; /* network input pixels, or 0..1 */
+  double x0, y0, x1, y1; /* any unit: network input pixels in the decoders */
   float confidence;
   int32_t label_id;
   uint32_t index; /* in the output: ties are broken by the lower one */
 } WeirCandidate;
 
-/* Greedy, per class (shared/golden §2). Sorts, keeps at most max_kept, returns how many; the kept
- * stand first, best first. */
+/* Greedy, per class: best first, at equal confidence the lower index; a box goes when its IoU with
+ * a kept one of its class is greater than the threshold. Keeps at most max_kept, returns how many;
+ * the kept stand first, best first, what follows them is undefined. Does not allocate. */
 uint32_t weir_nms (WeirCandidate *candidates, uint32_t n, float iou_threshold, uint32_t max_kept);
 
 G_END_DECLS

@@ -2,10 +2,12 @@
 /* Preprocessing: a region of a frame becomes one row of a network's input, in one fused pass.
  *
  * Definition (shared/golden: bilinear, half-pixel centres, edge pixels repeated, no antialiasing):
- * every source pixel the filter touches is converted to 8-bit R, G, B (Y'CbCr by the frame's matrix and
- * range in real numbers, each chroma sample serving its whole block, rounded to nearest, clamped);
- * the interpolated value is rounded to 8 bits; gray = 0.299 R + 0.587 G + 0.114 B of the 8-bit pixels, rounded;
- * then x' = (x - mean[c]) * scale[c]. The region alone is seen: its edges repeat, nothing outside it. */
+ * every source pixel the filter touches is converted to 8-bit R, G, B (Y'CbCr by the frame's matrix
+ * and range in real numbers, P010 by its 10-bit range, each chroma sample serving its whole block,
+ * rounded to nearest, halves up, clamped); the interpolated value is 8 bits, by the
+ * fixed-point arithmetic of OpenCV's INTER_LINEAR (weights of 11 bits; kernels/pixel.h); gray =
+ * 0.299 R + 0.587 G + 0.114 B of the 8-bit pixels, rounded; then x' = (x - mean[c]) * scale[c]. The
+ * region alone is seen: its edges repeat, nothing outside it. */
 #pragma once
 
 #include "engine/error.h"
@@ -23,7 +25,8 @@ typedef enum WeirResize {
   WEIR_RESIZE_CROP,               /* the largest centred part of the network's aspect */
 } WeirResize;
 
-/* What a network wants of a picture. channels: 3 or 1. mean, scale: in the network's channel order. */
+/* What a network wants of a picture. Channels: 3 or 1. Mean and scale in the network's channel
+ * order. */
 typedef struct WeirInputSpec {
   uint32_t width_px, height_px, n_channels;
   WeirColor color;

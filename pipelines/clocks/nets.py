@@ -8,7 +8,7 @@ from onnx import numpy_helper
 from torch import nn
 
 CHARACTERS = "0123456789:.#"
-FIND_W, FIND_H, STRIDE = 320, 192, 8
+FIND_W, FIND_H, STRIDE = 320, 192, 4
 GRID_W, GRID_H = FIND_W // STRIDE, FIND_H // STRIDE
 READ_W, READ_H = 16, 24
 MEAN, SCALE = 128.0, 1.0 / 128.0      # x' = (x - MEAN) * SCALE, done by whoever feeds the network
@@ -24,21 +24,19 @@ def block(inputs, outputs, stride=1):
 
 
 class Finder(nn.Module):
-    """[n, 1, 192, 320] -> [n, 960, 6]: centre offset x, y and log width, height in strides; objectness; class score."""
+    """[n, 1, 192, 320] -> [n, 3840, 6]: centre offset x, y and log width, height in strides; objectness; class score."""
 
     def __init__(self):
         super().__init__()
-        self.down = nn.Sequential(block(1, 16, 2), block(16, 16, 2), block(16, 32, 2))
-        self.look = nn.Sequential(block(32, 32), block(32, 32), block(32, 32))
+        self.body = nn.Sequential(block(1, 16, 2), block(16, 16, 2), block(16, 32), block(32, 16), block(16, 32))
         self.box = nn.Conv2d(32, 4, 1)
         self.score = nn.Conv2d(32, 2, 1)
         nn.init.constant_(self.score.bias, -4.0)
 
     def maps(self, image):
         """Boxes [n, 4, h, w] and the two scores before their sigmoid [n, 2, h, w]."""
-        near = self.down(image)
-        far = self.look(near) + near
-        return self.box(far), self.score(far)
+        seen = self.body(image)
+        return self.box(seen), self.score(seen)
 
     def forward(self, image):
         box, score = self.maps(image)
@@ -61,15 +59,16 @@ class Reader(nn.Module):
         return torch.softmax(self.logits(image), 1)
 
 
-def export(network, path, height, width, output, metadata):
+def export(network, path, height, width, output, shape, metadata):
+    """`shape` is the output's without the batch."""
     network.eval()
     torch.onnx.export(network, torch.zeros(1, 1, height, width), path, opset_version=13, input_names=["image"],
                       output_names=[output], dynamic_axes={"image": {0: "n"}, output: {0: "n"}})
     model = onnx.load(path)
     model.producer_name = "weir pipelines/clocks/train.py"
     model.producer_version = ""
-    for node in model.graph.node:
-        node.doc_string = ""
+    for dimension, value in zip(model.graph.output[0].type.tensor_type.shape.dim[1:], shape):
+        dimension.dim_value = value
     del model.metadata_props[:]
     for key, value in metadata.items():
         model.metadata_props.add(key=key, value=value)

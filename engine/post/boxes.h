@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* WeirBoxes: the candidates of one picture, and how they become the objects of its result. */
+#pragma once
+
+#include "engine/post/decoder.h"
+
+G_BEGIN_DECLS
+
+/* Of more candidates only this many survive, the best. */
+#define WEIR_MAX_CANDIDATES 30000u
+
+/* Thread-safety: one thread. Memory is the result's arena. */
+typedef struct WeirBoxes {
+  WeirArena *arena;
+  WeirCandidate *items;
+  uint32_t n, capacity;
+  float threshold;
+} WeirBoxes;
+
+void weir_boxes_init (WeirBoxes *boxes, const WeirDecodeJob *job, WeirResult *result);
+/* Coordinates in network input pixels. Dropped: under the threshold, empty, NaN, infinite or
+ * absurdly far away. */
+void weir_boxes_add (WeirBoxes *boxes, const WeirCandidate *candidate);
+/* Suppression, then result->objects. Afterwards items[i] is the candidate of objects[i].
+ * `label` is the class's name where the model has no labels; NULL: its number. */
+void weir_boxes_finish (
+    WeirBoxes *boxes, const WeirDecodeJob *job, const char *label, WeirResult *result);
+
+/* A point of the network's input in 0..1 of the region, unclipped. */
+double weir_job_region_x (const WeirDecodeJob *job, double x_px);
+double weir_job_region_y (const WeirDecodeJob *job, double y_px);
+
+/* nms.c: best first, at equal confidence the lower index. In place, without allocation. */
+void weir_candidates_sort (WeirCandidate *candidates, uint32_t n);
+
+G_END_DECLS

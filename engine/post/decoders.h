@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The rows of weir_decoders[], one file each. */
+#pragma once
+
+#include "engine/post/decoder.h"
+
+G_BEGIN_DECLS
+
+extern const WeirDecoder weir_decoder_ultraface, weir_decoder_ultraface_raw, weir_decoder_yunet,
+    weir_decoder_yolox, weir_decoder_nanodet, weir_decoder_fastestdet, weir_decoder_classification,
+    weir_decoder_raw;
+
+G_END_DECLS

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What decoders share about a model's outputs: checks of their shapes, their values as f32, labels.
+ */
+#pragma once
+
+#include "engine/base/arena.h"
+#include "engine/post/decoder.h"
+
+G_BEGIN_DECLS
+
+/* Size of the picture that input 0 takes; false where it is no picture of 1 or 3 channels. */
+bool weir_facts_input_size (const WeirModelFacts *facts, uint32_t *width_px, uint32_t *height_px);
+/* True where output k is floating point [1, n_rows, columns]; n_rows -1: any. */
+bool weir_facts_is_table (
+    const WeirModelFacts *facts, uint32_t k, int64_t n_rows, uint32_t *n_columns);
+bool weir_facts_is_float (const WeirModelFacts *facts, uint32_t k);
+uint32_t weir_facts_traits (const WeirModelFacts *facts, uint32_t k);
+/* NULL where there is none. */
+const char *weir_facts_metadata (const WeirModelFacts *facts, const char *key);
+/* The label of a class; `fallback` where the model has no labels; else the number as text. */
+const char *weir_facts_label (
+    const WeirModelFacts *facts, int32_t label_id, const char *fallback, WeirArena *arena);
+
+/* SHAPE error "DECODER: output 'NAME' is f32[…]; expected …"; always false. */
+bool weir_facts_refuse (const WeirModelFacts *facts, uint32_t k, const char *decoder,
+    GError **error, const char *format, ...) G_GNUC_PRINTF (5, 6);
+/* SHAPE error "DECODER: the model has N outputs; expected …"; always false. */
+bool weir_facts_refuse_count (
+    const WeirModelFacts *facts, const char *decoder, const char *expected, GError **error);
+/* Sets *why to an interned string; always true. */
+bool weir_facts_recognise (const char **why, const char *format, ...) G_GNUC_PRINTF (2, 3);
+
+/* Values of output k of a job: its own memory where it is f32, else converted into the arena. NULL
+ * and an error where it has not n_expected elements. */
+const float *weir_job_f32 (
+    const WeirDecodeJob *job, uint32_t k, size_t n_expected, WeirArena *arena, GError **error);
+/* All outputs of the job as result->tensors, where the caller asks for it or `always`. */
+bool weir_job_attach (const WeirDecodeJob *job, bool always, WeirResult *result, GError **error);
+
+/* Index of the greatest of n values that lie `step` apart, the first of equals; NaN is never one.
+ * *best is -INFINITY where there is none. */
+uint32_t weir_argmax (const float *values, uint32_t n, size_t step, float *best);
+
+G_END_DECLS

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the last operators of a graph say about its outputs. */
+#pragma once
+
+#include "engine/graph/graph.h"
+#include "engine/post/decoder.h"
+
+G_BEGIN_DECLS
+
+/* WeirOutputTraits of the graph's output k, for WeirModelFacts.output_traits. Any stage of the
+ * graph will do: as loaded, folded or fused. */
+uint32_t weir_output_traits (const WeirGraph *graph, uint32_t k);
+
+G_END_DECLS

@@ -1,0 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The tensor kernels for AVX-512. */
+#define TENSOR_KERNELS weir_tensor_kernels_avx512
+#include "kernels/cpu/tensor_loops.h"

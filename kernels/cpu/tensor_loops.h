@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The tensor kernels as plain loops, compiled once per instruction set: including files define
+ * TENSOR_KERNELS, the table's name. No loop changes the order of a sum with the vector's width, and
+ * nothing is contracted, so every variant gives the same bytes. */
+#include "kernels/tensor.h"
+
+#include <math.h>
+#include <string.h>
+
+#define BLOCK 1024
+
+static inline float from_bits (uint32_t bits)
+{
+  float value;
+  memcpy (&value, &bits, sizeof value);
+  return value;
+}
+
+static inline uint32_t to_bits (float value)
+{
+  uint32_t bits;
+  memcpy (&bits, &value, sizeof bits);
+  return bits;
+}
+
+static inline float smaller (float a, float b)
+{
+  return a < b ? a : b;
+}
+
+static inline float larger (float a, float b)
+{
+  return a > b ? a : b;
+}
+
+/* e^x = 2^k · e^r with |r| <= ln 2 / 2: k by rounding x / ln 2 (adding 1.5 · 2^23 leaves it in the
+ * low bits), ln 2 subtracted in two parts, e^r by Taylor's polynomial of degree 7 (its error there
+ * is 0.35^8 / 8! < 6e-9), 2^k in two factors since k = 128 occurs. NaN comes through r. */
+static inline float exp_f32 (float x)
+{
+  const float magic = 12582912.0f;
+  float clipped = x < -87.3f ? -87.3f : x;
+  clipped = clipped > 88.8f ? 88.8f : clipped;
+  float shifted = clipped * 1.44269504f + magic;
+  float k = shifted - magic;
+  int32_t power = (int32_t) (to_bits (shifted) - to_bits (magic));
+  float r = clipped - k * 0.693359375f;
+  r = r - k * -2.12194440e-4f;
+  float p = 1.0f / 5040.0f;
+  p = p * r + 1.0f / 720.0f;
+  p = p * r + 1.0f / 120.0f;
+  p = p * r + 1.0f / 24.0f;
+  p = p * r + 1.0f / 6.0f;
+  p = p * r + 0.5f;
+  p = p * r + 1.0f;
+  p = p * r + 1.0f;
+  int32_t half = power >> 1;
+  return p * from_bits ((uint32_t) (half + 127) << 23) *
+         from_bits ((uint32_t) (power - half + 127) << 23);
+}
+
+static inline float sigmoid_f32 (float x)
+{
+  return 1.0f / (1.0f + exp_f32 (-x));
+}
+
+/* Near 0 the quotient cancels; there a Padé approximant of order 5/4 is exact to rounding. */
+static inline float tanh_f32 (float x)
+{
+  float square = x * x;
+  float near =
+      x * (945.0f + square * (105.0f + square)) / (945.0f + square * (420.0f + square * 15.0f));
+  float far = 1.0f - 2.0f / (exp_f32 (2.0f * x) + 1.0f);
+  return square < 0.0625f ? near : far;
+}
+
+/* x · tanh (ln (1 + e^x)) with e^x = e: (1 + e)² - 1 = e (e + 2). */
+static inline float mish_f32 (float x)
+{
+  float e = exp_f32 (smaller (x, 20.0f)), n = e * (e + 2.0f);
+  return x > 20.0f ? x : x * n / (n + 2.0f);
+}
+
+static inline float hard_sigmoid_f32 (float x, float alpha, float beta)
+{
+  return larger (0.0f, smaller (1.0f, alpha * x + beta));
+}
+
+#define UNARY(name, expression)                                                          \
+  static void name (                                                                     \
+      float *restrict dst, const float *restrict src, size_t n, float alpha, float beta) \
+  {                                                                                      \
+    for (size_t i = 0; i < n; i++) {                                                     \
+      float x = src[i];                                                                  \
+      dst[i] = (expression);                                                             \
+    }                                                                                    \
+  }
+
+UNARY (unary_abs, fabsf (x))
+UNARY (unary_ceil, ceilf (x))
+UNARY (unary_clip, smaller (larger (x, alpha), beta))
+UNARY (unary_elu, x > 0.0f ? x : alpha * (exp_f32 (x) - 1.0f))
+UNARY (unary_exp, exp_f32 (x))
+UNARY (unary_floor, floorf (x))
+UNARY (unary_hard_sigmoid, hard_sigmoid_f32 (x, alpha, beta))
+UNARY (unary_hard_swish, x *hard_sigmoid_f32 (x, 1.0f / 6.0f, 0.5f))
+UNARY (unary_leaky_relu, x < 0.0f ? x * alpha : x)
+UNARY (unary_mish, mish_f32 (x))
+UNARY (unary_neg, -x)
+UNARY (unary_reciprocal, 1.0f / x)
+UNARY (unary_relu, larger (x, 0.0f))
+UNARY (unary_selu, beta *(x > 0.0f ? x : alpha * (exp_f32 (x) - 1.0f)))
+UNARY (unary_sigmoid, sigmoid_f32 (x))
+UNARY (unary_softsign, x / (1.0f + fabsf (x)))
+UNARY (unary_sqrt, sqrtf (x))
+UNARY (unary_swish, x *sigmoid_f32 (alpha *x))
+UNARY (unary_tanh, tanh_f32 (x))
+
+#define BINARY(name, expression)                                                 \
+  static void name (float *restrict dst, const float *restrict a, size_t a_step, \
+      const float *restrict b, size_t b_step, size_t n)                          \
+  {                                                                              \
+    if (a_step && b_step) {                                                      \
+      for (size_t i = 0; i < n; i++) {                                           \
+        float x = a[i], y = b[i];                                                \
+        dst[i] = (expression);                                                   \
+      }                                                                          \
+    } else if (a_step) {                                                         \
+      float y = *b;                                                              \
+      for (size_t i = 0; i < n; i++) {                                           \
+        float x = a[i];                                                          \
+        dst[i] = (expression);                                                   \
+      }                                                                          \
+    } else {                                                                     \
+      float x = *a;                                                              \
+      for (size_t i = 0; i < n; i++) {                                           \
+        float y = b[i * b_step];                                                 \
+        dst[i] = (expression);                                                   \
+      }                                                                          \
+    }                                                                            \
+  }
+
+BINARY (binary_add, x + y)
+BINARY (binary_sub, x - y)
+BINARY (binary_mul, x *y)
+BINARY (binary_div, x / y)
+BINARY (binary_prelu, x < 0.0f ? x * y : x)
+
+static void affine (float *restrict dst, const float *restrict src, const float *restrict scale,
+    const float *restrict shift, size_t step, size_t n)
+{
+  if (step) {
+    for (size_t i = 0; i < n; i++)
+      dst[i] = src[i] * scale[i] + shift[i];
+  } else {
+    float factor = *scale, offset = *shift;
+    for (size_t i = 0; i < n; i++)
+      dst[i] = src[i] * factor + offset;
+  }
+}
+
+static void bf16_from_f32 (uint16_t *restrict dst, const float *restrict src, size_t n)
+{
+  for (size_t i = 0; i < n; i++) {
+    uint32_t bits = to_bits (src[i]);
+    uint32_t rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
+    uint32_t nan = (bits >> 16) | 0x40u;
+    dst[i] = (uint16_t) ((bits & 0x7fffffffu) > 0x7f800000u ? nan : rounded);
+  }
+}
+
+static void f32_from_bf16 (float *restrict dst, const uint16_t *restrict src, size_t n)
+{
+  for (size_t i = 0; i < n; i++)
+    dst[i] = from_bits ((uint32_t) src[i] << 16);
+}
+
+static void f32_from_u8 (float *restrict dst, const uint8_t *restrict src, size_t n)
+{
+  for (size_t i = 0; i < n; i++)
+    dst[i] = (float) src[i];
+}
+
+static float find_max (const float *src, size_t n)
+{
+  float most = src[0];
+  for (size_t i = 1; i < n; i++)
+    most = larger (src[i], most);
+  return most;
+}
+
+static void exp_row (float *restrict dst, const float *restrict src, size_t n)
+{
+  for (size_t i = 0; i < n; i++)
+    dst[i] = exp_f32 (src[i]);
+}
+
+static float find_sum (const float *src, size_t n)
+{
+  float sum = 0.0f;
+  for (size_t i = 0; i < n; i++)
+    sum += src[i];
+  return sum;
+}
+
+static void softmax_long (float *restrict dst, const float *restrict src, size_t n, bool is_log)
+{
+  float most = find_max (src, n), sum = 0.0f, block[BLOCK];
+  for (size_t begin = 0; begin < n; begin += BLOCK) {
+    size_t m = n - begin < BLOCK ? n - begin : BLOCK;
+    for (size_t i = 0; i < m; i++)
+      dst[begin + i] = src[begin + i] - most;
+    exp_row (block, dst + begin, m);
+    sum += find_sum (block, m);
+    if (!is_log)
+      memcpy (dst + begin, block, m * sizeof (float));
+  }
+  float scale = 1.0f / sum, shift = logf (sum);
+  if (is_log)
+    for (size_t i = 0; i < n; i++)
+      dst[i] -= shift;
+  else
+    for (size_t i = 0; i < n; i++)
+      dst[i] *= scale;
+}
+
+/* Short rows share the exponentials of a block, so that they fill vectors. */
+static void softmax_short (
+    float *restrict dst, const float *restrict src, size_t n_rows, size_t n, bool is_log)
+{
+  float block[BLOCK];
+  for (size_t row = 0; row < n_rows; row++) {
+    float most = find_max (src + row * n, n);
+    for (size_t i = 0; i < n; i++)
+      dst[row * n + i] = src[row * n + i] - most;
+  }
+  exp_row (block, dst, n_rows * n);
+  for (size_t row = 0; row < n_rows; row++) {
+    const float *exps = block + row * n;
+    float sum = find_sum (exps, n);
+    float scale = 1.0f / sum, shift = is_log ? logf (sum) : 0.0f;
+    for (size_t i = 0; i < n; i++)
+      dst[row * n + i] = is_log ? dst[row * n + i] - shift : exps[i] * scale;
+  }
+}
+
+static void softmax (float *dst, const float *src, size_t n_rows, size_t n, bool is_log)
+{
+  size_t at_once = BLOCK / n;
+  if (at_once < 2) {
+    for (size_t row = 0; row < n_rows; row++)
+      softmax_long (dst + row * n, src + row * n, n, is_log);
+    return;
+  }
+  for (size_t row = 0; row < n_rows; row += at_once) {
+    size_t m = n_rows - row < at_once ? n_rows - row : at_once;
+    softmax_short (dst + row * n, src + row * n, m, n, is_log);
+  }
+}
+
+static void columns_block (float *restrict dst, const float *restrict src, size_t n_rows,
+    size_t stride, size_t n, bool is_log)
+{
+  float most[BLOCK], sum[BLOCK];
+  memcpy (most, src, n * sizeof (float));
+  memset (sum, 0, n * sizeof (float));
+  for (size_t row = 1; row < n_rows; row++)
+    for (size_t i = 0; i < n; i++)
+      most[i] = larger (src[row * stride + i], most[i]);
+  for (size_t row = 0; row < n_rows; row++)
+    for (size_t i = 0; i < n; i++) {
+      float shifted = src[row * stride + i] - most[i], value = exp_f32 (shifted);
+      dst[row * stride + i] = is_log ? shifted : value;
+      sum[i] += value;
+    }
+  for (size_t i = 0; i < n; i++)
+    sum[i] = is_log ? logf (sum[i]) : 1.0f / sum[i];
+  for (size_t row = 0; row < n_rows; row++)
+    for (size_t i = 0; i < n; i++)
+      dst[row * stride + i] =
+          is_log ? dst[row * stride + i] - sum[i] : dst[row * stride + i] * sum[i];
+}
+
+static void softmax_columns (
+    float *dst, const float *src, size_t n_rows, size_t stride, size_t n, bool is_log)
+{
+  for (size_t begin = 0; begin < n; begin += BLOCK) {
+    size_t m = n - begin < BLOCK ? n - begin : BLOCK;
+    columns_block (dst + begin, src + begin, n_rows, stride, m, is_log);
+  }
+}
+
+static void accumulate (float *restrict sum, const float *restrict src, size_t n)
+{
+  for (size_t i = 0; i < n; i++)
+    sum[i] += src[i];
+}
+
+static void accumulate_max (float *restrict most, const float *restrict src, size_t n)
+{
+  for (size_t i = 0; i < n; i++)
+    most[i] = larger (src[i], most[i]);
+}
+
+static void blend (float *restrict dst, const float *const src[4], const float weights[4], size_t n)
+{
+  const float *a = src[0], *b = src[1], *c = src[2], *d = src[3];
+  float wa = weights[0], wb = weights[1], wc = weights[2], wd = weights[3];
+  for (size_t i = 0; i < n; i++)
+    dst[i] = (a[i] * wa + b[i] * wb) + (c[i] * wc + d[i] * wd);
+}
+
+extern const WeirTensorKernels TENSOR_KERNELS;
+const WeirTensorKernels TENSOR_KERNELS = {
+  .unary = {
+      [WEIR_UNARY_ABS] = unary_abs,
+      [WEIR_UNARY_CEIL] = unary_ceil,
+      [WEIR_UNARY_CLIP] = unary_clip,
+      [WEIR_UNARY_ELU] = unary_elu,
+      [WEIR_UNARY_EXP] = unary_exp,
+      [WEIR_UNARY_FLOOR] = unary_floor,
+      [WEIR_UNARY_HARD_SIGMOID] = unary_hard_sigmoid,
+      [WEIR_UNARY_HARD_SWISH] = unary_hard_swish,
+      [WEIR_UNARY_LEAKY_RELU] = unary_leaky_relu,
+      [WEIR_UNARY_MISH] = unary_mish,
+      [WEIR_UNARY_NEG] = unary_neg,
+      [WEIR_UNARY_RECIPROCAL] = unary_reciprocal,
+      [WEIR_UNARY_RELU] = unary_relu,
+      [WEIR_UNARY_SELU] = unary_selu,
+      [WEIR_UNARY_SIGMOID] = unary_sigmoid,
+      [WEIR_UNARY_SOFTSIGN] = unary_softsign,
+      [WEIR_UNARY_SQRT] = unary_sqrt,
+      [WEIR_UNARY_SWISH] = unary_swish,
+      [WEIR_UNARY_TANH] = unary_tanh,
+  },
+  .binary = {
+      [WEIR_BINARY_ADD] = binary_add,
+      [WEIR_BINARY_SUB] = binary_sub,
+      [WEIR_BINARY_MUL] = binary_mul,
+      [WEIR_BINARY_DIV] = binary_div,
+      [WEIR_BINARY_PRELU] = binary_prelu,
+  },
+  .affine = affine,
+  .bf16_from_f32 = bf16_from_f32,
+  .f32_from_bf16 = f32_from_bf16,
+  .f32_from_u8 = f32_from_u8,
+  .softmax = softmax,
+  .softmax_columns = softmax_columns,
+  .accumulate = accumulate,
+  .accumulate_max = accumulate_max,
+  .blend = blend,
+};

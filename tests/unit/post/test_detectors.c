@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Every detector on outputs made by hand: where its boxes lie, what it keeps, what it never keeps.
+ */
+#include "engine/post/boxes.h"
+#include "tests/unit/post/post_fixture.h"
+#include <check.h>
+#include <math.h>
+
+#define TOLERANCE 1e-6
+
+/* Fills `fixture` with one object whose box is 24..56 × 12..28 pixels in an input of 64×64, of
+ * class `label_id`, and returns a pointer to one of the numbers its confidence is made of. */
+typedef struct Family {
+  const char *decoder;
+  int32_t label_id;
+  const char *label; /* without labels */
+  double confidence;
+  float *(*fill) (Fixture *fixture);
+} Family;
+
+static float *fill_yolox (Fixture *fixture)
+{
+  float *row = fixture_add_output (fixture, "o", "1,84,7");
+  row += (64 + 1 * 4 + 2) * 7; /* stride 16, cell (2, 1) */
+  row[0] = 0.5f;
+  row[1] = 0.25f;
+  row[2] = (float) log (2);
+  row[3] = 0;
+  row[4] = 0.9f;
+  row[5] = 0.1f;
+  row[6] = 0.8f;
+  return &row[4];
+}
+
+static float *fill_yolox_decoded (Fixture *fixture)
+{
+  float *confidence = fill_yolox (fixture);
+  const float box[] = { 40, 20, 32, 16 };
+  memcpy (confidence - 4, box, sizeof box);
+  fixture_set_traits (fixture, 0, WEIR_OUTPUT_EXP);
+  return confidence;
+}
+
+/* Bins 0 and 1 of 8 get softmax weights whose mean is `distance`, 0 < distance < 1. */
+static void set_bins (float *bins, double distance)
+{
+  for (uint32_t k = 2; k < 8; k++)
+    bins[k] = -200;
+  bins[0] = (float) log (1 - distance);
+  bins[1] = (float) log (distance);
+}
+
+static float *fill_nanodet (Fixture *fixture)
+{
+  fixture_add_output (fixture, "c8", "1,64,2");
+  fixture_add_output (fixture, "c16", "1,16,2");
+  float *classes = fixture_add_output (fixture, "c32", "1,4,2");
+  fixture_add_output (fixture, "d8", "1,64,32");
+  fixture_add_output (fixture, "d16", "1,16,32");
+  float *bins = fixture_add_output (fixture, "d32", "1,4,32");
+  /* stride 32, cell (1, 0): centre (47.5, 15.5) */
+  const double sides_px[] = { 47.5 - 24, 15.5 - 12, 56 - 47.5, 28 - 15.5 };
+  for (uint32_t k = 0; k < 4; k++)
+    set_bins (bins + 32 + 8 * k, sides_px[k] / 32);
+  classes[2] = 0.2f;
+  classes[3] = 0.72f;
+  return &classes[3];
+}
+
+static float *fill_fastestdet (Fixture *fixture)
+{
+  float *map = fixture_add_output (fixture, "o", "1,7,4,4");
+  float *cell = map + 1 * 4 + 2; /* cell (2, 1) */
+  cell[0] = 0.9f;
+  cell[16 * 1] = (float) atanh (0.5);
+  cell[16 * 2] = (float) atanh (0.25);
+  cell[16 * 3] = 0;                /* half the width */
+  cell[16 * 4] = (float) -log (3); /* a quarter of the height */
+  cell[16 * 5] = 0.1f;
+  cell[16 * 6] = 0.8f;
+  return cell;
+}
+
+static float *fill_yunet (Fixture *fixture)
+{
+  fixture_add_output (fixture, "cls_8", "1,64,1");
+  float *cls = fixture_add_output (fixture, "cls_16", "1,16,1");
+  fixture_add_output (fixture, "cls_32", "1,4,1");
+  fixture_add_output (fixture, "obj_8", "1,64,1");
+  float *obj = fixture_add_output (fixture, "obj_16", "1,16,1");
+  fixture_add_output (fixture, "obj_32", "1,4,1");
+  fixture_add_output (fixture, "bbox_8", "1,64,4");
+  float *bbox = fixture_add_output (fixture, "bbox_16", "1,16,4") + 6 * 4;
+  fixture_add_output (fixture, "bbox_32", "1,4,4");
+  fixture_add_output (fixture, "kps_8", "1,64,10");
+  float *kps = fixture_add_output (fixture, "kps_16", "1,16,10") + 6 * 10;
+  fixture_add_output (fixture, "kps_32", "1,4,10");
+  cls[6] = 0.81f;
+  obj[6] = 0.64f;
+  bbox[0] = 0.5f;
+  bbox[1] = 0.25f;
+  bbox[2] = (float) log (2);
+  for (uint32_t k = 0; k < 10; k++)
+    kps[k] = 0.1f * (float) k;
+  kps[0] = -4;
+  return &cls[6];
+}
+
+static float *fill_ultraface (Fixture *fixture)
+{
+  float *scores = fixture_add_output (fixture, "scores", "1,9,2");
+  float *boxes = fixture_add_output (fixture, "boxes", "1,9,4");
+  const float box[] = { 24 / 64.0f, 12 / 64.0f, 56 / 64.0f, 28 / 64.0f };
+  memcpy (boxes + 3 * 4, box, sizeof box);
+  scores[3 * 2] = 0.28f;
+  scores[3 * 2 + 1] = 0.72f;
+  return &scores[3 * 2 + 1];
+}
+
+static float *fill_ultraface_raw (Fixture *fixture)
+{
+  /* 64 cells × 3, 16 × 2, 4 × 2, 1 × 3 */
+  float *scores = fixture_add_output (fixture, "scores", "1,235,2");
+  float *boxes = fixture_add_output (fixture, "boxes", "1,235,4");
+  uint32_t row = 64 * 3 + (1 * 4 + 2) * 2; /* stride 16, cell (2, 1), 32 pixels: centre (40, 24) */
+  boxes[row * 4 + 1] = -4 / (0.1f * 32);
+  boxes[row * 4 + 3] = (float) (log (0.5) / 0.2);
+  scores[row * 2 + 1] = 0.72f;
+  return &scores[row * 2 + 1];
+}
+
+static const Family families[] = {
+  { "yolox", 1, "1", 0.72, fill_yolox },
+  { "yolox", 1, "1", 0.72, fill_yolox_decoded },
+  { "nanodet", 1, "1", 0.72, fill_nanodet },
+  { "fastestdet", 1, "1", 0.72, fill_fastestdet },
+  { "yunet", 0, "face", 0.72, fill_yunet },
+  { "ultraface", 1, "face", 0.72, fill_ultraface },
+  { "ultraface-raw", 1, "face", 0.72, fill_ultraface_raw },
+};
+
+static void assert_box (
+    const Fixture *fixture, double x_min, double y_min, double x_max, double y_max)
+{
+  ck_assert_uint_eq (fixture->result.n_objects, 1);
+  const WeirObject *object = &fixture->result.objects[0];
+  ck_assert_double_eq_tol (object->x_min, x_min, TOLERANCE);
+  ck_assert_double_eq_tol (object->y_min, y_min, TOLERANCE);
+  ck_assert_double_eq_tol (object->x_max, x_max, TOLERANCE);
+  ck_assert_double_eq_tol (object->y_max, y_max, TOLERANCE);
+}
+
+START_TEST (test_detector_box)
+{
+  const Family *family = &families[_i];
+  g_autoptr (Fixture) fixture = fixture_new (64, 64);
+  family->fill (fixture);
+  ck_assert (fixture_decode (fixture, family->decoder, NULL));
+  assert_box (fixture, 24 / 64.0, 12 / 64.0, 56 / 64.0, 28 / 64.0);
+  const WeirObject *object = &fixture->result.objects[0];
+  ck_assert_double_eq_tol ((double) object->confidence, family->confidence, TOLERANCE);
+  ck_assert_int_eq (object->label_id, family->label_id);
+  ck_assert_str_eq (object->label, family->label);
+  ck_assert_uint_eq (fixture->result.n_tensors, 0);
+}
+END_TEST
+
+START_TEST (test_detector_labels)
+{
+  const Family *family = &families[_i];
+  g_autoptr (Fixture) fixture = fixture_new (64, 64);
+  family->fill (fixture);
+  fixture_set_labels (fixture, "zero,one", ",");
+  ck_assert (fixture_decode (fixture, family->decoder, NULL));
+  ck_assert_str_eq (fixture->result.objects[0].label, family->label_id ? "one" : "zero");
+  fixture->facts.n_labels = (uint32_t) family->label_id;
+  ck_assert (fixture_decode (fixture, family->decoder, NULL));
+  ck_assert_str_eq (fixture->result.objects[0].label, family->label_id ? "1" : "0");
+}
+END_TEST
+
+START_TEST (test_detector_threshold)
+{
+  const Family *family = &families[_i];
+  g_autoptr (Fixture) fixture = fixture_new (64, 64);
+  family->fill (fixture);
+  fixture->options.threshold = (float) family->confidence + 0.001f;
+  fixture->options.attach_tensors = true;
+  ck_assert (fixture_decode (fixture, family->decoder, NULL));
+  ck_assert_uint_eq (fixture->result.n_objects, 0);
+  ck_assert_uint_eq (fixture->result.n_tensors, fixture->facts.n_outputs);
+  ck_assert_str_eq (fixture->result.tensors[0].name, fixture->names[0]);
+  fixture->options.threshold = (float) family->confidence - 0.001f;
+  ck_assert (fixture_decode (fixture, family->decoder, NULL));
+  ck_assert_uint_eq (fixture->result.n_objects, 1);
+}
+END_TEST
+
+/* The picture fills the left of the input, or its middle; boxes come back in 0..1 of the picture.
+ */
+START_TEST (test_detector_letterbox)
+{
+  const Family *family = &families[_i];
+  g_autoptr (Fixture) fixture = fixture_new (64, 64);
+  family->fill (fixture);
+  fixture_set_region (fixture, 256, 128, (WeirMapping){ .scale_x = 0.25, .scale_y = 0.25 });
+  ck_assert (fixture_decode (fixture, family->decoder, NULL));
+  assert_box (fixture, 24 / 64.0, 12 / 32.0, 56 / 64.0, 28 / 32.0);
+  fixture->mapping.offset_y_px = 16;
+  ck_assert (fixture_decode (fixture, family->decoder, NULL));
+  assert_box (fixture, 24 / 64.0, 0, 56 / 64.0, 12 / 32.0);
+  fixture->mapping.offset_y_px = 30; /* nothing of the box lies in the picture */
+  ck_assert (fixture_decode (fixture, family->decoder, NULL));
+  ck_assert_uint_eq (fixture->result.n_objects, 0);
+}
+END_TEST
+
+START_TEST (test_detector_bad_confidence)
+{
+  static const float values[] = { NAN, INFINITY, -INFINITY, -1, -NAN };
+  const Family *family = &families[_i];
+  for (uint32_t i = 0; i < G_N_ELEMENTS (values); i++) {
+    g_autoptr (Fixture) fixture = fixture_new (64, 64);
+    *family->fill (fixture) = values[i];
+    fixture->options.threshold = 0.3f;
+    ck_assert (fixture_decode (fixture, family->decoder, NULL));
+    ck_assert_uint_eq (fixture->result.n_objects, 0);
+  }
+}
+END_TEST
+
+/* Whatever stands where the box is: finite, ordered corners inside 0..1 or nothing. */
+START_TEST (test_detector_bad_boxes)
+{
+  static const float values[] = { NAN, INFINITY, -INFINITY, 3e38f, -3e38f, 1e9f, 800, -800 };
+  const Family *family = &families[_i % G_N_ELEMENTS (families)];
+  float value = values[_i / G_N_ELEMENTS (families)];
+  g_autoptr (Fixture) fixture = fixture_new (64, 64);
+  float *confidence = family->fill (fixture);
+  float good = *confidence;
+  for (uint32_t k = 0; k < fixture->facts.n_outputs; k++) {
+    WeirTensor *output = &fixture->outputs[k];
+    int64_t n;
+    ck_assert (weir_tensor_n_elements (output, &n));
+    for (int64_t i = 0; i < n; i++) {
+      float *element = (float *) output->buffer + i;
+      float kept = *element;
+      *element = value;
+      *confidence = element == confidence ? value : good;
+      ck_assert (fixture_decode (fixture, family->decoder, NULL));
+      for (uint32_t j = 0; j < fixture->result.n_objects; j++) {
+        const WeirObject *object = &fixture->result.objects[j];
+        ck_assert (object->x_min >= 0 && object->x_max > object->x_min && object->x_max <= 1);
+        ck_assert (object->y_min >= 0 && object->y_max > object->y_min && object->y_max <= 1);
+        ck_assert (object->confidence >= fixture->options.threshold && object->confidence <= 1);
+        ck_assert_ptr_nonnull (object->label);
+      }
+      *element = kept;
+    }
+  }
+}
+END_TEST
+
+START_TEST (test_detector_corner_not_finite)
+{
+  static const float values[] = { NAN, INFINITY, -INFINITY };
+  for (uint32_t i = 0; i < 4 * G_N_ELEMENTS (values); i++) {
+    g_autoptr (Fixture) fixture = fixture_new (64, 64);
+    fill_ultraface (fixture);
+    ((float *) fixture->outputs[1].buffer)[3 * 4 + i % 4] = values[i / 4];
+    ck_assert (fixture_decode (fixture, "ultraface", NULL));
+    ck_assert_uint_eq (fixture->result.n_objects, 0);
+  }
+}
+END_TEST
+
+START_TEST (test_detector_other_sizes)
+{
+  const Family *family = &families[_i];
+  g_autoptr (Fixture) fixture = fixture_new (64, 64);
+  g_autoptr (GError) error = NULL;
+  family->fill (fixture);
+  const WeirDecoder *decoder = weir_decoder_find (family->decoder);
+  void *state = decoder->prepare (&fixture->facts, &fixture->spec, NULL);
+  ck_assert_ptr_nonnull (state);
+  fixture->outputs[0].dims[1]--; /* not what was prepared for */
+  WeirDecodeJob job = { .facts = &fixture->facts,
+    .input = &fixture->spec,
+    .mapping = &fixture->mapping,
+    .region_width_px = 64,
+    .region_height_px = 64,
+    .outputs = fixture->outputs,
+    .options = &fixture->options,
+    .state = state };
+  ck_assert (!decoder->decode (&job, &fixture->result, &error));
+  ck_assert (g_error_matches (error, WEIR_ERROR, WEIR_ERROR_SHAPE));
+  decoder->release (state);
+}
+END_TEST
+
+START_TEST (test_yunet_landmarks)
+{
+  g_autoptr (Fixture) fixture = fixture_new (64, 64);
+  fill_yunet (fixture);
+  fixture_set_region (fixture, 256, 128, (WeirMapping){ .scale_x = 0.25, .scale_y = 0.25 });
+  ck_assert (fixture_decode (fixture, "yunet", NULL));
+  const WeirObject *object = &fixture->result.objects[0];
+  ck_assert_uint_eq (object->n_tensors, 1);
+  const WeirNamedTensor *tensor = &object->tensors[0];
+  ck_assert_str_eq (tensor->name, "landmarks");
+  ck_assert (tensor->rank == 2 && tensor->dims[0] == 5 && tensor->dims[1] == 2);
+  ck_assert_uint_eq (tensor->n_elements, 10);
+  /* cell (2, 1) of stride 16; the picture is 64×32 pixels of the input */
+  ck_assert_double_eq_tol ((double) tensor->data[0], (2 - 4) * 16 / 64.0, TOLERANCE);
+  ck_assert_double_eq_tol ((double) tensor->data[1], (1 + 0.1) * 16 / 32, TOLERANCE);
+  ck_assert_double_eq_tol ((double) tensor->data[8], (2 + 0.8) * 16 / 64, TOLERANCE);
+  ck_assert_double_eq_tol ((double) tensor->data[9], (1 + 0.9) * 16 / 32, TOLERANCE);
+}
+END_TEST
+
+START_TEST (test_yunet_landmarks_not_finite)
+{
+  g_autoptr (Fixture) fixture = fixture_new (64, 64);
+  fill_yunet (fixture);
+  ((float *) fixture->outputs[10].buffer)[6 * 10 + 5] = NAN;
+  ck_assert (fixture_decode (fixture, "yunet", NULL));
+  ck_assert_uint_eq (fixture->result.n_objects, 1);
+  ck_assert_uint_eq (fixture->result.objects[0].n_tensors, 0);
+}
+END_TEST
+
+/* NanoDet's boxes are clipped to the input before suppression: these two only then overlap enough.
+ */
+START_TEST (test_nanodet_clips_first)
+{
+  g_autoptr (Fixture) fixture = fixture_new (64, 64);
+  fill_nanodet (fixture);
+  float *classes = fixture->outputs[2].buffer, *bins = fixture->outputs[5].buffer;
+  memset (classes, 0, 8 * sizeof *classes);
+  classes[0] = 0.9f; /* cell (0, 0): centre (15.5, 15.5) */
+  classes[2] = 0.8f; /* cell (1, 0): centre (47.5, 15.5) */
+  for (uint32_t k = 0; k < 8; k++)
+    memset (bins + 8 * k, 0, 8 * sizeof *bins); /* 3.5 × 32 = 112 pixels to all sides */
+  fixture->options.iou_threshold = 0.9f;
+  ck_assert (fixture_decode (fixture, "nanodet", NULL));
+  assert_box (fixture, 0, 0, 1, 1);
+}
+END_TEST
+
+START_TEST (test_detector_suppression)
+{
+  static const struct {
+    float iou_threshold;
+    uint32_t max_detections, n_objects;
+  } rows[] = { { 0.45f, 200, 3 }, { 1, 200, 4 }, { 0.45f, 2, 2 }, { 0.45f, 0, 0 } };
+  g_autoptr (Fixture) fixture = fixture_new (64, 64);
+  float *scores = fixture_add_output (fixture, "scores", "1,4,2");
+  float *boxes = fixture_add_output (fixture, "boxes", "1,4,4");
+  const float values[] = { 0, 0, 0.5f, 0.5f, 0, 0.5f, 0.5f, 1, 0, 0, 0.5f, 0.45f, 0.5f, 0, 1, 1 };
+  memcpy (boxes, values, sizeof values);
+  scores[1] = 0.6f;
+  scores[3] = 0.9f;
+  scores[5] = 0.7f; /* suppresses the first */
+  scores[7] = 0.8f;
+  fixture->options.iou_threshold = rows[_i].iou_threshold;
+  fixture->options.max_detections = rows[_i].max_detections;
+  ck_assert (fixture_decode (fixture, "ultraface", NULL));
+  ck_assert_uint_eq (fixture->result.n_objects, rows[_i].n_objects);
+  static const double best_first[] = { 0.9, 0.8, 0.7, 0.6 };
+  for (uint32_t i = 0; i < rows[_i].n_objects; i++)
+    ck_assert_double_eq_tol (
+        (double) fixture->result.objects[i].confidence, best_first[i], TOLERANCE);
+}
+END_TEST
+
+/* More candidates than are kept in memory: the best are found wherever they stand. */
+START_TEST (test_detector_many_candidates)
+{
+  enum { N = 100000 };
+  g_autoptr (Fixture) fixture = fixture_new (64, 64);
+  float *scores = fixture_add_output (fixture, "scores", "1,100000,2");
+  float *boxes = fixture_add_output (fixture, "boxes", "1,100000,4");
+  for (uint32_t i = 0; i < N; i++) {
+    const float x = (float) (i % 1000) / 1000, y = (float) (i / 1000) / 100;
+    const float box[] = { x, y, x + 0.0009f, y + 0.009f };
+    memcpy (boxes + 4 * (size_t) i, box, sizeof box);
+    scores[2 * i + 1] = 0.5f + (float) ((i * 7919u) % N) / (2 * N);
+  }
+  fixture->options.max_detections = 5;
+  ck_assert (fixture_decode (fixture, "ultraface", NULL));
+  ck_assert_uint_eq (fixture->result.n_objects, 5);
+  for (uint32_t i = 0; i < 5; i++)
+    ck_assert_float_eq (
+        fixture->result.objects[i].confidence, 0.5f + (float) (N - 1 - i) / (2 * N));
+}
+END_TEST
+
+int main (void)
+{
+  Suite *suite = suite_create ("detectors");
+  TCase *tcase = tcase_create ("detectors");
+  const int n = G_N_ELEMENTS (families);
+  tcase_add_loop_test (tcase, test_detector_box, 0, n);
+  tcase_add_loop_test (tcase, test_detector_labels, 0, n);
+  tcase_add_loop_test (tcase, test_detector_threshold, 0, n);
+  tcase_add_loop_test (tcase, test_detector_letterbox, 0, n);
+  tcase_add_loop_test (tcase, test_detector_bad_confidence, 0, n);
+  tcase_add_loop_test (tcase, test_detector_bad_boxes, 0, 8 * n);
+  tcase_add_test (tcase, test_detector_corner_not_finite);
+  tcase_add_loop_test (tcase, test_detector_other_sizes, 0, n);
+  tcase_add_test (tcase, test_yunet_landmarks);
+  tcase_add_test (tcase, test_yunet_landmarks_not_finite);
+  tcase_add_test (tcase, test_nanodet_clips_first);
+  tcase_add_loop_test (tcase, test_detector_suppression, 0, 4);
+  tcase_add_test (tcase, test_detector_many_candidates);
+  suite_add_tcase (suite, tcase);
+  SRunner *runner = srunner_create (suite);
+  srunner_run_all (runner, CK_NORMAL);
+  int n_failed = srunner_ntests_failed (runner);
+  srunner_free (runner);
+  return n_failed != 0;
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Traits of outputs: what stands between the last operator with weights and the output. */
+#include "engine/post/traits.h"
+#include <check.h>
+
+enum { KNOWN = WEIR_OUTPUT_KNOWN };
+
+/* A chain of operators from the input; those of two inputs take the graph's second input as well.
+ */
+static const struct {
+  const char *what;
+  WeirOp ops[6];
+  uint32_t n_ops;
+  WeirOp post; /* of the last operator; WEIR_OP_CAST: none */
+  uint32_t traits;
+} rows[] = {
+  { "nothing", { 0 }, 0, WEIR_OP_CAST, KNOWN },
+  { "a convolution", { WEIR_OP_CONV }, 1, WEIR_OP_CAST, KNOWN },
+  { "softmax last", { WEIR_OP_CONV, WEIR_OP_SOFTMAX }, 2, WEIR_OP_CAST,
+      KNOWN | WEIR_OUTPUT_SOFTMAX },
+  { "softmax under views, casts and quantisation",
+      { WEIR_OP_SOFTMAX, WEIR_OP_RESHAPE, WEIR_OP_CAST, WEIR_OP_TRANSPOSE, WEIR_OP_QUANTIZE_LINEAR,
+          WEIR_OP_DEQUANTIZE_LINEAR },
+      6, WEIR_OP_CAST, KNOWN | WEIR_OUTPUT_SOFTMAX },
+  { "softmax not last", { WEIR_OP_SOFTMAX, WEIR_OP_RELU }, 2, WEIR_OP_CAST, KNOWN },
+  { "sigmoid last", { WEIR_OP_GEMM, WEIR_OP_SIGMOID }, 2, WEIR_OP_CAST,
+      KNOWN | WEIR_OUTPUT_SIGMOID },
+  { "sigmoid fused", { WEIR_OP_CONV }, 1, WEIR_OP_SIGMOID, KNOWN | WEIR_OUTPUT_SIGMOID },
+  { "something fused after softmax", { WEIR_OP_SOFTMAX }, 1, WEIR_OP_RELU, KNOWN },
+  { "exp on the way", { WEIR_OP_CONV, WEIR_OP_EXP, WEIR_OP_MUL, WEIR_OP_RESHAPE }, 4, WEIR_OP_CAST,
+      KNOWN | WEIR_OUTPUT_EXP },
+  { "exp fused", { WEIR_OP_CONV }, 1, WEIR_OP_EXP, KNOWN | WEIR_OUTPUT_EXP },
+  { "exp before the weights", { WEIR_OP_EXP, WEIR_OP_CONV, WEIR_OP_ADD }, 3, WEIR_OP_CAST, KNOWN },
+};
+
+static uint32_t add_node (WeirGraph *graph, WeirOp op, uint32_t src, uint32_t other, WeirOp post)
+{
+  uint32_t sources[] = { src, other };
+  uint32_t dst = weir_graph_add_value (graph, "v");
+  WeirNode node = { .op = op,
+    .opset = 17,
+    .name = "node",
+    .n_src = weir_op_info (op)->min_src > 1 ? 2 : 1,
+    .n_dst = 1,
+    .src = sources,
+    .dst = &dst };
+  if (post != WEIR_OP_CAST) {
+    node.n_post = 1;
+    node.post[0] = (WeirPostOp){ .op = post, .src = WEIR_NONE };
+  }
+  weir_graph_add_node (graph, &node);
+  return dst;
+}
+
+START_TEST (test_output_traits)
+{
+  g_autoptr (WeirGraph) graph = weir_graph_new ("test");
+  uint32_t value = weir_graph_add_value (graph, "x"), other = weir_graph_add_value (graph, "y");
+  g_array_append_val (graph->inputs, value);
+  g_array_append_val (graph->inputs, other);
+  for (uint32_t i = 0; i < rows[_i].n_ops; i++)
+    value = add_node (graph, rows[_i].ops[i], value, other,
+        i + 1 == rows[_i].n_ops ? rows[_i].post : WEIR_OP_CAST);
+  g_array_append_val (graph->outputs, value);
+  ck_assert_msg (weir_output_traits (graph, 0) == rows[_i].traits, "%s: %x", rows[_i].what,
+      weir_output_traits (graph, 0));
+  ck_assert_uint_eq (weir_output_traits (graph, 1), 0);
+}
+END_TEST
+
+/* An Exp in the second branch of a join is found too. */
+START_TEST (test_output_traits_branches)
+{
+  g_autoptr (WeirGraph) graph = weir_graph_new ("test");
+  uint32_t x = weir_graph_add_value (graph, "x");
+  uint32_t left = add_node (graph, WEIR_OP_CONV, x, x, WEIR_OP_CAST);
+  uint32_t right = add_node (graph, WEIR_OP_EXP, left, 0, WEIR_OP_CAST);
+  uint32_t sum = add_node (graph, WEIR_OP_MUL, left, right, WEIR_OP_CAST);
+  g_array_append_val (graph->outputs, sum);
+  ck_assert_uint_eq (weir_output_traits (graph, 0), KNOWN | WEIR_OUTPUT_EXP);
+}
+END_TEST
+
+int main (void)
+{
+  Suite *suite = suite_create ("output-traits");
+  TCase *tcase = tcase_create ("traits");
+  tcase_add_loop_test (tcase, test_output_traits, 0, G_N_ELEMENTS (rows));
+  tcase_add_test (tcase, test_output_traits_branches);
+  suite_add_tcase (suite, tcase);
+  SRunner *runner = srunner_create (suite);
+  srunner_run_all (runner, CK_NORMAL);
+  int n_failed = srunner_ntests_failed (runner);
+  srunner_free (runner);
+  return n_failed != 0;
+}
