@@ -186,9 +186,18 @@ static bool transpose_renames (const WeirNode *node, const WeirTensor *src, Weir
     to_last &= perm[i] == (int64_t) i + 1;
     to_first &= perm[i + 1] == (int64_t) i;
   }
-  *dst_layout = to_first ? WEIR_LAYOUT_CHANNELS_LAST : WEIR_LAYOUT_PLAIN;
-  return (to_last && src->layout == WEIR_LAYOUT_CHANNELS_LAST) ||
-         (to_first && src->layout == WEIR_LAYOUT_PLAIN);
+  bool is_last = src->layout == WEIR_LAYOUT_CHANNELS_LAST;
+  *dst_layout = is_last ? WEIR_LAYOUT_PLAIN : WEIR_LAYOUT_CHANNELS_LAST;
+  return is_last ? to_last : to_first; /* of rank 3 both are one permutation */
+}
+
+/* Another shape with the same rows and channels: what lies behind them may merge or split in any
+ * layout. */
+static bool keeps_layout (const WeirTensor *src, const WeirTensor *dst)
+{
+  return weir_tensor_same_shape (src, dst) ||
+         (src->rank >= 3 && dst->rank >= 3 && src->dims[0] == dst->dims[0] &&
+             src->dims[1] == dst->dims[1]);
 }
 
 /* Nodes that move no bytes. *done is false where the node needs a step of its own. */
@@ -203,7 +212,7 @@ static bool add_view (WeirPlan *plan, const WeirNode *node, bool *done, GError *
   WeirTensor dst = plan->shapes->values[node->dst[0]];
   dst.dtype = src.dtype;
   dst.layout = WEIR_LAYOUT_PLAIN;
-  if (is_view && weir_tensor_same_shape (&src, &dst)) {
+  if (is_view && keeps_layout (&src, &dst)) {
     dst.layout = src.layout;
   } else if (is_view) {
     WeirFormat plain = { src.dtype, WEIR_LAYOUT_PLAIN };
@@ -304,6 +313,8 @@ static WeirFormat input_format (WeirPlan *plan, uint32_t value)
       uint32_t backend;
       describe_sources (plan, node, &spec);
       spec.src[i].dtype = format.dtype;
+      if (tensor.rank == 4) /* for readers that take either layout */
+        spec.src[i].layout = WEIR_LAYOUT_CHANNELS_LAST;
       if (weir_target_propose (plan->target, &spec, src, dst, &backend) &&
           is_floating (src[i].dtype))
         return src[i];
