@@ -6,21 +6,31 @@
 
 G_BEGIN_DECLS
 
-/* Reads an ONNX file. The graph is as the file has it: unsorted operators refused, nothing folded.
- * `metadata` receives the model's metadata_props (string to string) when not NULL.
+/* Reads an ONNX file, operator sets 7 to 22 (newer ones are tried). The graph is as the file has
+ * it, sorted, nothing folded, but
+ *
+ * - all floating types are widened (f64: narrowed) to f32, in constants, attributes, declared
+ * inputs and targets of Cast: no backend sees f16, bf16 or f64;
+ * - constants that the file lists among its inputs are no inputs;
+ * - nodes whose results nobody reads are left out; a g_message names unknown operators among them.
+ *
+ * Constants in external files are mapped; such a file lies in the model's folder or below.
+ * `metadata` receives the model's metadata_props (string to string, both newly allocated) when not
+ * NULL; make it with g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free).
  * Errors name the file and, where there is one, the node:
- *   NOT_FOUND    missing, unreadable
- *   FORMAT       not ONNX, truncated, tensors whose size does not fit their dims, cycles
- *   UNSUPPORTED  operators that are not in ops.def: all of them in one message
- * Nodes of unknown operators whose results nobody reads are dropped with a g_message. */
+ *
+ * - NOT_FOUND: missing, unreadable
+ * - FORMAT: not ONNX, truncated, tensors whose size does not fit their dims, cycles
+ * - UNSUPPORTED: operators that are not in ops.def, all of them in one message */
 WeirGraph *weir_onnx_load (const char *path, GHashTable *metadata, GError **error);
 
-/* One TensorProto file (input_0.pb of ONNX's node tests): name and tensor live in `arena`. */
-bool weir_onnx_load_tensor (const char *path, WeirArena *arena, const char **name,
-    WeirTensor *tensor, GError **error);
+/* One TensorProto file (input_0.pb of ONNX's node tests) in its own type: name and tensor live in
+ * `arena`. `name` may be NULL. */
+bool weir_onnx_load_tensor (
+    const char *path, WeirArena *arena, const char **name, WeirTensor *tensor, GError **error);
 /* Writes a plain tensor as a TensorProto file. */
-bool weir_onnx_save_tensor (const char *path, const char *name, const WeirTensor *tensor,
-    GError **error);
+bool weir_onnx_save_tensor (
+    const char *path, const char *name, const WeirTensor *tensor, GError **error);
 
 /* Labels: a file with one a line, or "a,b,c" where no such file exists and the text has a comma.
  * The line as it stands without its line end; a UTF-8 mark is dropped, the empty last line too.

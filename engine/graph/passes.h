@@ -14,8 +14,9 @@ bool weir_fold (WeirGraph *graph, WeirEvaluateFn evaluate, GError **error);
  * 1 into constants (targets of Reshape, sizes of Resize, Expand, Tile …) is rewritten where that is
  * provably right for shapes: inference at n = 1, 2, 3 must give outputs whose dim 0 is n and whose
  * other dims do not change. *reason is NULL when the graph batches, else why it must stay at n = 1
- * (then the graph is as it was; static or arena string). *rewritten tells whether constants were
- * changed: the caller then proves the values too (a batch [x, y] equals x and y alone). */
+ * (then the graph is as it was, but first dims of inputs that were dynamic are pinned to 1; static or
+ * arena string). *rewritten tells whether constants were changed: the caller then proves the values
+ * too (a batch [x, y] equals x and y alone). */
 bool weir_batch_rewrite (WeirGraph *graph, WeirEvaluateFn evaluate, const char **reason,
     bool *rewritten, GError **error);
 

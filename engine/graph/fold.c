@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Constant folding: nodes whose inputs are all constants are evaluated once and become constants.
+ *
+ * What comes from Shape stays: it depends on n. A result that would be too large stays a node too,
+ * since a file of a few bytes can ask for any size. */
+#include "engine/graph/passes.h"
+
+#include "engine/base/checked.h"
+#include "engine/error.h"
+
+/* Of all folded constants of a graph. */
+#define MAX_FOLDED_BYTES ((size_t) 1 << 30)
+
+static const WeirShapeFn shape_fns[WEIR_N_OPS] = {
+#define WEIR_OP(id, name, min_src, max_src, min_dst, max_dst, kind, shape, ref) \
+  [WEIR_OP_##id] = weir_shape_##shape,
+#include "engine/graph/ops.def"
+#undef WEIR_OP
+};
+
+static bool is_foldable (const WeirGraph *graph, const WeirNode *node)
+{
+  if (node->n_post)
+    return false;
+  for (uint32_t i = 0; i < node->n_src; i++)
+    if (node->src[i] != WEIR_NONE && !weir_graph_value (graph, node->src[i])->is_constant)
+      return false;
+  return true;
+}
+
+/* Gives the results memory; false where they are too many bytes to be worth it. */
+static bool allocate (WeirGraph *graph, const WeirNode *node, WeirTensor *dst, size_t *n_left)
+{
+  size_t n_total = 0, n_bytes;
+  for (uint32_t i = 0; i < node->n_dst; i++)
+    if (node->dst[i] != WEIR_NONE &&
+        (!weir_tensor_bytes (&dst[i], &n_bytes) || !weir_checked_add (n_total, n_bytes, &n_total)))
+      return false;
+  if (n_total > *n_left)
+    return false;
+  *n_left -= n_total;
+  for (uint32_t i = 0; i < node->n_dst; i++)
+    if (node->dst[i] != WEIR_NONE) {
+      weir_tensor_bytes (&dst[i], &n_bytes);
+      if (!(dst[i].buffer = weir_arena_try_alloc (graph->arena, n_bytes)))
+        return false;
+    }
+  return true;
+}
+
+static bool fold_node (
+    WeirGraph *graph, const WeirNode *node, WeirEvaluateFn evaluate, size_t *n_left, GError **error)
+{
+  g_autofree WeirTensor *src = g_new0 (WeirTensor, (size_t) node->n_src + 1);
+  g_autofree WeirTensor *dst = g_new0 (WeirTensor, (size_t) node->n_dst + 1);
+  for (uint32_t i = 0; i < node->n_src; i++)
+    if (node->src[i] != WEIR_NONE)
+      src[i] = weir_graph_value (graph, node->src[i])->tensor;
+  WeirShapeJob job = { graph, node, src, dst };
+  if (!shape_fns[node->op](&job, error))
+    return false;
+  if (!allocate (graph, node, dst, n_left))
+    return true;
+  if (!evaluate (graph, node, src, dst, error))
+    return false;
+  for (uint32_t i = 0; i < node->n_dst; i++)
+    if (node->dst[i] != WEIR_NONE) {
+      WeirValue *value = weir_graph_value (graph, node->dst[i]);
+      value->tensor = dst[i];
+      value->is_constant = true;
+      value->producer = WEIR_NONE;
+    }
+  return true;
+}
+
+bool weir_fold (WeirGraph *graph, WeirEvaluateFn evaluate, GError **error)
+{
+  size_t n_left = MAX_FOLDED_BYTES;
+  for (uint32_t n = 0; n < graph->nodes->len; n++) {
+    const WeirNode *node = weir_graph_node (graph, n);
+    if (is_foldable (graph, node) && !fold_node (graph, node, evaluate, &n_left, error))
+      return false;
+  }
+  weir_graph_prune (graph); /* nothing produces the folded values any more: their nodes go */
+  return true;
+}

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Batch norm and arithmetic with constants, into the weights and bias of the node before.
+ *
+ * All of them are y = scale·x + shift with one scale and shift per channel, and so is what they
+ * follow: W·x + b becomes (scale·W)·x + (scale·b + shift). Computed in double, stored in f32. */
+#include "engine/graph/fuse.h"
+
+#include <math.h>
+#include <string.h>
+
+/* One scale and shift per channel of a node's result. */
+typedef struct Affine {
+  int64_t n;
+  double *scale, *shift;
+} Affine;
+
+static void affine_init (Affine *affine, int64_t n)
+{
+  affine->n = n;
+  affine->scale = g_new (double, (size_t) n);
+  affine->shift = g_new (double, (size_t) n);
+  for (int64_t i = 0; i < n; i++) {
+    affine->scale[i] = 1.0;
+    affine->shift[i] = 0.0;
+  }
+}
+
+static void affine_clear (Affine *affine)
+{
+  g_free (affine->scale);
+  g_free (affine->shift);
+}
+
+/* Where the weights of a node keep their channels: element i belongs to channel
+ * (i / inner) % n, plus n for each group of ConvTranspose (element / outer). */
+typedef struct Channels {
+  int64_t n, inner;       /* channels in a run of weights, elements for each in turn */
+  int64_t group_elements; /* ConvTranspose: elements of a group's weights; 0: one group */
+  int64_t n_total;
+} Channels;
+
+static bool find_channels (const WeirNode *node, const WeirTensor *weights, Channels *channels)
+{
+  int64_t n_elements, group = MAX (weir_node_int (node, "group", 1), 1);
+  uint32_t axis = 0;
+  if (!weir_tensor_n_elements (weights, &n_elements) || n_elements == 0 || weights->rank < 2)
+    return false;
+  if (node->op == WEIR_OP_CONV_TRANSPOSE)
+    axis = 1;
+  else if (node->op == WEIR_OP_MAT_MUL)
+    axis = 1;
+  else if (node->op == WEIR_OP_GEMM)
+    axis = weir_node_int (node, "transB", 0) ? 0 : 1;
+  if (weights->rank != 2 && (node->op == WEIR_OP_MAT_MUL || node->op == WEIR_OP_GEMM))
+    return false;
+  *channels = (Channels){ .n = weights->dims[axis], .inner = 1, .n_total = weights->dims[axis] };
+  for (uint32_t i = axis + 1; i < weights->rank; i++)
+    channels->inner *= weights->dims[i];
+  if (node->op == WEIR_OP_CONV_TRANSPOSE) {
+    channels->group_elements = n_elements / group;
+    channels->n_total *= group;
+  }
+  return true;
+}
+
+static int64_t channel_of (const Channels *channels, int64_t i)
+{
+  int64_t group = channels->group_elements ? i / channels->group_elements : 0;
+  return group * channels->n + i / channels->inner % channels->n;
+}
+
+/* The node's bias: NULL where it has none. False where it cannot be changed. */
+static bool find_bias (
+    const WeirFuse *fuse, const WeirNode *node, int64_t n, const WeirTensor **bias)
+{
+  int64_t n_bias;
+  *bias = NULL;
+  if (node->op == WEIR_OP_GEMM && !(fabsf (weir_node_float (node, "beta", 1.0f) - 1.0f) <= 0.0f))
+    return false;
+  if (node->n_src < 3 || node->src[2] == WEIR_NONE)
+    return true;
+  *bias = weir_fuse_constant (fuse, node->src[2]);
+  return *bias && weir_tensor_n_elements (*bias, &n_bias) &&
+         (n_bias == n || (n_bias == 1 && node->op == WEIR_OP_GEMM)) &&
+         ((*bias)->rank == 0 || (*bias)->dims[(*bias)->rank - 1] == n_bias);
+}
+
+static bool shifts (const Affine *affine)
+{
+  for (int64_t i = 0; i < affine->n; i++)
+    if (fabs (affine->shift[i]) > 0.0)
+      return true;
+  return false;
+}
+
+/* MatMul has no bias: as a Gemm it has. Only for operands of rank 2. */
+static bool make_room_for_bias (WeirFuse *fuse, WeirNode *node)
+{
+  if (node->op == WEIR_OP_MAT_MUL) {
+    if (weir_fuse_shape (fuse, node->src[0])->rank != 2)
+      return false;
+    node->op = WEIR_OP_GEMM;
+    node->n_attrs = 0;
+  }
+  if (node->n_src < 3) {
+    uint32_t *src = weir_arena_new_array (fuse->graph->arena, uint32_t, 3);
+    memcpy (src, node->src, node->n_src * sizeof *src);
+    src[2] = WEIR_NONE;
+    node->src = src;
+    node->n_src = 3;
+  }
+  return true;
+}
+
+static bool set_bias (WeirFuse *fuse, WeirNode *node, const Affine *affine, const WeirTensor *bias)
+{
+  WeirTensor shape = { .rank = 1, .dims = { affine->n } };
+  const float *old = bias ? weir_tensor_data (bias) : NULL;
+  bool is_single = bias && (bias->rank == 0 || bias->dims[bias->rank - 1] == 1);
+  float *data;
+  uint32_t id = weir_fuse_add_constant (fuse, node->name, &shape, &data);
+  if (id == WEIR_NONE)
+    return false;
+  for (int64_t i = 0; i < affine->n; i++) {
+    double value = old ? (double) old[is_single ? 0 : i] : 0.0;
+    data[i] = (float) (affine->scale[i] * value + affine->shift[i]);
+  }
+  node->src[2] = id;
+  return true;
+}
+
+static bool set_weights (
+    WeirFuse *fuse, WeirNode *node, const Affine *affine, const Channels *channels)
+{
+  const WeirTensor weights = *weir_fuse_constant (fuse, node->src[1]);
+  const float *old = weir_tensor_data (&weights);
+  int64_t n;
+  float *data;
+  uint32_t id = weir_fuse_add_constant (fuse, node->name, &weights, &data);
+  if (id == WEIR_NONE || !weir_tensor_n_elements (&weights, &n))
+    return false;
+  for (int64_t i = 0; i < n; i++)
+    data[i] = (float) ((double) old[i] * affine->scale[channel_of (channels, i)]);
+  node->src[1] = id;
+  return true;
+}
+
+/* The node before `node` whose weights can take what `node` does to value `src`. */
+static WeirNode *find_linear (
+    const WeirFuse *fuse, uint32_t src, Channels *channels, const WeirTensor **bias)
+{
+  WeirNode *before = weir_fuse_producer (fuse, src);
+  if (!before || before->n_post || !weir_fuse_is_private (fuse, src) ||
+      (before->op != WEIR_OP_CONV && before->op != WEIR_OP_CONV_TRANSPOSE &&
+          before->op != WEIR_OP_GEMM && before->op != WEIR_OP_MAT_MUL))
+    return NULL;
+  const WeirTensor *weights = weir_fuse_constant (fuse, before->src[1]);
+  return weights && find_channels (before, weights, channels) &&
+                 find_bias (fuse, before, channels->n_total, bias)
+             ? before
+             : NULL;
+}
+
+static bool apply (WeirFuse *fuse, WeirNode *before, WeirNode *node, const Affine *affine,
+    const Channels *channels, const WeirTensor *bias)
+{
+  bool needs_bias = bias || shifts (affine), scales = false;
+  const WeirTensor old_bias = bias ? *bias : (WeirTensor){ 0 };
+  for (int64_t i = 0; i < affine->n; i++)
+    scales |= fabs (affine->scale[i] - 1.0) > 0.0;
+  if ((needs_bias && !make_room_for_bias (fuse, before)) ||
+      (scales && !set_weights (fuse, before, affine, channels)) ||
+      (needs_bias && !set_bias (fuse, before, affine, bias ? &old_bias : NULL)))
+    return false;
+  weir_fuse_absorb (fuse, before, node);
+  return true;
+}
+
+static bool fill_batch_norm (const WeirFuse *fuse, const WeirNode *node, Affine *affine)
+{
+  double epsilon = (double) weir_node_float (node, "epsilon", 1e-5f);
+  const float *data[5];
+  for (uint32_t i = 1; i < 5; i++) {
+    const WeirTensor *tensor = weir_fuse_constant (fuse, node->src[i]);
+    int64_t n;
+    if (!tensor || !weir_tensor_n_elements (tensor, &n) || n != affine->n)
+      return false;
+    data[i] = weir_tensor_data (tensor);
+  }
+  for (int64_t i = 0; i < affine->n; i++) {
+    affine->scale[i] = (double) data[1][i] / sqrt ((double) data[4][i] + epsilon);
+    affine->shift[i] = (double) data[2][i] - (double) data[3][i] * affine->scale[i];
+  }
+  return true;
+}
+
+bool weir_fuse_batch_norm (WeirFuse *fuse, uint32_t id)
+{
+  WeirNode *node = weir_graph_node (fuse->graph, id);
+  Channels channels;
+  const WeirTensor *bias;
+  if (node->op != WEIR_OP_BATCH_NORMALIZATION || node->n_src < 5)
+    return false;
+  for (uint32_t i = 1; i < node->n_dst; i++)
+    if (node->dst[i] != WEIR_NONE)
+      return false;
+  WeirNode *before = find_linear (fuse, node->src[0], &channels, &bias);
+  if (!before || (before->op != WEIR_OP_CONV && before->op != WEIR_OP_CONV_TRANSPOSE &&
+                     weir_fuse_shape (fuse, node->src[0])->rank != 2))
+    return false;
+  Affine affine;
+  affine_init (&affine, channels.n_total);
+  bool done =
+      fill_batch_norm (fuse, node, &affine) && apply (fuse, before, node, &affine, &channels, bias);
+  affine_clear (&affine);
+  return done;
+}
+
+/* One number per channel of a result of shape `dst`, or one for all: element of channel c, NULL
+ * where the constant is neither. */
+static const float *per_channel (
+    const WeirTensor *constant, const WeirTensor *dst, uint32_t axis, int64_t n, int64_t *step)
+{
+  int64_t n_elements;
+  if (!weir_tensor_n_elements (constant, &n_elements) || constant->rank > dst->rank)
+    return NULL;
+  *step = n_elements != 1;
+  if (n_elements == 1)
+    return weir_tensor_data (constant);
+  uint32_t missing = dst->rank - constant->rank;
+  if (n_elements != n || axis < missing || constant->dims[axis - missing] != n)
+    return NULL;
+  return weir_tensor_data (constant);
+}
+
+/* scale and shift of `x op constant` (constant_index 1) or `constant op x` (0). */
+static bool fill_operand (
+    WeirOp op, uint32_t constant_index, const float *data, int64_t step, Affine *affine)
+{
+  for (int64_t i = 0; i < affine->n; i++) {
+    double value = (double) data[i * step];
+    switch (op) {
+    case WEIR_OP_ADD:
+      affine->shift[i] = value;
+      break;
+    case WEIR_OP_SUB:
+      affine->scale[i] = constant_index ? 1.0 : -1.0;
+      affine->shift[i] = constant_index ? -value : value;
+      break;
+    case WEIR_OP_MUL:
+      affine->scale[i] = value;
+      break;
+    case WEIR_OP_DIV:
+      affine->scale[i] = 1.0 / value;
+      if (!constant_index || !isfinite (affine->scale[i]))
+        return false;
+      break;
+    default:
+      return false;
+    }
+  }
+  return true;
+}
+
+bool weir_fuse_constant_operand (WeirFuse *fuse, uint32_t id)
+{
+  WeirNode *node = weir_graph_node (fuse->graph, id);
+  if (weir_op_info (node->op)->kind != WEIR_OP_KIND_BINARY || node->n_src != 2)
+    return false;
+  uint32_t k = weir_fuse_constant (fuse, node->src[1]) ? 1 : 0;
+  const WeirTensor *constant = weir_fuse_constant (fuse, node->src[k]);
+  const WeirTensor *bias, *dst = weir_fuse_shape (fuse, node->dst[0]);
+  Channels channels;
+  WeirNode *before = constant ? find_linear (fuse, node->src[1 - k], &channels, &bias) : NULL;
+  if (!before || !weir_fuse_same_shape (fuse, node->src[1 - k], node->dst[0]))
+    return false;
+  bool is_matrix = before->op == WEIR_OP_GEMM || before->op == WEIR_OP_MAT_MUL;
+  int64_t step;
+  const float *data =
+      per_channel (constant, dst, is_matrix ? dst->rank - 1 : 1, channels.n_total, &step);
+  if (!data)
+    return false;
+  Affine affine;
+  affine_init (&affine, channels.n_total);
+  bool done = fill_operand (node->op, k, data, step, &affine) &&
+              apply (fuse, before, node, &affine, &channels, bias);
+  affine_clear (&affine);
+  return done;
+}

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Shape inference: the walk over the graph, and the readers of attributes that its functions share.
+ *
+ * Every node is asked for the shapes of its results; a node whose inputs are all known is also
+ * evaluated, so that targets of Reshape and the like are numbers when they are needed. */
+#include "engine/graph/shape.h"
+
+#include "engine/base/checked.h"
+#include "engine/graph/geometry.h"
+
+/* Shape arithmetic is tiny; larger constants are fold.c's, once and not per batch size. */
+#define MAX_KNOWN_ELEMENTS 65536
+/* Over all nodes, so that no file makes inference itself expensive. */
+#define MAX_KNOWN_BYTES ((size_t) 64 << 20)
+
+static const WeirShapeFn shape_fns[WEIR_N_OPS] = {
+#define WEIR_OP(id, name, min_src, max_src, min_dst, max_dst, kind, shape, ref) \
+  [WEIR_OP_##id] = weir_shape_##shape,
+#include "engine/graph/ops.def"
+#undef WEIR_OP
+};
+
+typedef struct Walk {
+  const WeirGraph *graph;
+  WeirShapes *shapes;
+  WeirEvaluateFn evaluate;
+  GArray *src, *dst; /* WeirTensor, of the node at hand */
+  size_t n_known_bytes;
+} Walk;
+
+static bool value_error (
+    const WeirGraph *graph, const WeirValue *value, int code, GError **error, const char *text)
+{
+  g_autofree char *shape = weir_tensor_describe (&value->tensor);
+  g_set_error (error, WEIR_ERROR, code, "%s: value '%s' (%s): %s", graph->source,
+      value->name ? value->name : "", shape, text);
+  return false;
+}
+
+static bool fits (const WeirTensor *tensor)
+{
+  size_t n_bytes;
+  return tensor->rank <= WEIR_MAX_RANK && weir_tensor_bytes (tensor, &n_bytes) &&
+         n_bytes <= WEIR_MAX_VALUE_BYTES;
+}
+
+static bool take_constants (Walk *walk, GError **error)
+{
+  for (uint32_t id = 0; id < walk->graph->values->len; id++) {
+    const WeirValue *value = weir_graph_value (walk->graph, id);
+    WeirTensor *tensor = &walk->shapes->values[id];
+    if (!value->is_constant)
+      continue;
+    if (!fits (&value->tensor))
+      return value_error (walk->graph, value, WEIR_ERROR_FORMAT, error, "not a valid shape");
+    *tensor = value->tensor;
+    if (!tensor->buffer) { /* known, though it has no bytes */
+      int64_t n_elements;
+      if (!weir_tensor_n_elements (tensor, &n_elements) || n_elements)
+        return value_error (walk->graph, value, WEIR_ERROR_FORMAT, error, "has no data");
+      tensor->buffer = weir_arena_alloc (walk->shapes->arena, 1);
+      tensor->offset_bytes = 0;
+    }
+  }
+  return true;
+}
+
+static bool take_inputs (Walk *walk, GError **error)
+{
+  for (uint32_t i = 0; i < walk->graph->inputs->len; i++) {
+    uint32_t id = g_array_index (walk->graph->inputs, uint32_t, i);
+    const WeirValue *value = weir_graph_value (walk->graph, id);
+    WeirTensor *tensor = &walk->shapes->values[id];
+    if (value->is_constant)
+      continue;
+    *tensor = value->tensor;
+    tensor->buffer = NULL;
+    tensor->layout = WEIR_LAYOUT_PLAIN;
+    if (walk->graph->has_batch && tensor->rank == 0)
+      return value_error (walk->graph, value, WEIR_ERROR_SHAPE, error,
+          "an input with a batch needs at least one dimension");
+    if (walk->graph->has_batch)
+      tensor->dims[0] = walk->shapes->n;
+    for (uint32_t k = 0; k < tensor->rank && k < WEIR_MAX_RANK; k++)
+      if (tensor->dims[k] < 0)
+        return value_error (walk->graph, value, WEIR_ERROR_SHAPE, error,
+            "a dynamic dimension other than the batch must be pinned");
+    if (!fits (tensor))
+      return value_error (walk->graph, value, WEIR_ERROR_SHAPE, error, "not a valid shape");
+  }
+  return true;
+}
+
+static bool gather_src (Walk *walk, const WeirNode *node, bool *all_known, GError **error)
+{
+  static const WeirTensor absent;
+  g_array_set_size (walk->src, 0);
+  *all_known = true;
+  for (uint32_t i = 0; i < node->n_src; i++) {
+    uint32_t id = node->src[i];
+    const WeirTensor *tensor = id == WEIR_NONE ? &absent : &walk->shapes->values[id];
+    if (id != WEIR_NONE && tensor->dtype == WEIR_DTYPE_NONE)
+      return weir_node_error (walk->graph, node, WEIR_ERROR_FORMAT, error,
+          "input %u ('%s') is read before anything produces it", i,
+          weir_graph_value (walk->graph, id)->name);
+    g_array_append_val (walk->src, *tensor);
+    *all_known = *all_known && (id == WEIR_NONE || tensor->buffer);
+  }
+  return true;
+}
+
+static bool check_dst (Walk *walk, const WeirNode *node, GError **error)
+{
+  for (uint32_t i = 0; i < node->n_dst; i++) {
+    const WeirTensor *dst = &g_array_index (walk->dst, WeirTensor, i);
+    if (node->dst[i] == WEIR_NONE || fits (dst))
+      continue;
+    g_autofree char *shape = weir_tensor_describe (dst);
+    return weir_node_error (walk->graph, node, WEIR_ERROR_SHAPE, error,
+        "output %u would be %s: at most %u dimensions and 2^40 bytes can be", i, shape,
+        WEIR_MAX_RANK);
+  }
+  return true;
+}
+
+/* Whether all results together are small enough to be computed on the spot. */
+static bool is_small (Walk *walk, const WeirNode *node)
+{
+  int64_t n_elements, sum = 0;
+  for (uint32_t i = 0; i < node->n_dst; i++)
+    if (node->dst[i] != WEIR_NONE) {
+      if (!weir_tensor_n_elements (&g_array_index (walk->dst, WeirTensor, i), &n_elements) ||
+          n_elements > MAX_KNOWN_ELEMENTS - sum)
+        return false;
+      sum += n_elements;
+    }
+  return walk->n_known_bytes + (size_t) sum * 8 <= MAX_KNOWN_BYTES;
+}
+
+static bool compute (Walk *walk, const WeirNode *node, GError **error)
+{
+  WeirTensor *dst = (WeirTensor *) (void *) walk->dst->data;
+  for (uint32_t i = 0; i < node->n_dst; i++) {
+    size_t n_bytes;
+    if (node->dst[i] == WEIR_NONE || !weir_tensor_bytes (&dst[i], &n_bytes))
+      continue;
+    dst[i].buffer = weir_arena_try_alloc (walk->shapes->arena, MAX (n_bytes, 1));
+    if (!dst[i].buffer)
+      return weir_node_error (
+          walk->graph, node, WEIR_ERROR_MEMORY, error, "no memory for %zu bytes", n_bytes);
+    walk->n_known_bytes += n_bytes;
+  }
+  return walk->evaluate (
+      walk->graph, node, (const WeirTensor *) (void *) walk->src->data, dst, error);
+}
+
+static bool infer_node (Walk *walk, const WeirNode *node, GError **error)
+{
+  bool all_known;
+  if (!gather_src (walk, node, &all_known, error))
+    return false;
+  g_array_set_size (walk->dst, 0);
+  g_array_set_size (walk->dst, node->n_dst); /* cleared: the array was made so */
+  WeirShapeJob job = { walk->graph, node, (const WeirTensor *) (void *) walk->src->data,
+    (WeirTensor *) (void *) walk->dst->data };
+  if (!shape_fns[node->op](&job, error) || !check_dst (walk, node, error))
+    return false;
+  if (walk->evaluate && (all_known || node->op == WEIR_OP_SHAPE) && is_small (walk, node) &&
+      !compute (walk, node, error))
+    return false;
+  for (uint32_t i = 0; i < node->n_dst; i++)
+    if (node->dst[i] != WEIR_NONE)
+      walk->shapes->values[node->dst[i]] = job.dst[i];
+  return true;
+}
+
+WeirShapes *weir_shapes_infer (
+    const WeirGraph *graph, uint32_t n, WeirEvaluateFn evaluate, GError **error)
+{
+  g_autoptr (WeirArena) arena = weir_arena_new ();
+  WeirShapes *shapes = weir_arena_new_array (arena, WeirShapes, 1);
+  shapes->n = n;
+  shapes->n_values = graph->values->len;
+  shapes->values = weir_arena_new_array (arena, WeirTensor, graph->values->len);
+  shapes->arena = arena;
+  g_autoptr (GArray) src = g_array_new (FALSE, TRUE, sizeof (WeirTensor));
+  g_autoptr (GArray) dst = g_array_new (FALSE, TRUE, sizeof (WeirTensor));
+  Walk walk = { graph, shapes, evaluate, src, dst, 0 };
+  if (!take_constants (&walk, error) || !take_inputs (&walk, error))
+    return NULL;
+  for (uint32_t id = 0; id < graph->nodes->len; id++)
+    if (!infer_node (&walk, weir_graph_node (graph, id), error))
+      return NULL;
+  (void) g_steal_pointer (&arena);
+  return shapes;
+}
+
+void weir_shapes_free (WeirShapes *shapes)
+{
+  if (shapes)
+    weir_arena_free (shapes->arena);
+}
+
+bool weir_axis_resolve (const WeirGraph *graph, const WeirNode *node, int64_t axis, uint32_t rank,
+    uint32_t *result, GError **error)
+{
+  int64_t resolved = axis < 0 ? axis + (int64_t) rank : axis;
+  if (resolved < 0 || resolved >= (int64_t) rank)
+    return weir_node_error (graph, node, WEIR_ERROR_SHAPE, error,
+        "axis %" G_GINT64_FORMAT " is out of range for %u dimensions", axis, rank);
+  *result = (uint32_t) resolved;
+  return true;
+}
+
+bool weir_shape_broadcast (const WeirTensor *a, const WeirTensor *b, WeirTensor *result)
+{
+  int64_t dims[WEIR_MAX_RANK];
+  uint32_t rank = MAX (a->rank, b->rank);
+  for (uint32_t i = 0; i < rank; i++) { /* i counts from the last dimension */
+    int64_t da = i < a->rank ? a->dims[a->rank - 1 - i] : 1;
+    int64_t db = i < b->rank ? b->dims[b->rank - 1 - i] : 1;
+    if (da != db && da != 1 && db != 1)
+      return false;
+    dims[rank - 1 - i] = da == 1 ? db : da;
+  }
+  result->rank = rank;
+  memcpy (result->dims, dims, rank * sizeof *dims);
+  return true;
+}

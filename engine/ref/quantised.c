@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* QuantizeLinear and DequantizeLinear. */
+#include "engine/ref/ref.h"
+
+#include <math.h>
+
+/* Which scale and zero point element (outer, i, inner) uses. */
+static int64_t find_param (const WeirQuantisation *q, int64_t outer, int64_t i, int64_t inner)
+{
+  int64_t block = i / q->block;
+  return q->is_blocked ? (outer * q->n_blocks + block) * q->n_inner + inner : block;
+}
+
+static double find_zero (const WeirTensor *zero, int64_t param)
+{
+  return zero ? weir_ref_load (zero->dtype, weir_tensor_data (zero), param) : 0;
+}
+
+/* rint: to nearest, halves to even. The store saturates. */
+static void quantise (const WeirShapeJob *job, int64_t at, int64_t param)
+{
+  const WeirTensor *src = &job->src[0], *dst = &job->dst[0];
+  float scale = weir_ref_f32 (&job->src[1])[param];
+  float x = (float) weir_ref_load (src->dtype, weir_tensor_data (src), at);
+  weir_ref_store (dst->dtype, weir_tensor_data (dst), at,
+      rint ((double) (x / scale)) + find_zero (weir_job_src (job, 2), param));
+}
+
+static void dequantise (const WeirShapeJob *job, int64_t at, int64_t param)
+{
+  const WeirTensor *src = &job->src[0];
+  double scale = (double) weir_ref_f32 (&job->src[1])[param];
+  double x = weir_ref_load (src->dtype, weir_tensor_data (src), at);
+  weir_ref_dst_f32 (&job->dst[0])[at] =
+      (float) ((x - find_zero (weir_job_src (job, 2), param)) * scale);
+}
+
+static bool for_each (
+    const WeirShapeJob *job, void (*apply) (const WeirShapeJob *, int64_t, int64_t), GError **error)
+{
+  WeirQuantisation q;
+  int64_t at = 0;
+  if (!weir_quantisation_resolve (job, &q, error))
+    return false;
+  for (int64_t outer = 0; outer < q.n_outer; outer++)
+    for (int64_t i = 0; i < q.n; i++)
+      for (int64_t inner = 0; inner < q.n_inner; inner++)
+        apply (job, at++, find_param (&q, outer, i, inner));
+  return true;
+}
+
+bool weir_ref_quantize_linear (const WeirShapeJob *job, void *scratch, GError **error)
+{
+  return for_each (job, quantise, error);
+}
+
+bool weir_ref_dequantize_linear (const WeirShapeJob *job, void *scratch, GError **error)
+{
+  return for_each (job, dequantise, error);
+}

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Writes the corpus of fuzz_onnx into a folder: small models that together use most operators. */
+#include "tests/unit/formats/onnx_builder.h"
+
+#include <stdio.h>
+
+#define F32 ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT
+#define U8  ONNX__TENSOR_PROTO__DATA_TYPE__UINT8
+
+static OnnxBuilder *begin (int64_t opset, const char *dims)
+{
+  OnnxBuilder *builder = onnx_builder_new (opset);
+  onnx_builder_input (builder, "x", F32, dims);
+  onnx_builder_output (builder, "y");
+  return builder;
+}
+
+static OnnxBuilder *make_windows (void)
+{
+  OnnxBuilder *b = begin (12, "1,2,6,6");
+  onnx_builder_ramp (b, "w", "2,1,3,3");
+  onnx_builder_ramp (b, "t", "2,2,2,2");
+  onnx_builder_ramp (b, "s", "2");
+  onnx_builder_ints (b, "sizes", "1,2,5,7");
+  onnx_builder_node (b, "Conv", "x,w", "c", "group=2 auto_pad='SAME_UPPER' strides=2,2");
+  onnx_builder_node (b, "BatchNormalization", "c,s,s,s,s", "n", "epsilon=0.001");
+  onnx_builder_node (b, "MaxPool", "n", "m", "kernel_shape=2,2 ceil_mode=1 strides=2,2");
+  onnx_builder_node (b, "AveragePool", "m", "a", "kernel_shape=2,2 pads=1,1,1,1");
+  onnx_builder_node (b, "ConvTranspose", "a,t", "d", "strides=2,2 output_padding=1,1");
+  onnx_builder_node (b, "Resize", "d,,,sizes", "r", "mode='nearest'");
+  onnx_builder_node (b, "GlobalMaxPool", "r", "y", NULL);
+  return b;
+}
+
+static OnnxBuilder *make_shapes (void)
+{
+  OnnxBuilder *b = begin (13, "n,4,3,5");
+  onnx_builder_ints (b, "zero", "0");
+  onnx_builder_ints (b, "all", "-1");
+  onnx_builder_ints (b, "two", "2");
+  onnx_builder_node (b, "Shape", "x", "shape", NULL);
+  onnx_builder_node (b, "Slice", "shape,zero,two,zero", "front", NULL);
+  onnx_builder_node (b, "Concat", "front,all", "target", "axis=0");
+  onnx_builder_node (b, "Reshape", "x,target", "r", NULL);
+  onnx_builder_node (b, "ConstantOfShape", "front", "k", NULL);
+  onnx_builder_node (b, "Unsqueeze", "k,two", "u", NULL);
+  onnx_builder_node (b, "Add", "r,u", "y", NULL);
+  return b;
+}
+
+static OnnxBuilder *make_moves (void)
+{
+  OnnxBuilder *b = begin (13, "1,4,6");
+  onnx_builder_ints (b, "halves", "2,2");
+  onnx_builder_ints (b, "pads", "0,0,1,0,0,1");
+  onnx_builder_ints (b, "times", "1,1,2");
+  onnx_builder_ints (b, "wide", "1,2,16");
+  onnx_builder_ints (b, "last", "2");
+  onnx_builder_node (b, "Split", "x,halves", "p,q", "axis=1");
+  onnx_builder_node (b, "Pad", "p,pads", "pp", "mode='edge'");
+  onnx_builder_node (b, "Tile", "pp,times", "t", NULL);
+  onnx_builder_node (b, "Expand", "t,wide", "e", NULL);
+  onnx_builder_node (b, "ReduceSum", "e,last", "s", "keepdims=0");
+  onnx_builder_node (b, "Flatten", "q", "f", "axis=1");
+  onnx_builder_node (b, "Concat", "s,f", "c", "axis=1");
+  onnx_builder_node (b, "Transpose", "c", "tt", "perm=0,1");
+  onnx_builder_node (b, "Softmax", "tt", "y", "axis=-1");
+  return b;
+}
+
+static OnnxBuilder *make_quantised (void)
+{
+  OnnxBuilder *b = begin (13, "1,2,4,4");
+  onnx_builder_ramp (b, "scale", "1");
+  b->graph->initializer[0]->n_dims = 0;
+  ((float *) (void *) b->graph->initializer[0]->raw_data.data)[0] = 0.5f;
+  onnx_builder_constant (b, "zero", U8, "", "\x03", 1);
+  onnx_builder_constant (b, "w", U8, "2,2,1,1", "\x01\x02\x03\x04", 4);
+  onnx_builder_node (b, "QuantizeLinear", "x,scale,zero", "q", NULL);
+  onnx_builder_node (b, "DequantizeLinear", "q,scale,zero", "d", NULL);
+  onnx_builder_node (b, "DequantizeLinear", "w,scale,zero", "dw", NULL);
+  onnx_builder_node (b, "Conv", "d,dw", "c", NULL);
+  onnx_builder_node (b, "Clip", "c,scale", "y", NULL);
+  return b;
+}
+
+static OnnxBuilder *make_external (void)
+{
+  OnnxBuilder *b = begin (13, "1,2");
+  onnx_builder_ramp (b, "w", "2,3");
+  Onnx__TensorProto *w = b->graph->initializer[0];
+  static Onnx__StringStringEntryProto entry = ONNX__STRING_STRING_ENTRY_PROTO__INIT;
+  static Onnx__StringStringEntryProto *entries[] = { &entry };
+  entry.key = (char *) "location";
+  entry.value = (char *) "none.bin";
+  w->has_data_location = 1;
+  w->data_location = ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL;
+  w->external_data = entries;
+  w->n_external_data = 1;
+  onnx_builder_node (b, "Gemm", "x,w", "y", "alpha=0.5 transB=0");
+  return b;
+}
+
+int main (int argc, char **argv)
+{
+  static const struct {
+    const char *name;
+    OnnxBuilder *(*make) (void);
+  } files[] = {
+    { "small.onnx", onnx_builder_small_net },
+    { "windows.onnx", make_windows },
+    { "shapes.onnx", make_shapes },
+    { "moves.onnx", make_moves },
+    { "quantised.onnx", make_quantised },
+    { "external.onnx", make_external },
+  };
+  if (argc != 2) {
+    fprintf (stderr, "usage: %s FOLDER\n", argv[0]);
+    return 1;
+  }
+  for (size_t i = 0; i < G_N_ELEMENTS (files); i++) {
+    g_autoptr (OnnxBuilder) builder = files[i].make ();
+    g_autofree char *path = onnx_builder_write (builder, argv[1], files[i].name);
+  }
+  return 0;
+}
