@@ -42,6 +42,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (WeirSession, weir_session_unref)
 char *weir_session_describe_plan (WeirSession *session, uint32_t n);
 
 WeirModel *weir_session_model (const WeirSession *session); /* not a new reference */
+/* Runs the plan for a batch of n some times and tells each step's least time, slowest first: text
+ * for people, newly allocated. Meant for an idle session. */
+char *weir_session_profile (WeirSession *session, uint32_t n, GError **error);
 /* Changes that take effect at once. */
 void weir_session_set_num_requests (WeirSession *session, uint32_t num_requests);
 void weir_session_set_batch_timeout (WeirSession *session, int32_t batch_timeout_ms);

@@ -32,6 +32,16 @@ static const Row convolutions[] = {
   { "Conv", "group=16 pads=[1,1,1,1]", "16,14,14", { "16,1,3,3", "16" } },
   { "Conv", "group=13 pads=[1,1,1,1] strides=[2,2]", "13,15,15", { "13,1,3,3", "13" } },
   { "Conv", "group=48 pads=[2,2,2,2]", "48,9,9", { "48,1,5,5", "48" } },
+  { "Conv", "group=24 pads=[1,1,1,1]", "24,9,37", { "24,1,3,3", "24" } },
+  { "Conv", "group=24 pads=[2,2,2,2] strides=[2,2]", "24,19,21", { "24,1,5,5", "24" } },
+  { "Conv", "group=35 pads=[0,1,1,2]", "35,6,5", { "35,1,3,3" } },
+  { "Conv", "group=20 pads=[2,2,2,2] dilations=[2,2]", "20,12,23", { "20,1,3,3", "20" } },
+  { "Conv", "group=20 pads=[3,3,3,3]", "20,12,11", { "20,1,7,7", "20" } },
+  { "Conv", "group=20 pads=[0,3,0,3]", "20,6,11", { "20,1,1,7", "20" } },
+  { "Conv", "group=20 pads=[1,1,1,1] strides=[3,3]", "20,12,11", { "20,1,3,3", "20" } },
+  { "Conv", "group=20 pads=[1,1,1,1]", "20,1,1", { "20,1,3,3", "20" } },
+  { "Conv", "group=20 pads=[2,2,2,2]", "20,2,3", { "20,1,5,5", "20" } },
+  { "Conv", "group=64 pads=[1,1,1,1]", "64,40,80", { "64,1,3,3", "64" } },
   { "Conv", "group=4 pads=[1,1,1,1]", "16,7,7", { "32,4,3,3", "32" } },
   { "Conv", "group=3", "9,7,7", { "6,3,3,3" } },
   { "Conv", "auto_pad=SAME_UPPER strides=[2,2]", "3,10,10", { "8,3,3,3", "8" } },
@@ -271,16 +281,25 @@ static const struct {
   { { { WEIR_OP_SWISH, 1, 0, WEIR_NONE }, { WEIR_OP_ADD, 0, 0, 3 } }, true },
 };
 
-static Net *build_post (uint32_t k, bool is_gemm)
+/* What carries the post-ops; all give 12 channels. */
+static const struct {
+  const char *op, *attrs, *src, *weights, *dst;
+} carriers[] = {
+  { "Conv", "", "5,9,9", "12,5,3,3", "12,7,7" },
+  { "Conv", "group=12", "12,9,9", "12,1,3,3", "12,7,7" },
+  { "ConvTranspose", "", "5,9,9", "5,12,1,1", "12,9,9" },
+  { "Gemm", "", "20", "20,12", "12" },
+};
+
+static Net *build_post (uint32_t k, uint32_t carrier)
 {
   Net *net = net_new ();
-  uint32_t x = net_input (net, "x", is_gemm ? "20" : "5,9,9");
-  uint32_t w = net_constant (net, is_gemm ? "20,12" : "12,5,3,3", 0.5f, 0.0f);
+  uint32_t x = net_input (net, "x", carriers[carrier].src);
+  uint32_t w = net_constant (net, carriers[carrier].weights, 0.5f, 0.0f);
   uint32_t b = net_constant (net, "12", 0.5f, 0.0f);
-  uint32_t residual =
-      posts[k].has_residual ? net_input (net, "r", is_gemm ? "12" : "12,7,7") : NET_END;
+  uint32_t residual = posts[k].has_residual ? net_input (net, "r", carriers[carrier].dst) : NET_END;
   uint32_t src[] = { x, w, b, residual, NET_END };
-  uint32_t dst = net_node (net, is_gemm ? "Gemm" : "Conv", "", 1, src);
+  uint32_t dst = net_node (net, carriers[carrier].op, carriers[carrier].attrs, 1, src);
   WeirNode *node = weir_graph_node (net->graph, 0);
   for (; node->n_post < 3 && posts[k].post[node->n_post].op; node->n_post++)
     node->post[node->n_post] = posts[k].post[node->n_post];
@@ -292,9 +311,9 @@ static Net *build_post (uint32_t k, bool is_gemm)
 START_TEST (test_cpu_post_ops)
 {
   for (uint32_t k = 0; k < G_N_ELEMENTS (posts); k++)
-    for (uint32_t i = 0; i < 4; i++) {
-      g_autoptr (Net) net = build_post (k, i & 1);
-      bool is_bf16 = i & 2;
+    for (uint32_t i = 0; i < 2 * G_N_ELEMENTS (carriers); i++) {
+      g_autoptr (Net) net = build_post (k, i / 2);
+      bool is_bf16 = i & 1;
       NetRun ref = { &weir_backend_ref, WEIR_PRECISION_F32, 1, 3 };
       NetRun cpu = { &weir_backend_cpu, is_bf16 ? WEIR_PRECISION_BF16 : WEIR_PRECISION_F32, 1, 3 };
       g_autofree char *steps = NULL;

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* inferdetect: finds objects. */
+#pragma once
+
+#include "gst/filter.h"
+
+G_BEGIN_DECLS
+
+#define WEIR_TYPE_DETECT (weir_detect_get_type ())
+G_DECLARE_FINAL_TYPE (WeirDetect, weir_detect, WEIR, DETECT, WeirFilter)
+
+G_END_DECLS

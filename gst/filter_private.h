@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* WeirFilter's state, shared by filter.c (data flow) and filter_session.c (settings and session).
+ */
+#pragma once
+
+#include "gst/filter.h"
+#include "gst/filter_latency.h"
+#include "gst/filter_qos.h"
+#include <gst/base/gstqueuearray.h>
+#include <gst/video/video.h>
+
+G_BEGIN_DECLS
+
+GST_DEBUG_CATEGORY_EXTERN (weir_debug);
+
+typedef struct WeirFilterPrivate WeirFilterPrivate;
+
+/* A frame in the element. From taking to enqueueing it is the streaming thread's; `done` and
+ * what stands in the ring are guarded by the ring lock; once out of the ring the task's. */
+typedef struct WeirFilterJob {
+  WeirJob base;
+  WeirFilterPrivate *priv;
+  GstBuffer *buffer;
+  GstVideoInfo info;
+  GstVideoFrame map; /* map.buffer is NULL while nothing is mapped */
+  guint64 frame;
+  WeirStatus status;   /* INFERRED: the request was submitted */
+  const gchar *reason; /* static */
+  gchar *message;      /* owned; goes before `reason` */
+  gboolean done;
+} WeirFilterJob;
+
+typedef enum WeirCellKind { WEIR_CELL_BUFFER, WEIR_CELL_EVENT, WEIR_CELL_QUERY } WeirCellKind;
+
+typedef struct WeirCell {
+  WeirCellKind kind;
+  GstEvent *event;
+  GstQuery *query;
+  WeirFilterJob *job;
+} WeirCell;
+
+typedef enum WeirQueryState {
+  WEIR_QUERY_NONE,
+  WEIR_QUERY_QUEUED,
+  WEIR_QUERY_RUNNING,
+  WEIR_QUERY_DONE
+} WeirQueryState;
+
+struct WeirFilterPrivate {
+  GstPad *sinkpad, *srcpad;
+
+  /* Object lock. */
+  WeirSettings settings;
+  WeirSession *session;     /* READY and above */
+  WeirStream *stream;       /* PAUSED and above; set and freed only while the pads are inactive */
+  GstStructure *last_stats; /* of the session that was closed */
+  guint64 n_past_items;     /* of streams that ended since NULL→READY */
+
+  /* Written at NULL→READY and READY→NULL only. */
+  WeirSettings active;
+  gchar **classes;
+  gchar *stream_name;
+
+  /* Ring lock. */
+  GMutex lock;
+  GCond item;  /* the head is ready, or something else for the task to see */
+  GCond space; /* a job is idle again, or the flow has stopped */
+  GCond query_done;
+  GstQueueArray *ring; /* WeirCell */
+  GPtrArray *idle;     /* WeirFilterJob, owned */
+  GPtrArray *orphans;  /* jobs flushed while their request runs */
+  guint depth, n_busy;
+  guint64 n_frames;
+  GstFlowReturn flow;      /* what chain returns */
+  gboolean eos;            /* an EOS event is in or through the ring */
+  gboolean downstream_eos; /* nobody wants buffers until the next segment */
+  WeirQueryState query_state;
+  gboolean query_result;
+  WeirLatency latency;
+  gboolean live;
+  WeirQos qos;
+  GstClockTime frame_ns; /* 0: unknown */
+
+  /* Streaming thread (stream lock of the sink pad). */
+  GstVideoInfo info; /* finfo is NULL before the first caps */
+  GstSegment segment;
+  guint64 n_since_restart;
+
+  /* Task (stream lock of the src pad). */
+  gboolean caps_layout_only;
+  guint64 n_failures;
+};
+
+WeirFilterPrivate *weir_filter_private (WeirFilter *filter);
+
+/* filter_session.c. Open and close: NULL↔READY; start and stop: READY↔PAUSED, pads inactive. */
+gboolean weir_filter_open (WeirFilter *filter, GError **error);
+void weir_filter_close (WeirFilter *filter);
+void weir_filter_start (WeirFilter *filter);
+/* The ring is empty and every job idle. */
+void weir_filter_stop (WeirFilter *filter);
+GstStructure *weir_filter_make_stats (WeirFilter *filter);
+/* Passes a property that takes effect at once on to the session. */
+void weir_filter_apply_live (WeirFilter *filter, const gchar *property);
+WeirLiveSettings weir_filter_live (WeirFilter *filter);
+/* Longest wait for other streams that batching may add to a frame, and the service time known. */
+GstClockTime weir_filter_bound_ns (WeirFilter *filter, GstClockTime frame_ns);
+
+/* filter.c: the data flow. */
+GstFlowReturn weir_filter_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer);
+GstFlowReturn weir_filter_sink_event (GstPad *pad, GstObject *parent, GstEvent *event);
+gboolean weir_filter_sink_query (GstPad *pad, GstObject *parent, GstQuery *query);
+/* The task of the src pad; `pad` is that pad. */
+void weir_filter_loop (gpointer pad);
+
+/* filter_ring.c. "Locked": the caller holds the ring lock; else it must not. */
+/* Locked. What chain returns. */
+GstFlowReturn weir_ring_flow (const WeirFilterPrivate *priv);
+/* Waits for a job and makes it the caller's. NULL: *flow says why. */
+WeirFilterJob *weir_ring_take_job (WeirFilterPrivate *priv, GstFlowReturn *flow);
+/* Nobody uses the job any more: it is emptied and idle again. */
+void weir_ring_release_job (WeirFilterPrivate *priv, WeirFilterJob *job);
+/* Locked. An orphan whose request is done, taken out of the list. */
+WeirFilterJob *weir_ring_find_done_orphan (WeirFilterPrivate *priv);
+/* Releases all orphans whose request is done. */
+void weir_ring_reap (WeirFilterPrivate *priv);
+/* WeirDoneFn of all jobs: called by a worker, or from submit or flush. */
+void weir_ring_on_done (WeirRequest *request, void *user);
+/* Locked. A buffer becomes an orphan; sticky events but SEGMENT and EOS go to the src pad where
+ * `keep_sticky`; a query is answered with FALSE. */
+void weir_ring_drop_cell (WeirFilterPrivate *priv, WeirCell *cell, gboolean keep_sticky);
+void weir_ring_empty (WeirFilterPrivate *priv, gboolean keep_sticky);
+/* Locked. Downstream wants no more buffers: what stands before the next event that could change
+ * its mind is dropped. Where there is none, chain says EOS from now on. */
+void weir_ring_drop_until_restart (WeirFilterPrivate *priv);
+/* Everything that waits wakes up and gives up; what runs in the engine is nobody's any more. */
+void weir_ring_interrupt (WeirFilterPrivate *priv);
+/* The end of an interruption: flow OK, task running. */
+void weir_ring_restart (WeirFilterPrivate *priv);
+/* The pads are inactive, so nothing new comes: waits for what still runs. */
+void weir_ring_settle (WeirFilterPrivate *priv);
+
+WeirFilterJob *weir_filter_job_new (WeirFilterPrivate *priv);
+void weir_filter_job_free (WeirFilterJob *job);
+
+G_END_DECLS

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Jobs and the ring of WeirFilter: who owns a frame when. Locks: see filter.c. */
+#include "gst/filter_private.h"
+
+#include "gst/frame_map.h"
+
+GstFlowReturn weir_ring_flow (const WeirFilterPrivate *priv)
+{
+  return priv->flow == GST_FLOW_OK && priv->downstream_eos ? GST_FLOW_EOS : priv->flow;
+}
+
+WeirFilterJob *weir_ring_take_job (WeirFilterPrivate *priv, GstFlowReturn *flow)
+{
+  WeirFilterJob *job = NULL;
+  g_mutex_lock (&priv->lock);
+  while (weir_ring_flow (priv) == GST_FLOW_OK && priv->n_busy >= priv->depth)
+    g_cond_wait (&priv->space, &priv->lock);
+  *flow = weir_ring_flow (priv);
+  if (*flow != GST_FLOW_OK) {
+    g_mutex_unlock (&priv->lock);
+    return NULL;
+  }
+  priv->n_busy++;
+  const guint64 frame = priv->n_frames++;
+  if (priv->idle->len > 0)
+    job = g_ptr_array_steal_index_fast (priv->idle, priv->idle->len - 1);
+  g_mutex_unlock (&priv->lock);
+  if (!job)
+    job = weir_filter_job_new (priv);
+  job->frame = frame;
+  return job;
+}
+
+void weir_ring_release_job (WeirFilterPrivate *priv, WeirFilterJob *job)
+{
+  if (job->map.buffer)
+    weir_frame_unmap (&job->map);
+  gst_clear_buffer (&job->buffer);
+  g_clear_pointer (&job->message, g_free);
+  job->reason = NULL;
+  job->status = WEIR_STATUS_INFERRED;
+  job->done = FALSE;
+  weir_request_reset (job->base.request);
+  g_array_set_size (job->base.targets, 0);
+  g_mutex_lock (&priv->lock);
+  priv->n_busy--;
+  g_ptr_array_add (priv->idle, job);
+  g_cond_broadcast (&priv->space);
+  g_mutex_unlock (&priv->lock);
+}
+
+WeirFilterJob *weir_ring_find_done_orphan (WeirFilterPrivate *priv)
+{
+  for (guint i = 0; i < priv->orphans->len; i++) {
+    WeirFilterJob *job = g_ptr_array_index (priv->orphans, i);
+    if (job->done)
+      return g_ptr_array_steal_index_fast (priv->orphans, i);
+  }
+  return NULL;
+}
+
+void weir_ring_reap (WeirFilterPrivate *priv)
+{
+  for (;;) {
+    g_mutex_lock (&priv->lock);
+    WeirFilterJob *job = weir_ring_find_done_orphan (priv);
+    g_mutex_unlock (&priv->lock);
+    if (!job)
+      return;
+    weir_ring_release_job (priv, job);
+  }
+}
+
+void weir_ring_on_done (WeirRequest *request, void *user)
+{
+  WeirFilterJob *job = user;
+  WeirFilterPrivate *priv = job->priv;
+  g_mutex_lock (&priv->lock);
+  job->done = TRUE;
+  g_cond_broadcast (&priv->item);
+  g_mutex_unlock (&priv->lock);
+}
+
+/* Nobody sends caps twice. */
+void weir_ring_drop_cell (WeirFilterPrivate *priv, WeirCell *cell, gboolean keep_sticky)
+{
+  switch (cell->kind) {
+  case WEIR_CELL_BUFFER:
+    g_ptr_array_add (priv->orphans, cell->job);
+    break;
+  case WEIR_CELL_EVENT: {
+    const GstEventType type = GST_EVENT_TYPE (cell->event);
+    if (keep_sticky && GST_EVENT_IS_STICKY (cell->event) && type != GST_EVENT_SEGMENT &&
+        type != GST_EVENT_EOS)
+      gst_pad_store_sticky_event (priv->srcpad, cell->event);
+    gst_event_unref (cell->event);
+    break;
+  }
+  case WEIR_CELL_QUERY:
+    priv->query_result = FALSE;
+    priv->query_state = WEIR_QUERY_DONE;
+    g_cond_broadcast (&priv->query_done);
+    break;
+  }
+}
+
+void weir_ring_empty (WeirFilterPrivate *priv, gboolean keep_sticky)
+{
+  g_mutex_lock (&priv->lock);
+  while (!gst_queue_array_is_empty (priv->ring))
+    weir_ring_drop_cell (priv, gst_queue_array_pop_head_struct (priv->ring), keep_sticky);
+  priv->eos = FALSE;
+  priv->downstream_eos = FALSE;
+  g_mutex_unlock (&priv->lock);
+  weir_ring_reap (priv);
+}
+
+void weir_ring_drop_until_restart (WeirFilterPrivate *priv)
+{
+  WeirCell *head;
+  while ((head = gst_queue_array_peek_head_struct (priv->ring))) {
+    const GstEventType type =
+        head->kind == WEIR_CELL_EVENT ? GST_EVENT_TYPE (head->event) : GST_EVENT_UNKNOWN;
+    if (type == GST_EVENT_EOS || type == GST_EVENT_SEGMENT || type == GST_EVENT_STREAM_START)
+      return;
+    weir_ring_drop_cell (priv, gst_queue_array_pop_head_struct (priv->ring), FALSE);
+  }
+  priv->downstream_eos = TRUE;
+  g_cond_broadcast (&priv->space);
+}
+
+void weir_ring_interrupt (WeirFilterPrivate *priv)
+{
+  g_mutex_lock (&priv->lock);
+  priv->flow = GST_FLOW_FLUSHING;
+  g_cond_broadcast (&priv->item);
+  g_cond_broadcast (&priv->space);
+  g_cond_broadcast (&priv->query_done);
+  g_mutex_unlock (&priv->lock);
+  weir_stream_flush (priv->stream);
+}
+
+void weir_ring_restart (WeirFilterPrivate *priv)
+{
+  weir_stream_resume (priv->stream);
+  g_mutex_lock (&priv->lock);
+  priv->flow = GST_FLOW_OK;
+  gst_pad_start_task (priv->srcpad, weir_filter_loop, priv->srcpad, NULL);
+  g_mutex_unlock (&priv->lock);
+}
+
+void weir_ring_settle (WeirFilterPrivate *priv)
+{
+  weir_ring_empty (priv, FALSE);
+  g_mutex_lock (&priv->lock);
+  while (priv->n_busy > 0) {
+    WeirFilterJob *job = weir_ring_find_done_orphan (priv);
+    if (!job) {
+      g_cond_wait (&priv->item, &priv->lock);
+      continue;
+    }
+    g_mutex_unlock (&priv->lock);
+    weir_ring_release_job (priv, job);
+    g_mutex_lock (&priv->lock);
+  }
+  g_mutex_unlock (&priv->lock);
+}

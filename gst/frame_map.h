@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* GstVideoFrame to WeirFrame: planes, strides and colorimetry, without a copy. */
+#pragma once
+
+#include "engine/frame.h"
+#include <gst/video/video.h>
+
+G_BEGIN_DECLS
+
+/* What goes into a caps string: "{ I420, YV12, … }", the formats of WeirPixelFormat. */
+#define WEIR_VIDEO_FORMATS                                                                     \
+  "{ I420, YV12, NV12, YUY2, UYVY, P010_10LE, GRAY8, RGB, BGR, RGBA, BGRA, RGBx, BGRx, xRGB, " \
+  "xBGR }"
+
+/* Maps `buffer` read-only, honouring its GstVideoMeta; it must stay alive and mapped while `dst` is
+ * used. FALSE where it cannot be mapped or a plane does not fit in its memory; *reason is static.
+ */
+gboolean weir_frame_map (GstVideoFrame *map, const GstVideoInfo *info, GstBuffer *buffer,
+    WeirFrame *dst, const gchar **reason);
+void weir_frame_unmap (GstVideoFrame *map);
+
+/* TRUE where the buffer's GstVideoMeta says another layout than its caps. */
+gboolean weir_buffer_has_other_layout (GstBuffer *buffer, const GstVideoInfo *info);
+/* A copy in the layout of its caps, with all else (metas, times); takes `buffer`. */
+GstBuffer *weir_buffer_to_caps_layout (GstBuffer *buffer, const GstVideoInfo *info);
+
+G_END_DECLS

@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Every property is a row: name, text, kind, offset, range, default. The id of a property is its
+ * row plus one, so that get and set need no code of their own. Defaults come from the param specs,
+ * so that what gst-inspect-1.0 prints is what an instance starts with. */
+#include "gst/props.h"
+
+#include "engine/model.h"
+
+typedef enum Kind { KIND_STRING, KIND_BOOL, KIND_INT, KIND_UINT, KIND_FLOAT, KIND_ENUM } Kind;
+
+typedef struct Row {
+  const gchar *name, *nick, *blurb;
+  Kind kind;
+  gsize offset;
+  gdouble min, max, value; /* value: the default of numbers and enums */
+  const gchar *text;       /* the default of strings */
+  const gchar *enum_name;
+  const GEnumValue *enum_values;
+  guint owners;
+  gboolean playing; /* may change while playing; else at NULL→READY */
+} Row;
+
+#define BOTH     (WEIR_OWNER_DETECT | WEIR_OWNER_CLASSIFY)
+#define DETECT   WEIR_OWNER_DETECT
+#define CLASSIFY WEIR_OWNER_CLASSIFY
+
+static const GEnumValue precisions[] = {
+  { 0, "The best that the device does well", "auto" },
+  { 1, "32-bit float", "f32" },
+  { 2, "bfloat16", "bf16" },
+  { 3, "16-bit float", "f16" },
+  { 4, "8-bit integer, where the model is quantised", "int8" },
+  { 0 },
+};
+static const GEnumValue hints[] = {
+  { 0, "Many streams: batch across them", "throughput" },
+  { 1, "One answer as early as possible", "latency" },
+  { 0 },
+};
+static const GEnumValue colors[] = {
+  { 0, "From the model", "auto" },
+  { 1, "Red, green, blue", "rgb" },
+  { 2, "Blue, green, red", "bgr" },
+  { 3, "Luma only", "gray" },
+  { 0 },
+};
+static const GEnumValue resizes[] = {
+  { 0, "From the model", "auto" },
+  { 1, "Width and height independently", "stretch" },
+  { 2, "Aspect kept, borders on both sides", "letterbox-centre" },
+  { 3, "Aspect kept, borders right or below", "letterbox-top-left" },
+  { 4, "Aspect kept, the middle of the picture", "crop" },
+  { 0 },
+};
+static const GEnumValue leaks[] = {
+  { WEIR_LEAKY_NO, "Block upstream while the queue is full", "no" },
+  { WEIR_LEAKY_DOWNSTREAM, "Skip the inference, never the frame", "downstream" },
+  { 0 },
+};
+static const GEnumValue regions[] = {
+  { WEIR_REGION_FULL_FRAME, "The whole picture", "full-frame" },
+  { WEIR_REGION_ROI_LIST, "Every object that was found upstream", "roi-list" },
+  { 0 },
+};
+static const GEnumValue metas[] = {
+  { WEIR_META_AUTO, "What this build can do", "auto" },
+  { WEIR_META_ROI, "GstVideoRegionOfInterestMeta", "roi" },
+  { WEIR_META_ANALYTICS, "GstAnalyticsRelationMeta", "analytics" },
+  { WEIR_META_BOTH, "Both", "both" },
+  { 0 },
+};
+
+#define AT(field)   G_STRUCT_OFFSET (WeirSettings, field)
+#define LIVE(field) G_STRUCT_OFFSET (WeirSettings, live.field)
+/* clang-format off */
+#define STRING(name, nick, field, text, blurb) \
+  { name, nick, blurb, KIND_STRING, AT (field), 0, 0, 0, text, NULL, NULL, BOTH, FALSE }
+#define BOOL(name, nick, offset, value, playing, blurb) \
+  { name, nick, blurb, KIND_BOOL, offset, 0, 1, value, NULL, NULL, NULL, BOTH, playing }
+#define NUMBER(kind, name, nick, offset, min, max, value, owners, playing, blurb) \
+  { name, nick, blurb, kind, offset, min, max, value, NULL, NULL, NULL, owners, playing }
+#define ENUM(name, nick, offset, type, values, value, playing, blurb) \
+  { name, nick, blurb, KIND_ENUM, offset, 0, 0, value, NULL, type, values, BOTH, playing }
+/* clang-format on */
+
+static const Row rows[] = {
+  STRING ("model", "Model", model, NULL, "The network: an .onnx file, or a folder with one"),
+  STRING ("labels", "Labels", labels, NULL,
+      "Names of the classes: a file with one a line, or a,b,c (unset: from the model)"),
+  STRING ("device", "Device", device, "CPU",
+      "Where to run: CPU, GPU, GPU.1, AUTO, BATCH:CPU, BATCH:GPU(4) …"),
+  ENUM ("precision", "Precision", AT (precision), "WeirPrecision", precisions, 0, FALSE,
+      "Arithmetic to run in; `stats` says what was really executed"),
+  ENUM ("performance-hint", "Performance hint", AT (performance_hint), "WeirPerformanceHint", hints,
+      0, FALSE, "What to optimise for"),
+  NUMBER (KIND_UINT, "num-requests", "Number of requests", AT (num_requests), 0, 1024, 0, BOTH,
+      TRUE, "Bound of the items in flight (queued and running) of the shared session; 0 = no hint"),
+  NUMBER (KIND_UINT, "batch-size", "Batch size", AT (batch_size), 0, 1024, 0, BOTH, FALSE,
+      "Largest batch in items; 0 = automatic"),
+  NUMBER (KIND_INT, "batch-timeout", "Batch timeout", AT (batch_timeout_ms), -1, G_MAXINT, -1, BOTH,
+      TRUE,
+      "Longest wait that batching adds to the oldest item, in ms; -1 = learned, 0 = never wait"),
+  BOOL ("allow-auto-batching", "Allow automatic batching", AT (allow_auto_batching), TRUE, FALSE,
+      "Group items of all streams into batches; false: one by one"),
+  STRING ("config", "Configuration", config, NULL,
+      "KEY=VALUE,KEY=VALUE in OpenVINO's spelling (PERFORMANCE_HINT=LATENCY …)"),
+  STRING ("instance", "Instance", instance, NULL,
+      "Share one session by this name (unset: elements with equal settings share anyway)"),
+  ENUM ("region", "Region", AT (region), "WeirRegionSource", regions, 0, FALSE, "Where to look"),
+  STRING ("classes", "Classes", classes, NULL,
+      "Labels a,b,c: inferdetect keeps only these objects, inferclassify looks only at them "
+      "(unset: all)"),
+  NUMBER (KIND_UINT, "interval", "Interval", LIVE (interval), 1, G_MAXUINT, 1, BOTH, TRUE,
+      "Every N-th frame is inferred, the others pass marked as skipped; in frames"),
+  ENUM ("color-format", "Colour format", AT (color_format), "WeirColorFormat", colors, 0, FALSE,
+      "Order of the channels of the network's input"),
+  STRING ("mean", "Mean", mean, NULL,
+      "x' = (x - mean) * scale, x in 0..255: one number, or one per channel of the network's input "
+      "a,b,c (unset: from the model)"),
+  STRING ("scale", "Scale", scale, NULL, "See mean (unset: from the model)"),
+  ENUM ("resize", "Resize", AT (resize), "WeirResize", resizes, 0, FALSE,
+      "How a region becomes the network's input"),
+  STRING ("decoder", "Decoder", decoder, "auto", NULL),
+  ENUM ("leaky", "Leaky", LIVE (leaky), "WeirLeaky", leaks, WEIR_LEAKY_NO, TRUE,
+      "What happens where the session's queue is full"),
+  BOOL ("qos", "Quality of service", LIVE (qos), FALSE, TRUE,
+      "Skip the inference of frames that are late, never the frames"),
+  ENUM ("meta", "Metadata", AT (meta), "WeirMetaKind", metas, WEIR_META_AUTO, FALSE,
+      "Public metadata to attach beside WeirMeta; analytics needs GStreamer 1.24 at build time"),
+  BOOL ("attach-tensors", "Attach tensors", LIVE (attach_tensors), FALSE, TRUE,
+      "Attach the outputs of the network as tensors"),
+  BOOL ("deterministic", "Deterministic", AT (deterministic), FALSE, FALSE,
+      "Bit-identical results whatever the batch"),
+  STRING ("stream", "Stream", stream, NULL,
+      "Name of the stream in the results (unset: the element's name)"),
+  NUMBER (KIND_FLOAT, "threshold", "Threshold", LIVE (threshold), 0, 1, 0.5, DETECT, TRUE,
+      "Least confidence of an object, 0 to 1"),
+  NUMBER (KIND_FLOAT, "threshold", "Threshold", LIVE (threshold), 0, 1, 0, CLASSIFY, TRUE,
+      "Least confidence of a class, 0 to 1"),
+  NUMBER (KIND_FLOAT, "iou-threshold", "IoU threshold", LIVE (iou_threshold), 0, 1, 0.45, DETECT,
+      TRUE,
+      "Of two boxes of a class that overlap by more than this (intersection over union, 0 to 1) "
+      "the "
+      "better one stays"),
+  NUMBER (KIND_UINT, "max-detections", "Maximum detections", LIVE (max_detections), 1, 100000, 200,
+      DETECT, TRUE, "Most objects per region"),
+  NUMBER (KIND_UINT, "top-k", "Top k", LIVE (top_k), 1, 1000, 1, CLASSIFY, TRUE,
+      "Classes to report per attribute, best first"),
+};
+
+static gpointer field (const WeirSettings *settings, const Row *row)
+{
+  return (guint8 *) settings + row->offset;
+}
+
+static GType enum_type (const Row *row)
+{
+  const GType type = g_type_from_name (row->enum_name);
+  return type ? type : g_enum_register_static (row->enum_name, row->enum_values);
+}
+
+/* The decoders of this build, so that gst-inspect-1.0 lists them. */
+static gchar *decoder_blurb (void)
+{
+  GString *text = g_string_new ("How the outputs are read: auto = by their names and shapes");
+  for (const char *const *name = weir_decoder_names (); *name; name++)
+    g_string_append_printf (text, ", %s", *name);
+  return g_string_free (text, FALSE);
+}
+
+static GParamSpec *new_spec (const Row *row, WeirRegionSource region_default)
+{
+  const GParamFlags flags = G_PARAM_READWRITE | G_PARAM_STATIC_NAME | G_PARAM_STATIC_NICK |
+                            (row->playing ? GST_PARAM_MUTABLE_PLAYING : GST_PARAM_MUTABLE_READY);
+  g_autofree gchar *made = row->blurb ? NULL : decoder_blurb ();
+  const gchar *blurb = made ? made : row->blurb;
+  const gint value = row->enum_values == regions ? (gint) region_default : (gint) row->value;
+  switch (row->kind) {
+  case KIND_STRING:
+    return g_param_spec_string (row->name, row->nick, blurb, row->text, flags);
+  case KIND_BOOL:
+    return g_param_spec_boolean (row->name, row->nick, blurb, value, flags);
+  case KIND_INT:
+    return g_param_spec_int (
+        row->name, row->nick, blurb, (gint) row->min, (gint) row->max, value, flags);
+  case KIND_UINT:
+    return g_param_spec_uint (
+        row->name, row->nick, blurb, (guint) row->min, (guint) row->max, (guint) row->value, flags);
+  case KIND_FLOAT:
+    return g_param_spec_float (row->name, row->nick, blurb, (gfloat) row->min, (gfloat) row->max,
+        (gfloat) row->value, flags);
+  default:
+    return g_param_spec_enum (row->name, row->nick, blurb, enum_type (row), value, flags);
+  }
+}
+
+void weir_props_install (GObjectClass *klass, WeirPropOwner owner, WeirRegionSource region_default)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
+    if (rows[i].owners & owner)
+      g_object_class_install_property (klass, i + 1, new_spec (&rows[i], region_default));
+}
+
+static const Row *find_row (guint prop_id)
+{
+  return prop_id >= 1 && prop_id <= G_N_ELEMENTS (rows) ? &rows[prop_id - 1] : NULL;
+}
+
+static void store (const Row *row, gpointer at, const GValue *value)
+{
+  switch (row->kind) {
+  case KIND_STRING:
+    g_free (*(gchar **) at);
+    *(gchar **) at = g_value_dup_string (value);
+    break;
+  case KIND_BOOL:
+    *(gboolean *) at = g_value_get_boolean (value);
+    break;
+  case KIND_INT:
+    *(gint *) at = g_value_get_int (value);
+    break;
+  case KIND_UINT:
+    *(guint *) at = g_value_get_uint (value);
+    break;
+  case KIND_FLOAT:
+    *(gfloat *) at = g_value_get_float (value);
+    break;
+  case KIND_ENUM:
+    *(gint *) at = g_value_get_enum (value);
+    break;
+  }
+}
+
+gboolean weir_props_set (WeirSettings *settings, guint prop_id, const GValue *value)
+{
+  const Row *row = find_row (prop_id);
+  if (row)
+    store (row, field (settings, row), value);
+  return row != NULL;
+}
+
+gboolean weir_props_get (const WeirSettings *settings, guint prop_id, GValue *value)
+{
+  const Row *row = find_row (prop_id);
+  if (!row)
+    return FALSE;
+  gconstpointer at = field (settings, row);
+  switch (row->kind) {
+  case KIND_STRING:
+    g_value_set_string (value, *(gchar *const *) at);
+    break;
+  case KIND_BOOL:
+    g_value_set_boolean (value, *(const gboolean *) at);
+    break;
+  case KIND_INT:
+    g_value_set_int (value, *(const gint *) at);
+    break;
+  case KIND_UINT:
+    g_value_set_uint (value, *(const guint *) at);
+    break;
+  case KIND_FLOAT:
+    g_value_set_float (value, *(const gfloat *) at);
+    break;
+  case KIND_ENUM:
+    g_value_set_enum (value, *(const gint *) at);
+    break;
+  }
+  return TRUE;
+}
+
+static void store_defaults (WeirSettings *settings, guint owners, WeirRegionSource region_default)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++) {
+    if (!(rows[i].owners & owners))
+      continue;
+    GParamSpec *spec = g_param_spec_ref_sink (new_spec (&rows[i], region_default));
+    store (&rows[i], field (settings, &rows[i]), g_param_spec_get_default_value (spec));
+    g_param_spec_unref (spec);
+  }
+}
+
+void weir_settings_init (
+    WeirSettings *settings, WeirPropOwner owner, WeirRegionSource region_default)
+{
+  /* Fields that only the other element shows have its defaults, which mean "no limit" here. */
+  store_defaults (settings, BOTH, region_default);
+  store_defaults (settings, owner, region_default);
+}
+
+void weir_settings_clear (WeirSettings *settings)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
+    if (rows[i].kind == KIND_STRING)
+      g_clear_pointer ((gchar **) field (settings, &rows[i]), g_free);
+}
+
+void weir_settings_copy (WeirSettings *dst, const WeirSettings *src)
+{
+  weir_settings_clear (dst);
+  *dst = *src;
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++) {
+    gchar **text = field (dst, &rows[i]);
+    if (rows[i].kind == KIND_STRING)
+      *text = g_strdup (*text);
+  }
+}
+
+const gchar *weir_settings_nick (const WeirSettings *settings, const gchar *name)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++) {
+    const Row *row = &rows[i];
+    if (row->kind != KIND_ENUM || !g_str_equal (row->name, name))
+      continue;
+    const gchar *nick = row->enum_values[*(const gint *) field (settings, row)].value_nick;
+    return g_str_equal (nick, "auto") ? NULL : nick;
+  }
+  return NULL;
+}
