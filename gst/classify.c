@@ -6,7 +6,7 @@
  * @see_also: inferdetect, inferoverlay, inferpublish
  *
  * Runs a classification, regression or embedding network on every object that an element upstream
- * found (#WeirClassify:region `roi-list`: WeirMeta, or #GstVideoRegionOfInterestMeta of others) or
+ * found (#InferClassify:region `roi-list`: WeirMeta, or #GstVideoRegionOfInterestMeta of others) or
  * on the whole picture (`full-frame`), and adds attributes and tensors to it. A frame without
  * objects passes at once.
  *
@@ -22,11 +22,11 @@
 
 #include "gst/attach.h"
 
-struct _WeirClassify {
+struct _InferClassify {
   WeirFilter parent;
 };
 
-G_DEFINE_FINAL_TYPE (WeirClassify, weir_classify, WEIR_TYPE_FILTER)
+G_DEFINE_FINAL_TYPE (InferClassify, weir_classify, WEIR_TYPE_FILTER)
 
 static gboolean configure (WeirFilter *filter, const WeirModel *model, GError **error)
 {
@@ -71,11 +71,11 @@ static void finish (WeirFilter *filter, GstBuffer *buffer, WeirMeta *meta, WeirJ
   }
 }
 
-static void weir_classify_init (WeirClassify *self)
+static void weir_classify_init (InferClassify *self)
 {
 }
 
-static void weir_classify_class_init (WeirClassifyClass *klass)
+static void weir_classify_class_init (InferClassifyClass *klass)
 {
   WeirFilterClass *filter = WEIR_FILTER_CLASS (klass);
   filter->owner = WEIR_OWNER_CLASSIFY;

@@ -7,6 +7,6 @@
 G_BEGIN_DECLS
 
 #define WEIR_TYPE_CLASSIFY (weir_classify_get_type ())
-G_DECLARE_FINAL_TYPE (WeirClassify, weir_classify, WEIR, CLASSIFY, WeirFilter)
+G_DECLARE_FINAL_TYPE (InferClassify, weir_classify, WEIR, CLASSIFY, WeirFilter)
 
 G_END_DECLS

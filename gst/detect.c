@@ -5,7 +5,7 @@
  * @short_description: finds objects with a neural network
  * @see_also: inferclassify, inferoverlay, inferpublish
  *
- * Runs a detection network on whole pictures (#WeirDetect:region `full-frame`) or on the objects
+ * Runs a detection network on whole pictures (#InferDetect:region `full-frame`) or on the objects
  * that an element upstream found (`roi-list`), and attaches what it finds: one
  * #GstVideoRegionOfInterestMeta per object, and WeirMeta. Frames leave unchanged and in order. No
  * `queue` is needed before or after it; elements with equal settings share one network and batch
@@ -23,11 +23,11 @@
 
 #include "gst/attach.h"
 
-struct _WeirDetect {
+struct _InferDetect {
   WeirFilter parent;
 };
 
-G_DEFINE_FINAL_TYPE (WeirDetect, weir_detect, WEIR_TYPE_FILTER)
+G_DEFINE_FINAL_TYPE (InferDetect, weir_detect, WEIR_TYPE_FILTER)
 
 static gboolean configure (WeirFilter *filter, const WeirModel *model, GError **error)
 {
@@ -108,11 +108,11 @@ static void finish (WeirFilter *filter, GstBuffer *buffer, WeirMeta *meta, WeirJ
     finish_item (filter, buffer, meta, job, i);
 }
 
-static void weir_detect_init (WeirDetect *self)
+static void weir_detect_init (InferDetect *self)
 {
 }
 
-static void weir_detect_class_init (WeirDetectClass *klass)
+static void weir_detect_class_init (InferDetectClass *klass)
 {
   WeirFilterClass *filter = WEIR_FILTER_CLASS (klass);
   filter->owner = WEIR_OWNER_DETECT;

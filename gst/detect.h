@@ -7,6 +7,6 @@
 G_BEGIN_DECLS
 
 #define WEIR_TYPE_DETECT (weir_detect_get_type ())
-G_DECLARE_FINAL_TYPE (WeirDetect, weir_detect, WEIR, DETECT, WeirFilter)
+G_DECLARE_FINAL_TYPE (InferDetect, weir_detect, WEIR, DETECT, WeirFilter)
 
 G_END_DECLS

@@ -41,7 +41,7 @@ typedef struct Settings {
   gboolean show_labels, show_confidence;
 } Settings;
 
-struct _WeirOverlay {
+struct _InferOverlay {
   GstBaseTransform parent;
   Settings settings; /* object lock */
   GstVideoInfo info;
@@ -52,13 +52,13 @@ struct _WeirOverlay {
 
 /* What one frame is drawn with. */
 typedef struct Drawing {
-  WeirOverlay *self;
+  InferOverlay *self;
   GstVideoFrame *frame;
   Settings settings;
   guint line_px, font_px;
 } Drawing;
 
-G_DEFINE_FINAL_TYPE (WeirOverlay, weir_overlay, GST_TYPE_BASE_TRANSFORM)
+G_DEFINE_FINAL_TYPE (InferOverlay, weir_overlay, GST_TYPE_BASE_TRANSFORM)
 GST_ELEMENT_REGISTER_DEFINE (inferoverlay, "inferoverlay", GST_RANK_NONE, WEIR_TYPE_OVERLAY)
 
 static gboolean overlaps_placed (GArray *placed, const GstVideoRectangle *r)
@@ -110,7 +110,7 @@ static guint32 ink_on (guint32 rgb)
 
 static void draw_caption (Drawing *drawing, const gchar *text, guint32 rgb, const WeirRegion *box)
 {
-  WeirOverlay *self = drawing->self;
+  InferOverlay *self = drawing->self;
   const WeirCaption *caption;
   GstVideoRectangle r;
   WeirPaint letters, ground;
@@ -146,7 +146,7 @@ static void draw_points (Drawing *drawing, const WeirMetaTensor *tensor, const W
 
 static void draw_object (Drawing *drawing, const WeirMetaObject *object)
 {
-  WeirOverlay *self = drawing->self;
+  InferOverlay *self = drawing->self;
   guint32 rgb = weir_marks_colour (object->label, object->label_id);
   WeirPaint paint;
   WeirRegion box;
@@ -170,7 +170,7 @@ static void draw_object (Drawing *drawing, const WeirMetaObject *object)
 
 static void draw_roi (Drawing *drawing, const GstVideoRegionOfInterestMeta *roi)
 {
-  WeirOverlay *self = drawing->self;
+  InferOverlay *self = drawing->self;
   guint width = (guint) GST_VIDEO_FRAME_WIDTH (drawing->frame);
   guint height = (guint) GST_VIDEO_FRAME_HEIGHT (drawing->frame);
   guint32 rgb = weir_marks_colour (g_quark_to_string (roi->roi_type), 0);
@@ -258,7 +258,7 @@ static void scale_marks (Drawing *drawing)
 
 static GstFlowReturn transform_ip (GstBaseTransform *base, GstBuffer *buffer)
 {
-  WeirOverlay *self = WEIR_OVERLAY (base);
+  InferOverlay *self = WEIR_OVERLAY (base);
   GstVideoFrame frame;
   Drawing drawing = { .self = self, .frame = &frame };
 
@@ -342,7 +342,7 @@ static void get_property (GObject *object, guint id, GValue *value, GParamSpec *
 
 static void finalize (GObject *object)
 {
-  WeirOverlay *self = WEIR_OVERLAY (object);
+  InferOverlay *self = WEIR_OVERLAY (object);
 
   g_array_unref (self->placed);
   g_string_free (self->text, TRUE);
@@ -371,7 +371,7 @@ static void install_properties (GObjectClass *class)
           "Write confidences (0..1) behind labels and attributes", TRUE, flags));
 }
 
-static void weir_overlay_class_init (WeirOverlayClass *class)
+static void weir_overlay_class_init (InferOverlayClass *class)
 {
   GObjectClass *object_class = G_OBJECT_CLASS (class);
   GstElementClass *element_class = GST_ELEMENT_CLASS (class);
@@ -395,7 +395,7 @@ static void weir_overlay_class_init (WeirOverlayClass *class)
   base_class->transform_ip = transform_ip;
 }
 
-static void weir_overlay_init (WeirOverlay *self)
+static void weir_overlay_init (InferOverlay *self)
 {
   self->settings = (Settings){ .font_scale = 1.0, .show_labels = TRUE, .show_confidence = TRUE };
   self->placed = g_array_new (FALSE, FALSE, sizeof (GstVideoRectangle));

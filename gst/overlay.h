@@ -7,7 +7,7 @@
 G_BEGIN_DECLS
 
 #define WEIR_TYPE_OVERLAY (weir_overlay_get_type ())
-G_DECLARE_FINAL_TYPE (WeirOverlay, weir_overlay, WEIR, OVERLAY, GstBaseTransform)
+G_DECLARE_FINAL_TYPE (InferOverlay, weir_overlay, WEIR, OVERLAY, GstBaseTransform)
 
 GST_ELEMENT_REGISTER_DECLARE (inferoverlay)
 

@@ -31,7 +31,7 @@ enum { PROP_0, PROP_METHOD, PROP_LOCATION, PROP_FORMAT, PROP_APPEND, PROP_STREAM
 
 typedef enum WeirPublishMethod { WEIR_PUBLISH_METHOD_FILE = 0 } WeirPublishMethod;
 
-struct _WeirPublish {
+struct _InferPublish {
   GstBaseTransform parent;
   /* properties: object lock */
   WeirPublishMethod method;
@@ -46,7 +46,7 @@ struct _WeirPublish {
   guint width, height;
 };
 
-G_DEFINE_FINAL_TYPE (WeirPublish, weir_publish, GST_TYPE_BASE_TRANSFORM)
+G_DEFINE_FINAL_TYPE (InferPublish, weir_publish, GST_TYPE_BASE_TRANSFORM)
 GST_ELEMENT_REGISTER_DEFINE (inferpublish, "inferpublish", GST_RANK_NONE, WEIR_TYPE_PUBLISH)
 
 static GType method_get_type (void)
@@ -76,7 +76,7 @@ static GType format_get_type (void)
   return type;
 }
 
-static void post_error (WeirPublish *self, const GError *error)
+static void post_error (InferPublish *self, const GError *error)
 {
   if (g_error_matches (error, G_FILE_ERROR, G_FILE_ERROR_NOSPC))
     GST_ELEMENT_ERROR (self, RESOURCE, NO_SPACE_LEFT, ("%s", error->message), (NULL));
@@ -88,7 +88,7 @@ static void post_error (WeirPublish *self, const GError *error)
 
 static GstFlowReturn transform_ip (GstBaseTransform *base, GstBuffer *buffer)
 {
-  WeirPublish *self = WEIR_PUBLISH (base);
+  InferPublish *self = WEIR_PUBLISH (base);
   WeirJsonFrame frame = { .stream = self->own_stream,
     .frame = self->n_frames++,
     .pts = GST_BUFFER_PTS (buffer),
@@ -107,7 +107,7 @@ static GstFlowReturn transform_ip (GstBaseTransform *base, GstBuffer *buffer)
 
 static gboolean sink_event (GstBaseTransform *base, GstEvent *event)
 {
-  WeirPublish *self = WEIR_PUBLISH (base);
+  InferPublish *self = WEIR_PUBLISH (base);
   g_autoptr (GError) error = NULL;
 
   if (GST_EVENT_TYPE (event) == GST_EVENT_EOS && !weir_publish_file_finish (self->file, &error))
@@ -117,7 +117,7 @@ static gboolean sink_event (GstBaseTransform *base, GstEvent *event)
 
 static gboolean set_caps (GstBaseTransform *base, GstCaps *sink_caps, GstCaps *src_caps)
 {
-  WeirPublish *self = WEIR_PUBLISH (base);
+  InferPublish *self = WEIR_PUBLISH (base);
   const GstStructure *structure = gst_caps_get_structure (sink_caps, 0);
   gint width = 0, height = 0;
 
@@ -129,7 +129,7 @@ static gboolean set_caps (GstBaseTransform *base, GstCaps *sink_caps, GstCaps *s
 
 static gboolean start (GstBaseTransform *base)
 {
-  WeirPublish *self = WEIR_PUBLISH (base);
+  InferPublish *self = WEIR_PUBLISH (base);
   g_autoptr (GError) error = NULL;
   g_autofree gchar *location = NULL;
   WeirPublishFormat format;
@@ -154,7 +154,7 @@ static gboolean start (GstBaseTransform *base)
 
 static gboolean stop (GstBaseTransform *base)
 {
-  WeirPublish *self = WEIR_PUBLISH (base);
+  InferPublish *self = WEIR_PUBLISH (base);
   g_autoptr (GError) error = NULL;
 
   g_clear_pointer (&self->own_stream, g_free);
@@ -165,7 +165,7 @@ static gboolean stop (GstBaseTransform *base)
 
 static void set_property (GObject *object, guint id, const GValue *value, GParamSpec *pspec)
 {
-  WeirPublish *self = WEIR_PUBLISH (object);
+  InferPublish *self = WEIR_PUBLISH (object);
 
   GST_OBJECT_LOCK (self);
   switch (id) {
@@ -194,7 +194,7 @@ static void set_property (GObject *object, guint id, const GValue *value, GParam
 
 static void get_property (GObject *object, guint id, GValue *value, GParamSpec *pspec)
 {
-  WeirPublish *self = WEIR_PUBLISH (object);
+  InferPublish *self = WEIR_PUBLISH (object);
 
   GST_OBJECT_LOCK (self);
   switch (id) {
@@ -221,7 +221,7 @@ static void get_property (GObject *object, guint id, GValue *value, GParamSpec *
 
 static void finalize (GObject *object)
 {
-  WeirPublish *self = WEIR_PUBLISH (object);
+  InferPublish *self = WEIR_PUBLISH (object);
 
   g_free (self->location);
   g_free (self->stream);
@@ -253,7 +253,7 @@ static void install_properties (GObjectClass *class)
           flags));
 }
 
-static void weir_publish_class_init (WeirPublishClass *class)
+static void weir_publish_class_init (InferPublishClass *class)
 {
   GObjectClass *object_class = G_OBJECT_CLASS (class);
   GstElementClass *element_class = GST_ELEMENT_CLASS (class);
@@ -282,7 +282,7 @@ static void weir_publish_class_init (WeirPublishClass *class)
   gst_type_mark_as_plugin_api (format_get_type (), 0);
 }
 
-static void weir_publish_init (WeirPublish *self)
+static void weir_publish_init (InferPublish *self)
 {
   self->location = g_strdup ("-");
   self->line = g_string_new (NULL);

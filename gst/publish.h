@@ -7,7 +7,7 @@
 G_BEGIN_DECLS
 
 #define WEIR_TYPE_PUBLISH (weir_publish_get_type ())
-G_DECLARE_FINAL_TYPE (WeirPublish, weir_publish, WEIR, PUBLISH, GstBaseTransform)
+G_DECLARE_FINAL_TYPE (InferPublish, weir_publish, WEIR, PUBLISH, GstBaseTransform)
 
 GST_ELEMENT_REGISTER_DECLARE (inferpublish)
 
