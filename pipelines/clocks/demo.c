@@ -85,7 +85,7 @@ static char *describe_pipeline (const Demo *demo)
 static gboolean build (Demo *demo, GError **error)
 {
   g_autofree char *text = describe_pipeline (demo);
-  demo->pipeline = gst_parse_launch (text, error);
+  demo->pipeline = gst_parse_launch_full (text, NULL, GST_PARSE_FLAG_FATAL_ERRORS, error);
   if (!demo->pipeline)
     return FALSE;
   demo->checkers = g_new0 (Checker *, demo->n_streams);

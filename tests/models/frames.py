@@ -51,7 +51,9 @@ def run(name, pair, precision, colour, folder):
         branches = [branch(path, path.stem, pair, precision, colour, output)]
     else:
         branches = [branch(SHARED / p, pathlib.Path(p).stem, pair, precision, colour, output) for p in source["images"]]
-    done = subprocess.run(["gst-launch-1.0", "-q", *" ".join(branches).split()], capture_output=True, text=True, timeout=300)
+    # a sanitizer's runtime must come first in a program that was built without it
+    env = dict(os.environ, LD_PRELOAD=os.environ.get("WEIR_PRELOAD", ""))
+    done = subprocess.run(["gst-launch-1.0", "-q", *" ".join(branches).split()], capture_output=True, text=True, timeout=500, env=env)
     if done.returncode:
         return False, done.stderr[-1500:]
     reference = SHARED / "golden/frames" / (pair["exact_colour_file"] if colour == "exact" else pair["file"])
