@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Chooses the variant of the tensor kernels, most specific first. */
-#include "kernels/tensor.h"
+#include "kernels/tensor_kernels.h"
 
 #include "kernels/kernels.h"
 

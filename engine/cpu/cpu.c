@@ -1,1 +1,231 @@
-#include "engine/plan/backend.h"
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The CPU backend: oneDNN for convolutions, pools and matrices, own loops for the rest.
+ *
+ * Activations of rank 3 and more are channels-last, in f32 or bf16. An operator without a row in
+ * the table below, or whose `propose` declines, is the reference backend's. */
+#include "engine/cpu/cpu.h"
+
+#include "kernels/kernels.h"
+
+static const WeirCpuOp *const operators[WEIR_N_OPS] = {
+  [WEIR_OP_CONV] = &weir_cpu_convolution,
+  [WEIR_OP_CONV_TRANSPOSE] = &weir_cpu_convolution,
+  [WEIR_OP_MAX_POOL] = &weir_cpu_pool,
+  [WEIR_OP_AVERAGE_POOL] = &weir_cpu_pool,
+  [WEIR_OP_GLOBAL_AVERAGE_POOL] = &weir_cpu_global_pool,
+  [WEIR_OP_GLOBAL_MAX_POOL] = &weir_cpu_global_pool,
+  [WEIR_OP_REDUCE_MEAN] = &weir_cpu_global_pool,
+  [WEIR_OP_GEMM] = &weir_cpu_matrix,
+  [WEIR_OP_MAT_MUL] = &weir_cpu_matrix,
+  [WEIR_OP_ABS] = &weir_cpu_unary,
+  [WEIR_OP_CEIL] = &weir_cpu_unary,
+  [WEIR_OP_CLIP] = &weir_cpu_unary,
+  [WEIR_OP_ELU] = &weir_cpu_unary,
+  [WEIR_OP_EXP] = &weir_cpu_unary,
+  [WEIR_OP_FLOOR] = &weir_cpu_unary,
+  [WEIR_OP_HARD_SIGMOID] = &weir_cpu_unary,
+  [WEIR_OP_HARD_SWISH] = &weir_cpu_unary,
+  [WEIR_OP_LEAKY_RELU] = &weir_cpu_unary,
+  [WEIR_OP_MISH] = &weir_cpu_unary,
+  [WEIR_OP_NEG] = &weir_cpu_unary,
+  [WEIR_OP_RECIPROCAL] = &weir_cpu_unary,
+  [WEIR_OP_RELU] = &weir_cpu_unary,
+  [WEIR_OP_SELU] = &weir_cpu_unary,
+  [WEIR_OP_SIGMOID] = &weir_cpu_unary,
+  [WEIR_OP_SOFTSIGN] = &weir_cpu_unary,
+  [WEIR_OP_SQRT] = &weir_cpu_unary,
+  [WEIR_OP_SWISH] = &weir_cpu_unary,
+  [WEIR_OP_TANH] = &weir_cpu_unary,
+  [WEIR_OP_ADD] = &weir_cpu_binary,
+  [WEIR_OP_SUB] = &weir_cpu_binary,
+  [WEIR_OP_MUL] = &weir_cpu_binary,
+  [WEIR_OP_DIV] = &weir_cpu_binary,
+  [WEIR_OP_PRELU] = &weir_cpu_binary,
+  [WEIR_OP_BATCH_NORMALIZATION] = &weir_cpu_batch_norm,
+  [WEIR_OP_SOFTMAX] = &weir_cpu_softmax,
+  [WEIR_OP_LOG_SOFTMAX] = &weir_cpu_softmax,
+  [WEIR_OP_RESIZE] = &weir_cpu_resize,
+  [WEIR_OP_UPSAMPLE] = &weir_cpu_resize,
+  [WEIR_OP_CONCAT] = &weir_cpu_concat,
+  [WEIR_OP_SPLIT] = &weir_cpu_split,
+  [WEIR_OP_SLICE] = &weir_cpu_slice,
+  [WEIR_OP_PAD] = &weir_cpu_pad,
+  [WEIR_OP_TRANSPOSE] = &weir_cpu_permute,
+  [WEIR_OP_CHANNEL_SHUFFLE] = &weir_cpu_permute,
+  [WEIR_OP_DEPTH_TO_SPACE] = &weir_cpu_permute,
+  [WEIR_OP_SPACE_TO_DEPTH] = &weir_cpu_permute,
+  [WEIR_OP_REORDER] = &weir_cpu_reorder,
+};
+
+static WeirPrecision precision_of (const WeirDevice *device)
+{
+  return device->precision;
+}
+
+static void close_device (WeirDevice *device)
+{
+  if (!device)
+    return;
+  weir_dnnl_free (device->dnnl);
+  g_hash_table_unref (device->packed);
+  g_free (device->is_tail);
+  weir_mutex_clear (&device->lock);
+  g_free (device);
+}
+
+/* Whether oneDNN has a bf16 convolution here: natively, or emulated with AVX-512. */
+static bool can_bf16 (WeirDnnl *dnnl)
+{
+  WeirTensor picture = { .dtype = WEIR_DTYPE_BF16,
+    .layout = WEIR_LAYOUT_CHANNELS_LAST,
+    .rank = 4,
+    .dims = { 1, 16, 8, 8 } };
+  WeirTensor weights = { .dtype = WEIR_DTYPE_BF16, .rank = 4, .dims = { 16, 16, 1, 1 } };
+  WeirDnnlSpec spec = { .kind = WEIR_DNNL_CONVOLUTION,
+    .src = weir_cpu_dnnl_shape (&picture),
+    .weights = weir_cpu_dnnl_shape (&weights),
+    .dst = weir_cpu_dnnl_shape (&picture),
+    .packs_weights = true,
+    .n_spatial = 2,
+    .kernel = { 1, 1 },
+    .stride = { 1, 1 },
+    .dilation = { 1, 1 } };
+  g_autoptr (WeirDnnlPrimitive) primitive = weir_dnnl_primitive_new (dnnl, &spec, NULL);
+  return primitive != NULL;
+}
+
+static bool choose_precision (WeirDevice *device, WeirPrecision asked, GError **error)
+{
+  if (asked == WEIR_PRECISION_AUTO)
+    asked = weir_cpu_has_bf16 () ? WEIR_PRECISION_BF16 : WEIR_PRECISION_F32;
+  bool is_bf16 = asked == WEIR_PRECISION_BF16;
+  if ((!is_bf16 && asked != WEIR_PRECISION_F32) || (is_bf16 && !can_bf16 (device->dnnl))) {
+    g_set_error (error, WEIR_ERROR, WEIR_ERROR_UNSUPPORTED,
+        "precision %s is not possible on this CPU, expected auto, f32%s",
+        weir_precision_name (asked), can_bf16 (device->dnnl) ? " or bf16" : "");
+    return false;
+  }
+  device->precision = asked;
+  device->dtype = is_bf16 ? WEIR_DTYPE_BF16 : WEIR_DTYPE_F32;
+  return true;
+}
+
+static WeirDevice *open_device (const WeirDeviceOptions *options, GError **error)
+{
+  WeirDevice *device = g_new0 (WeirDevice, 1);
+  weir_mutex_init (&device->lock);
+  device->packed = weir_cpu_packed_table_new ();
+  device->n_threads = MAX (options->n_threads, 1);
+  device->kernels = weir_tensor_kernels ();
+  device->dnnl = weir_dnnl_new (error);
+  if (device->dnnl && choose_precision (device, options->precision, error))
+    return device;
+  close_device (device);
+  return NULL;
+}
+
+static bool propose (WeirDevice *device, const WeirStepSpec *spec, WeirFormat *src, WeirFormat *dst)
+{
+  const WeirCpuOp *op = operators[spec->node->op];
+  return op && op->propose (device, spec, src, dst);
+}
+
+static void *compile (
+    WeirDevice *device, const WeirStepSpec *spec, size_t *scratch_bytes, GError **error)
+{
+  *scratch_bytes = 0;
+  WeirCpuThread before = weir_cpu_thread_enter (device->n_threads);
+  void *kernel = operators[spec->node->op]->compile (device, spec, scratch_bytes, error);
+  weir_cpu_thread_leave (before);
+  return kernel;
+}
+
+static void free_plain (WeirCpuKernel *kernel)
+{
+  g_free (kernel);
+}
+
+WeirCpuKernel *weir_cpu_kernel_new (WeirDevice *device, const WeirStepSpec *spec, size_t n_bytes,
+    const char *name, bool (*run) (const WeirCpuBound *bound, GError **error))
+{
+  WeirCpuKernel *kernel = g_malloc0 (n_bytes);
+  kernel->name = name;
+  kernel->device = device;
+  kernel->n_threads = device->n_threads;
+  kernel->n_src = spec->n_src;
+  kernel->n_dst = spec->n_dst;
+  kernel->run = run;
+  kernel->free = free_plain;
+  return kernel;
+}
+
+static void release (void *kernel)
+{
+  if (kernel)
+    ((WeirCpuKernel *) kernel)->free (kernel);
+}
+
+static void unbind (void *bound)
+{
+  if (!bound)
+    return;
+  weir_dnnl_unbind (((WeirCpuBound *) bound)->dnnl);
+  g_free (bound);
+}
+
+static void *bind (void *kernel, const WeirBinding *binding, GError **error)
+{
+  const WeirCpuKernel *self = kernel;
+  uint32_t n_src = self->n_src, n_dst = self->n_dst;
+  WeirCpuBound *bound = g_malloc0 (sizeof *bound + (n_src + n_dst) * sizeof (void *));
+  bound->kernel = self;
+  bound->scratch = binding->scratch;
+  bound->src = (void **) (bound + 1);
+  bound->dst = bound->src + n_src;
+  for (uint32_t i = 0; i < n_src; i++)
+    bound->src[i] = binding->src[i];
+  for (uint32_t i = 0; i < n_dst; i++)
+    bound->dst[i] = binding->dst[i];
+  if (!self->bind || self->bind (self, bound, error))
+    return bound;
+  unbind (bound);
+  return NULL;
+}
+
+static bool run (void *data, GError **error)
+{
+  const WeirCpuBound *bound = data;
+  WeirCpuThread before = weir_cpu_thread_enter (bound->kernel->n_threads);
+  bool ok = bound->kernel->run (bound, error);
+  weir_cpu_thread_leave (before);
+  return ok;
+}
+
+static const char *describe (const void *kernel)
+{
+  return ((const WeirCpuKernel *) kernel)->name;
+}
+
+static size_t weight_bytes (const WeirDevice *device)
+{
+  WeirMutex *lock = (WeirMutex *) &device->lock;
+  weir_mutex_lock (lock);
+  size_t n_bytes = device->weight_bytes;
+  weir_mutex_unlock (lock);
+  return n_bytes;
+}
+
+const WeirBackend weir_backend_cpu = {
+  .name = "cpu",
+  .precision = precision_of,
+  .open = open_device,
+  .close = close_device,
+  .propose = propose,
+  .compile = compile,
+  .release = release,
+  .bind = bind,
+  .run = run,
+  .unbind = unbind,
+  .describe = describe,
+  .weight_bytes = weight_bytes,
+};

@@ -25,6 +25,9 @@ bool weir_fuse_shuffle (WeirFuse *fuse, uint32_t id);
 bool weir_fuse_pad (WeirFuse *fuse, uint32_t id);
 bool weir_fuse_hard_sigmoid (WeirFuse *fuse, uint32_t id);
 bool weir_fuse_gate (WeirFuse *fuse, uint32_t id);
+/* fuse_space.c */
+bool weir_fuse_focus (WeirFuse *fuse, uint32_t id);
+bool weir_fuse_halves (WeirFuse *fuse, uint32_t id);
 /* fuse_affine.c */
 bool weir_fuse_batch_norm (WeirFuse *fuse, uint32_t id);
 bool weir_fuse_constant_operand (WeirFuse *fuse, uint32_t id);

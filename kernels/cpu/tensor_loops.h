@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The tensor kernels as plain loops, compiled once per instruction set: including files define
  * TENSOR_KERNELS, the table's name. No loop changes the order of a sum with the vector's width, and
- * nothing is contracted, so every variant gives the same bytes. */
-#include "kernels/tensor.h"
+ * products are fused into sums only where fmaf says so, so every variant gives the same bytes. */
+#include "kernels/tensor_kernels.h"
 
 #include <math.h>
 #include <string.h>
@@ -44,16 +44,16 @@ static inline float exp_f32 (float x)
   float shifted = clipped * 1.44269504f + magic;
   float k = shifted - magic;
   int32_t power = (int32_t) (to_bits (shifted) - to_bits (magic));
-  float r = clipped - k * 0.693359375f;
-  r = r - k * -2.12194440e-4f;
+  float r = fmaf (k, -0.693359375f, clipped);
+  r = fmaf (k, 2.12194440e-4f, r);
   float p = 1.0f / 5040.0f;
-  p = p * r + 1.0f / 720.0f;
-  p = p * r + 1.0f / 120.0f;
-  p = p * r + 1.0f / 24.0f;
-  p = p * r + 1.0f / 6.0f;
-  p = p * r + 0.5f;
-  p = p * r + 1.0f;
-  p = p * r + 1.0f;
+  p = fmaf (p, r, 1.0f / 720.0f);
+  p = fmaf (p, r, 1.0f / 120.0f);
+  p = fmaf (p, r, 1.0f / 24.0f);
+  p = fmaf (p, r, 1.0f / 6.0f);
+  p = fmaf (p, r, 0.5f);
+  p = fmaf (p, r, 1.0f);
+  p = fmaf (p, r, 1.0f);
   int32_t half = power >> 1;
   return p * from_bits ((uint32_t) (half + 127) << 23) *
          from_bits ((uint32_t) (power - half + 127) << 23);

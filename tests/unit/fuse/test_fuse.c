@@ -258,6 +258,46 @@ static void identities (Net *net)
   net_output (net, net_op (net, "Relu", "", x));
 }
 
+static uint32_t every_second (Net *net, uint32_t x, const char *axis, const char *start)
+{
+  return net_op (net, "Slice", "", x, net_ints (net, start), net_ints (net, "100000"),
+      net_ints (net, axis), net_ints (net, "2"));
+}
+
+static uint32_t focus_parts (Net *net, uint32_t x)
+{
+  uint32_t even = every_second (net, x, "2", "0"), odd = every_second (net, x, "2", "1");
+  return net_op (net, "Concat", "axis=1", every_second (net, even, "3", "0"),
+      every_second (net, odd, "-1", "0"), every_second (net, even, "3", "1"),
+      every_second (net, odd, "3", "1"));
+}
+
+static void focus (Net *net)
+{
+  uint32_t x = focus_parts (net, net_input (net, "x", "3,16,12"));
+  net_output (net, conv (net, x, "8,12,3,3", "pads=[1,1,1,0]"));
+}
+
+/* The convolution's own stride would have to double too. */
+static void focus_with_stride (Net *net)
+{
+  uint32_t x = focus_parts (net, net_input (net, "x", "3,16,12"));
+  net_output (net, conv (net, x, "8,12,3,3", "strides=[2,2]"));
+}
+
+static void halves (Net *net)
+{
+  uint32_t x = conv (net, net_input (net, "x", "8,5,6"), "12,8,1,1", "");
+  uint32_t y = net_op (net, "Reshape", "", x, net_ints (net, "-1,2,30"));
+  y = net_op (net, "Transpose", "perm=[1,0,2]", y);
+  y = net_op (net, "Reshape", "", y, net_ints (net, "2,-1,6,5,6"));
+  uint32_t zero = net_ints (net, "0"), one = net_ints (net, "1");
+  weir_graph_value (net->graph, zero)->tensor.rank = 0;
+  weir_graph_value (net->graph, one)->tensor.rank = 0;
+  net_output (net, net_op (net, "Gather", "axis=0", y, zero));
+  net_output (net, net_op (net, "Gather", "axis=0", y, one));
+}
+
 static void many_post_ops (Net *net)
 {
   uint32_t x = net_input (net, "x", "8,6,6"), y = conv (net, x, "8,8,1,1", "");
@@ -296,6 +336,9 @@ static const Row rows[] = {
   { "pad of channels", pad_channels, 2, WEIR_OP_PAD },
   { "pad with ones", pad_with_ones, 2, WEIR_OP_PAD },
   { "identities", identities, 1, WEIR_OP_CONV },
+  { "focus", focus, 1, WEIR_OP_CONV },
+  { "focus with stride", focus_with_stride, 8, WEIR_OP_CONCAT },
+  { "halves", halves, 3, WEIR_OP_SLICE },
   { "many post-ops", many_post_ops, 2, WEIR_OP_CLIP },
 };
 

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the files of the CPU backend share: the device, kernels, formats, packed weights. */
+#pragma once
+
+#include "engine/base/sync.h"
+#include "engine/cpu/dnnl.h"
+#include "engine/error.h"
+#include "engine/plan/backend.h"
+#include "kernels/tensor_kernels.h"
+
+#include <string.h>
+
+G_BEGIN_DECLS
+
+struct WeirDevice {
+  WeirPrecision precision;
+  WeirDtype dtype; /* of the activations that compute-heavy operators read and write */
+  uint32_t n_threads;
+  const WeirTensorKernels *kernels;
+  WeirDnnl *dnnl;
+  WeirMutex lock;     /* guards everything below */
+  GHashTable *packed; /* address of a constant → WeirPacked list */
+  size_t weight_bytes;
+  const WeirGraph *tail_graph;
+  uint8_t *is_tail; /* by value id of tail_graph */
+};
+
+typedef struct WeirCpuKernel WeirCpuKernel;
+
+/* Thread-safety: one thread at a time. */
+typedef struct WeirCpuBound {
+  const WeirCpuKernel *kernel;
+  void *scratch;
+  WeirDnnlBound *dnnl;
+  void **src, **dst; /* in the same block as this */
+} WeirCpuBound;
+
+/* Thread-safety: immutable. First member of every kernel of this backend. */
+struct WeirCpuKernel {
+  const char *name;
+  WeirDevice *device;
+  uint32_t n_threads; /* that run it; the device's, or 1 where the work is too little to share */
+  uint32_t n_src, n_dst;
+  bool (*bind) (const WeirCpuKernel *kernel, WeirCpuBound *bound, GError **error); /* or NULL */
+  bool (*run) (const WeirCpuBound *bound, GError **error);
+  void (*free) (WeirCpuKernel *kernel);
+};
+
+/* How an operator is proposed and compiled. */
+typedef struct WeirCpuOp {
+  bool (*propose) (WeirDevice *device, const WeirStepSpec *spec, WeirFormat *src, WeirFormat *dst);
+  WeirCpuKernel *(*compile) (
+      WeirDevice *device, const WeirStepSpec *spec, size_t *scratch_bytes, GError **error);
+} WeirCpuOp;
+
+extern const WeirCpuOp weir_cpu_convolution;
+extern const WeirCpuOp weir_cpu_pool;
+extern const WeirCpuOp weir_cpu_global_pool;
+extern const WeirCpuOp weir_cpu_matrix;
+extern const WeirCpuOp weir_cpu_unary;
+extern const WeirCpuOp weir_cpu_binary;
+extern const WeirCpuOp weir_cpu_batch_norm;
+extern const WeirCpuOp weir_cpu_softmax;
+extern const WeirCpuOp weir_cpu_resize;
+extern const WeirCpuOp weir_cpu_concat;
+extern const WeirCpuOp weir_cpu_split;
+extern const WeirCpuOp weir_cpu_slice;
+extern const WeirCpuOp weir_cpu_pad;
+extern const WeirCpuOp weir_cpu_permute; /* Transpose, ChannelShuffle, DepthToSpace, SpaceToDepth */
+extern const WeirCpuOp weir_cpu_reorder;
+
+/* A zeroed kernel of `n_bytes`, its head filled from the device and the spec. */
+WeirCpuKernel *weir_cpu_kernel_new (WeirDevice *device, const WeirStepSpec *spec, size_t n_bytes,
+    const char *name, bool (*run) (const WeirCpuBound *bound, GError **error));
+
+/* cpu_formats.c */
+static inline bool weir_cpu_is_float (WeirDtype dtype)
+{
+  return dtype == WEIR_DTYPE_F32 || dtype == WEIR_DTYPE_BF16;
+}
+
+/* The tensor's own format. */
+WeirFormat weir_cpu_format_of (const WeirTensor *tensor);
+/* Channels-last for rank >= 3, of this type. */
+WeirFormat weir_cpu_format_last (WeirDtype dtype, uint32_t rank);
+/* As it is: what a constant read in compile is asked for. */
+WeirFormat weir_cpu_format_as_is (void);
+/* True where the tensor has elements and its size is known. */
+bool weir_cpu_has_elements (const WeirTensor *tensor);
+/* The type in which a compute-heavy operator gives value `dst`: f32 where nothing compute-heavy
+ * follows, for there decoders read large numbers. */
+WeirDtype weir_cpu_result_dtype (WeirDevice *device, const WeirStepSpec *spec, uint32_t k);
+/* Strides in elements by logical dim. */
+void weir_cpu_strides (const WeirTensor *tensor, int64_t strides[WEIR_MAX_RANK]);
+/* The dims in the order of memory, slowest first. */
+void weir_cpu_memory_order (const WeirTensor *tensor, uint32_t order[WEIR_MAX_RANK]);
+WeirDnnlShape weir_cpu_dnnl_shape (const WeirTensor *tensor);
+/* A constant of a floating type as f32, newly allocated. NULL for other types. */
+float *weir_cpu_constant_f32 (const WeirTensor *tensor, int64_t *n);
+
+/* cpu_primitive.c: kernels that run a oneDNN primitive; their packed weights are shared by every
+ * kernel of a device. */
+typedef struct WeirPacked WeirPacked;
+
+typedef struct WeirCpuPrimitive {
+  WeirCpuKernel base;
+  WeirDnnlPrimitive *primitive;
+  WeirPacked *weights; /* NULL where they are no constant */
+  float *bias;
+  uint32_t n_post;
+  uint32_t post_src[WEIR_DNNL_MAX_POST]; /* index of the added source, WEIR_NONE */
+  uint32_t sum_src;                      /* copied to dst before it runs, WEIR_NONE */
+  size_t dst_bytes;
+} WeirCpuPrimitive;
+
+/* Constant weights of a primitive. */
+typedef struct WeirCpuWeights {
+  const WeirTensor *constant;
+  float scale;         /* to multiply them with */
+  WeirDnnlShape shape; /* of the constant, as oneDNN sees its weights; dtype f32 */
+} WeirCpuWeights;
+
+/* Makes the kernel of `dnnl` with node->post applied. `weights` NULL: there are none, or src[1]
+ * brings them. Takes `bias`. Packed weights are shared where that costs no speed. */
+WeirCpuKernel *weir_cpu_primitive_new (WeirDevice *device, const WeirStepSpec *spec,
+    WeirDnnlSpec *dnnl, const WeirCpuWeights *weights, float *bias, size_t *scratch_bytes,
+    GError **error);
+GHashTable *weir_cpu_packed_table_new (void);
+/* True where node->post can be done by a primitive whose result has spec->dst[0]'s shape. */
+bool weir_cpu_accepts_post (const WeirStepSpec *spec);
+/* The formats of the sources that node->post adds. */
+void weir_cpu_propose_post (const WeirStepSpec *spec, WeirFormat dst, WeirFormat *src);
+
+/* cpu_depthwise.c: depthwise convolutions in own loops, in f32 whatever the storage. */
+bool weir_cpu_is_depthwise (const WeirDevice *device, const WeirStepSpec *spec);
+WeirCpuKernel *weir_cpu_depthwise_new (
+    WeirDevice *device, const WeirStepSpec *spec, size_t *scratch_bytes, GError **error);
+
+/* cpu_elementwise.c: the loop of a unary operator; NULL where there is none. */
+bool weir_cpu_has_unary (WeirOp op);
+WeirUnaryFn weir_cpu_unary_fn (const WeirDevice *device, WeirOp op);
+
+/* cpu_threads.c */
+/* Calls body on parts of 0..n with up to n_threads threads; a part has at least `grain`. */
+void weir_cpu_for (uint32_t n_threads, int64_t n, int64_t grain,
+    void (*body) (const void *job, int64_t begin, int64_t end), const void *job);
+/* What a thread has set while it compiles or runs, and had set before. */
+typedef struct WeirCpuThread {
+  uint32_t n_threads, float_control;
+} WeirCpuThread;
+/* The number of OpenMP threads; and denormals count as zero, for trained weights hold many and each
+ * costs a hundred times a normal number. Threads of OpenMP inherit the latter from their maker. */
+WeirCpuThread weir_cpu_thread_enter (uint32_t n_threads);
+void weir_cpu_thread_leave (WeirCpuThread before);
+
+G_END_DECLS

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Binary operators with broadcasting.
+ *
+ * The result keeps the layout of the larger source. Its dims in the order of memory, merged where
+ * both sources go along, become rows over the last of them; a source walks along a row, repeats one
+ * element, or (rarely) jumps. */
+#include "engine/cpu/cpu.h"
+
+#include "engine/cpu/cpu_rows.h"
+
+#define PARALLEL_ELEMENTS 32768
+
+typedef struct Kernel {
+  WeirCpuKernel base;
+  WeirBinaryFn fn;
+  WeirDtype src_dtype[2], dst_dtype;
+  uint32_t rank; /* >= 1; the last dim is the row */
+  int64_t dims[WEIR_MAX_RANK];
+  int64_t strides[2][WEIR_MAX_RANK];
+  int64_t n_rows, parts_per_row, part_length;
+} Kernel;
+
+static const struct {
+  bool is_known;
+  WeirBinary binary;
+} binaries[WEIR_N_OPS] = {
+  [WEIR_OP_ADD] = { true, WEIR_BINARY_ADD },
+  [WEIR_OP_SUB] = { true, WEIR_BINARY_SUB },
+  [WEIR_OP_MUL] = { true, WEIR_BINARY_MUL },
+  [WEIR_OP_DIV] = { true, WEIR_BINARY_DIV },
+  [WEIR_OP_PRELU] = { true, WEIR_BINARY_PRELU },
+};
+
+static bool is_numeric (const WeirTensor *tensor)
+{
+  return weir_cpu_is_float (tensor->dtype) || (tensor->buffer && tensor->dtype == WEIR_DTYPE_F16);
+}
+
+/* The source whose layout the result takes: the larger; of two, the one that is channels-last. */
+static uint32_t leader (const WeirStepSpec *spec)
+{
+  int64_t n[2];
+  weir_tensor_n_elements (&spec->src[0], &n[0]);
+  weir_tensor_n_elements (&spec->src[1], &n[1]);
+  if (n[0] != n[1] && !spec->src[n[1] > n[0]].buffer)
+    return n[1] > n[0];
+  if (spec->src[0].buffer)
+    return 1;
+  return !spec->src[1].buffer && spec->src[1].layout == WEIR_LAYOUT_CHANNELS_LAST;
+}
+
+static bool propose (WeirDevice *device, const WeirStepSpec *spec, WeirFormat *src, WeirFormat *dst)
+{
+  if (!binaries[spec->node->op].is_known || spec->node->n_post || !is_numeric (&spec->src[0]) ||
+      !is_numeric (&spec->src[1]) || (spec->src[0].buffer && spec->src[1].buffer) ||
+      !weir_cpu_has_elements (&spec->dst[0]))
+    return false;
+  const WeirTensor *lead = &spec->src[leader (spec)];
+  bool is_last = lead->layout == WEIR_LAYOUT_CHANNELS_LAST && lead->rank == spec->dst[0].rank;
+  dst[0].dtype = WEIR_DTYPE_BF16;
+  for (uint32_t i = 0; i < 2; i++) {
+    bool is_constant = spec->src[i].buffer != NULL;
+    src[i].dtype = is_constant ? WEIR_DTYPE_F32 : spec->src[i].dtype;
+    src[i].layout = is_last && spec->src[i].rank == spec->dst[0].rank ? WEIR_LAYOUT_CHANNELS_LAST
+                                                                      : WEIR_LAYOUT_PLAIN;
+    if (!is_constant && src[i].dtype == WEIR_DTYPE_F32)
+      dst[0].dtype = WEIR_DTYPE_F32;
+  }
+  dst[0].layout = is_last ? WEIR_LAYOUT_CHANNELS_LAST : WEIR_LAYOUT_PLAIN;
+  return true;
+}
+
+typedef struct Job {
+  const Kernel *self;
+  const void *src[2];
+  void *dst;
+} Job;
+
+static void run_part (const void *data, int64_t begin, int64_t end)
+{
+  const Job *job = data;
+  const Kernel *self = job->self;
+  uint32_t last = self->rank - 1;
+  const WeirTensorKernels *kernels = self->base.device->kernels;
+  float buffers[2][WEIR_CPU_ROW], result[WEIR_CPU_ROW];
+  for (int64_t part = begin; part < end; part++) {
+    int64_t row = part / self->parts_per_row, first = part % self->parts_per_row * WEIR_CPU_ROW;
+    size_t n = (size_t) MIN (self->dims[last] - first, WEIR_CPU_ROW);
+    const float *rows[2];
+    for (uint32_t k = 0; k < 2; k++) {
+      int64_t at = first * self->strides[k][last], rest = row;
+      for (uint32_t i = last; i-- > 0; rest /= self->dims[i])
+        at += rest % self->dims[i] * self->strides[k][i];
+      rows[k] = weir_cpu_row_load (
+          kernels, self->src_dtype[k], job->src[k], at, self->strides[k][last], n, buffers[k]);
+    }
+    int64_t to = row * self->dims[last] + first;
+    float *dst = self->dst_dtype == WEIR_DTYPE_F32 ? (float *) job->dst + to : result;
+    self->fn (dst, rows[0], self->strides[0][last] != 0, rows[1], self->strides[1][last] != 0, n);
+    if (dst == result)
+      weir_cpu_row_store (kernels, self->dst_dtype, job->dst, to, n, result);
+  }
+}
+
+static bool run (const WeirCpuBound *bound, GError **error)
+{
+  const Kernel *self = (const Kernel *) bound->kernel;
+  Job job = { self, { bound->src[0], bound->src[1] }, bound->dst[0] };
+  weir_cpu_for (self->base.device->n_threads, self->n_rows * self->parts_per_row,
+      PARALLEL_ELEMENTS / self->part_length + 1, run_part, &job);
+  return true;
+}
+
+/* Strides of a source by dim of the result; 0 where it is repeated. */
+static void broadcast_strides (const WeirTensor *src, const WeirTensor *dst, int64_t *strides)
+{
+  int64_t own[WEIR_MAX_RANK];
+  weir_cpu_strides (src, own);
+  for (uint32_t i = 0; i < dst->rank; i++) {
+    uint32_t missing = dst->rank - src->rank;
+    bool is_repeated = i < missing || src->dims[i - missing] == 1;
+    strides[i] = is_repeated ? 0 : own[i - missing];
+  }
+}
+
+/* Fills dims and strides, merged. */
+static void describe (Kernel *self, const WeirStepSpec *spec)
+{
+  const WeirTensor *dst = &spec->dst[0];
+  uint32_t order[WEIR_MAX_RANK];
+  int64_t strides[2][WEIR_MAX_RANK];
+  weir_cpu_memory_order (dst, order);
+  for (uint32_t k = 0; k < 2; k++)
+    broadcast_strides (&spec->src[k], dst, strides[k]);
+  for (uint32_t i = 0; i < dst->rank; i++) {
+    int64_t dim = dst->dims[order[i]], a = strides[0][order[i]], b = strides[1][order[i]];
+    uint32_t last = self->rank - 1;
+    if (dim == 1)
+      continue;
+    if (self->rank && self->strides[0][last] == a * dim && self->strides[1][last] == b * dim) {
+      dim *= self->dims[last];
+    } else {
+      last = self->rank++;
+    }
+    self->dims[last] = dim;
+    self->strides[0][last] = a;
+    self->strides[1][last] = b;
+  }
+  if (self->rank == 0)
+    self->dims[self->rank++] = 1;
+}
+
+static WeirCpuKernel *compile (
+    WeirDevice *device, const WeirStepSpec *spec, size_t *scratch_bytes, GError **error)
+{
+  Kernel *self = (Kernel *) weir_cpu_kernel_new (device, spec, sizeof *self, "elementwise", run);
+  self->fn = device->kernels->binary[binaries[spec->node->op].binary];
+  self->src_dtype[0] = spec->src[0].dtype;
+  self->src_dtype[1] = spec->src[1].dtype;
+  self->dst_dtype = spec->dst[0].dtype;
+  describe (self, spec);
+  self->n_rows = 1;
+  for (uint32_t i = 0; i + 1 < self->rank; i++)
+    self->n_rows *= self->dims[i];
+  int64_t row_length = self->dims[self->rank - 1];
+  self->parts_per_row = (row_length + WEIR_CPU_ROW - 1) / WEIR_CPU_ROW;
+  self->part_length = MIN (row_length, WEIR_CPU_ROW);
+  return &self->base;
+}
+
+const WeirCpuOp weir_cpu_binary = { propose, compile };

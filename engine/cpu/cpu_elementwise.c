@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Unary operators and BatchNormalization: rows of f32 through the tensor kernels, bf16 by way of a
+ * small buffer. */
+#include "engine/cpu/cpu.h"
+
+#include "engine/cpu/cpu_rows.h"
+#include "engine/graph/postop.h"
+
+#include <math.h>
+
+#define PARALLEL_ELEMENTS 32768
+
+/* --- unary --- */
+
+typedef struct Unary {
+  WeirCpuKernel base;
+  WeirUnaryFn fn;
+  float alpha, beta;
+  WeirDtype dtype;
+  int64_t n;
+} Unary;
+
+static const struct {
+  bool is_known;
+  WeirUnary unary;
+} unaries[WEIR_N_OPS] = {
+  [WEIR_OP_ABS] = { true, WEIR_UNARY_ABS },
+  [WEIR_OP_CEIL] = { true, WEIR_UNARY_CEIL },
+  [WEIR_OP_CLIP] = { true, WEIR_UNARY_CLIP },
+  [WEIR_OP_ELU] = { true, WEIR_UNARY_ELU },
+  [WEIR_OP_EXP] = { true, WEIR_UNARY_EXP },
+  [WEIR_OP_FLOOR] = { true, WEIR_UNARY_FLOOR },
+  [WEIR_OP_HARD_SIGMOID] = { true, WEIR_UNARY_HARD_SIGMOID },
+  [WEIR_OP_HARD_SWISH] = { true, WEIR_UNARY_HARD_SWISH },
+  [WEIR_OP_LEAKY_RELU] = { true, WEIR_UNARY_LEAKY_RELU },
+  [WEIR_OP_MISH] = { true, WEIR_UNARY_MISH },
+  [WEIR_OP_NEG] = { true, WEIR_UNARY_NEG },
+  [WEIR_OP_RECIPROCAL] = { true, WEIR_UNARY_RECIPROCAL },
+  [WEIR_OP_RELU] = { true, WEIR_UNARY_RELU },
+  [WEIR_OP_SELU] = { true, WEIR_UNARY_SELU },
+  [WEIR_OP_SIGMOID] = { true, WEIR_UNARY_SIGMOID },
+  [WEIR_OP_SOFTSIGN] = { true, WEIR_UNARY_SOFTSIGN },
+  [WEIR_OP_SQRT] = { true, WEIR_UNARY_SQRT },
+  [WEIR_OP_SWISH] = { true, WEIR_UNARY_SWISH },
+  [WEIR_OP_TANH] = { true, WEIR_UNARY_TANH },
+};
+
+bool weir_cpu_has_unary (WeirOp op)
+{
+  return unaries[op].is_known;
+}
+
+WeirUnaryFn weir_cpu_unary_fn (const WeirDevice *device, WeirOp op)
+{
+  return unaries[op].is_known ? device->kernels->unary[unaries[op].unary] : NULL;
+}
+
+static bool resolve (const WeirStepSpec *spec, WeirPostOp *post)
+{
+  WeirShapeJob job = {
+    .graph = spec->graph, .node = spec->node, .src = spec->src, .dst = spec->dst
+  };
+  return weir_post_op_resolve (&job, post);
+}
+
+static bool propose_unary (
+    WeirDevice *device, const WeirStepSpec *spec, WeirFormat *src, WeirFormat *dst)
+{
+  WeirPostOp post;
+  if (!unaries[spec->node->op].is_known || spec->node->n_post ||
+      !weir_cpu_is_float (spec->src[0].dtype) || !weir_cpu_has_elements (&spec->src[0]) ||
+      !resolve (spec, &post))
+    return false;
+  for (uint32_t i = 1; i < spec->n_src; i++)
+    src[i] = weir_cpu_format_as_is ();
+  src[0] = dst[0] = weir_cpu_format_of (&spec->src[0]);
+  return true;
+}
+
+static void unary_part (const void *data, int64_t begin, int64_t end)
+{
+  const WeirCpuBound *bound = data;
+  const Unary *self = (const Unary *) bound->kernel;
+  if (self->dtype == WEIR_DTYPE_F32) {
+    self->fn ((float *) bound->dst[0] + begin, (const float *) bound->src[0] + begin,
+        (size_t) (end - begin), self->alpha, self->beta);
+    return;
+  }
+  const WeirTensorKernels *kernels = self->base.device->kernels;
+  float x[WEIR_CPU_ROW], y[WEIR_CPU_ROW];
+  for (int64_t i = begin; i < end; i += WEIR_CPU_ROW) {
+    size_t n = (size_t) MIN (end - i, WEIR_CPU_ROW);
+    const float *row = weir_cpu_row_load (kernels, self->dtype, bound->src[0], i, 1, n, x);
+    self->fn (y, row, n, self->alpha, self->beta);
+    weir_cpu_row_store (kernels, self->dtype, bound->dst[0], i, n, y);
+  }
+}
+
+static bool run_unary (const WeirCpuBound *bound, GError **error)
+{
+  const Unary *self = (const Unary *) bound->kernel;
+  weir_cpu_for (self->base.device->n_threads, self->n, PARALLEL_ELEMENTS, unary_part, bound);
+  return true;
+}
+
+static WeirCpuKernel *compile_unary (
+    WeirDevice *device, const WeirStepSpec *spec, size_t *scratch_bytes, GError **error)
+{
+  WeirPostOp post;
+  Unary *self =
+      (Unary *) weir_cpu_kernel_new (device, spec, sizeof *self, "elementwise", run_unary);
+  resolve (spec, &post);
+  self->fn = weir_cpu_unary_fn (device, spec->node->op);
+  self->alpha = post.alpha;
+  self->beta = post.beta;
+  self->dtype = spec->src[0].dtype;
+  weir_tensor_n_elements (&spec->src[0], &self->n);
+  return &self->base;
+}
+
+/* --- BatchNormalization that fusing left over --- */
+
+typedef struct Affine {
+  WeirCpuKernel base;
+  WeirDtype dtype;
+  bool is_last;
+  int64_t n_outer, n_channels, n_inner; /* rows: inner elements, or channels when is_last */
+  float *scale, *shift;
+} Affine;
+
+static bool propose_batch_norm (
+    WeirDevice *device, const WeirStepSpec *spec, WeirFormat *src, WeirFormat *dst)
+{
+  if (spec->node->n_post || !weir_cpu_is_float (spec->src[0].dtype) || spec->src[0].rank < 2 ||
+      !weir_cpu_has_elements (&spec->src[0]))
+    return false;
+  for (uint32_t i = 1; i < spec->n_dst; i++)
+    if (spec->node->dst[i] != WEIR_NONE)
+      return false;
+  for (uint32_t i = 1; i < spec->n_src; i++) {
+    if (!spec->src[i].buffer || spec->src[i].dtype != WEIR_DTYPE_F32)
+      return false;
+    src[i] = weir_cpu_format_as_is ();
+  }
+  src[0] = dst[0] = weir_cpu_format_of (&spec->src[0]);
+  return true;
+}
+
+static void affine_part (const void *data, int64_t begin, int64_t end)
+{
+  const WeirCpuBound *bound = data;
+  const Affine *self = (const Affine *) bound->kernel;
+  int64_t row_length = self->is_last ? self->n_channels : self->n_inner;
+  const WeirTensorKernels *kernels = self->base.device->kernels;
+  float x[WEIR_CPU_ROW], y[WEIR_CPU_ROW];
+  for (int64_t row = begin; row < end; row++)
+    for (int64_t i = 0; i < row_length; i += WEIR_CPU_ROW) {
+      size_t n = (size_t) MIN (row_length - i, WEIR_CPU_ROW);
+      int64_t at = row * row_length + i, channel = self->is_last ? i : row % self->n_channels;
+      const float *values = weir_cpu_row_load (kernels, self->dtype, bound->src[0], at, 1, n, x);
+      kernels->affine (y, values, self->scale + channel, self->shift + channel, self->is_last, n);
+      weir_cpu_row_store (kernels, self->dtype, bound->dst[0], at, n, y);
+    }
+}
+
+static bool run_affine (const WeirCpuBound *bound, GError **error)
+{
+  const Affine *self = (const Affine *) bound->kernel;
+  int64_t row_length = self->is_last ? self->n_channels : self->n_inner;
+  int64_t n_rows = self->n_outer * (self->is_last ? self->n_inner : self->n_channels);
+  weir_cpu_for (
+      self->base.device->n_threads, n_rows, PARALLEL_ELEMENTS / row_length + 1, affine_part, bound);
+  return true;
+}
+
+static void free_affine (WeirCpuKernel *kernel)
+{
+  Affine *self = (Affine *) kernel;
+  g_free (self->scale);
+  g_free (self->shift);
+  g_free (self);
+}
+
+static WeirCpuKernel *compile_batch_norm (
+    WeirDevice *device, const WeirStepSpec *spec, size_t *scratch_bytes, GError **error)
+{
+  const WeirTensor *src = &spec->src[0];
+  double epsilon = weir_node_float (spec->node, "epsilon", 1e-5f);
+  const float *scale = weir_tensor_data (&spec->src[1]), *shift = weir_tensor_data (&spec->src[2]);
+  const float *mean = weir_tensor_data (&spec->src[3]),
+              *variance = weir_tensor_data (&spec->src[4]);
+  Affine *self =
+      (Affine *) weir_cpu_kernel_new (device, spec, sizeof *self, "elementwise", run_affine);
+  self->base.free = free_affine;
+  self->dtype = src->dtype;
+  self->is_last = src->layout == WEIR_LAYOUT_CHANNELS_LAST;
+  self->n_outer = src->dims[0];
+  self->n_channels = src->dims[1];
+  self->n_inner = 1;
+  for (uint32_t i = 2; i < src->rank; i++)
+    self->n_inner *= src->dims[i];
+  self->scale = g_new (float, (size_t) self->n_channels);
+  self->shift = g_new (float, (size_t) self->n_channels);
+  for (int64_t c = 0; c < self->n_channels; c++) {
+    double factor = scale[c] / sqrt (variance[c] + epsilon);
+    self->scale[c] = (float) factor;
+    self->shift[c] = (float) (shift[c] - mean[c] * factor);
+  }
+  return &self->base;
+}
+
+const WeirCpuOp weir_cpu_unary = { propose_unary, compile_unary };
+const WeirCpuOp weir_cpu_batch_norm = { propose_batch_norm, compile_batch_norm };

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Tensor kernels and the depthwise convolution: values against libm, every variant against the
+ * plain C one byte for byte. Buffers have exactly the size that is allowed, for the sanitizers. */
+#include "kernels/depthwise.h"
+#include "kernels/kernels.h"
+#include "kernels/tensor_kernels.h"
+
+#include <check.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const unsigned variants[] = { WEIR_ISA_AVX2, WEIR_ISA_AVX512 };
+#define N_VARIANTS (sizeof variants / sizeof *variants)
+
+static const size_t lengths[] = { 1, 7, 16, 31, 64, 1025 };
+#define N_LENGTHS (sizeof lengths / sizeof *lengths)
+
+static float *random_new (size_t n, float scale, unsigned seed)
+{
+  float *values = malloc (n * sizeof *values + !n);
+  for (size_t i = 0; i < n; i++) {
+    seed = seed * 1664525u + 1013904223u;
+    values[i] = scale * ((float) (seed >> 8) / 8388608.0f - 1.0f);
+  }
+  return values;
+}
+
+static double expected_unary (WeirUnary op, double x, double alpha, double beta)
+{
+  double hard = fmax (0, fmin (1, alpha * x + beta));
+  switch (op) {
+  case WEIR_UNARY_ABS:
+    return fabs (x);
+  case WEIR_UNARY_CEIL:
+    return ceil (x);
+  case WEIR_UNARY_CLIP:
+    return fmin (fmax (x, alpha), beta);
+  case WEIR_UNARY_ELU:
+    return x > 0 ? x : alpha * expm1 (x);
+  case WEIR_UNARY_EXP:
+    return exp (x);
+  case WEIR_UNARY_FLOOR:
+    return floor (x);
+  case WEIR_UNARY_HARD_SIGMOID:
+    return hard;
+  case WEIR_UNARY_HARD_SWISH:
+    return x * fmax (0, fmin (1, x / 6 + 0.5));
+  case WEIR_UNARY_LEAKY_RELU:
+    return x < 0 ? alpha * x : x;
+  case WEIR_UNARY_MISH:
+    return x * tanh (log1p (exp (x)));
+  case WEIR_UNARY_NEG:
+    return -x;
+  case WEIR_UNARY_RECIPROCAL:
+    return 1 / x;
+  case WEIR_UNARY_RELU:
+    return fmax (x, 0);
+  case WEIR_UNARY_SELU:
+    return beta * (x > 0 ? x : alpha * expm1 (x));
+  case WEIR_UNARY_SIGMOID:
+    return 1 / (1 + exp (-x));
+  case WEIR_UNARY_SOFTSIGN:
+    return x / (1 + fabs (x));
+  case WEIR_UNARY_SQRT:
+    return sqrt (x);
+  case WEIR_UNARY_SWISH:
+    return x / (1 + exp (-alpha * x));
+  case WEIR_UNARY_TANH:
+    return tanh (x);
+  default:
+    return NAN;
+  }
+}
+
+START_TEST (test_unary_values)
+{
+  static const float points[] = { -200, -90, -30, -5.5f, -1, -0.26f, -0.25f, -0.1f, -1e-3f, -1e-20f,
+    1e-20f, 1e-3f, 0.1f, 0.25f, 0.26f, 1, 5.5f, 30, 88, 120 };
+  const WeirTensorKernels *kernels = weir_tensor_kernels ();
+  const size_t n = sizeof points / sizeof *points;
+  float got[sizeof points / sizeof *points];
+  for (unsigned op = 0; op < WEIR_N_UNARIES; op++) {
+    kernels->unary[op](got, points, n, 0.3f, 0.4f);
+    for (size_t i = 0; i < n; i++) {
+      double x = points[i], expected = expected_unary (op, x, 0.3f, 0.4f);
+      if ((op == WEIR_UNARY_SQRT && x < 0) || fabs (expected) > 3e38)
+        continue;
+      ck_assert_msg (fabs (got[i] - expected) <= 3e-7 * fmax (1, fabs (expected)),
+          "unary %u of %g: %.9g, expected %.9g", op, x, got[i], expected);
+    }
+  }
+}
+END_TEST
+
+START_TEST (test_unary_not_finite)
+{
+  const WeirTensorKernels *kernels = weir_tensor_kernels ();
+  const float points[] = { NAN, INFINITY, -INFINITY };
+  float got[3];
+  kernels->unary[WEIR_UNARY_EXP](got, points, 3, 0, 0);
+  ck_assert (isnan (got[0]) && isinf (got[1]) && got[2] >= 0 && got[2] < 1e-37f);
+  kernels->unary[WEIR_UNARY_SIGMOID](got, points, 3, 0, 0);
+  ck_assert (isnan (got[0]) && got[1] >= 1 && got[2] < 1e-37f);
+}
+END_TEST
+
+static void check_bytes (const void *a, const void *b, size_t n, const char *what, unsigned isa)
+{
+  ck_assert_msg (memcmp (a, b, n) == 0, "%s differs from plain C, variant %u", what, isa);
+}
+
+static void check_rows (
+    const WeirTensorKernels *c, const WeirTensorKernels *v, unsigned isa, size_t n)
+{
+  float *a = random_new (n, 9, 1), *b = random_new (n, 3, 2), *x = random_new (n, 1, 3),
+        *y = random_new (n, 1, 3);
+  uint16_t *bf16_x = malloc (2 * n), *bf16_y = malloc (2 * n);
+  const float *rows[4] = { a, b, b, a };
+  const float weights[4] = { 0.1f, 0.2f, 0.3f, 0.4f };
+  for (unsigned op = 0; op < WEIR_N_UNARIES; op++) {
+    c->unary[op](x, a, n, 0.3f, 0.4f);
+    v->unary[op](y, a, n, 0.3f, 0.4f);
+    check_bytes (x, y, n * sizeof *x, "a unary kernel", isa);
+  }
+  for (unsigned op = 0; op < WEIR_N_BINARIES; op++)
+    for (unsigned steps = 1; steps < 4; steps++) {
+      c->binary[op](x, a, steps & 1, b, steps >> 1, n);
+      v->binary[op](y, a, steps & 1, b, steps >> 1, n);
+      check_bytes (x, y, n * sizeof *x, "a binary kernel", isa);
+    }
+  c->affine (x, a, b, b, 1, n);
+  v->affine (y, a, b, b, 1, n);
+  check_bytes (x, y, n * sizeof *x, "affine", isa);
+  c->blend (x, rows, weights, n);
+  v->blend (y, rows, weights, n);
+  check_bytes (x, y, n * sizeof *x, "blend", isa);
+  c->bf16_from_f32 (bf16_x, a, n);
+  v->bf16_from_f32 (bf16_y, a, n);
+  check_bytes (bf16_x, bf16_y, 2 * n, "bf16_from_f32", isa);
+  c->f32_from_bf16 (x, bf16_x, n);
+  v->f32_from_bf16 (y, bf16_x, n);
+  check_bytes (x, y, n * sizeof *x, "f32_from_bf16", isa);
+  for (unsigned is_log = 0; is_log < 2; is_log++) {
+    c->softmax (x, a, 1, n, is_log);
+    v->softmax (y, a, 1, n, is_log);
+    check_bytes (x, y, n * sizeof *x, "softmax", isa);
+  }
+  free (a);
+  free (b);
+  free (x);
+  free (y);
+  free (bf16_x);
+  free (bf16_y);
+}
+
+START_TEST (test_variants_agree)
+{
+  const WeirTensorKernels *c = weir_tensor_kernels_variant (WEIR_ISA_C);
+  ck_assert_ptr_nonnull (c);
+  for (size_t i = 0; i < N_VARIANTS; i++) {
+    const WeirTensorKernels *v = weir_tensor_kernels_variant (variants[i]);
+    for (size_t k = 0; v && k < N_LENGTHS; k++)
+      check_rows (c, v, variants[i], lengths[k]);
+  }
+}
+END_TEST
+
+START_TEST (test_bf16_rounding)
+{
+  static const struct {
+    uint32_t f32;
+    uint16_t bf16;
+  } rows[] = {
+    { 0x3f800000, 0x3f80 }, { 0x3f808000, 0x3f80 },                         /* half way: to even */
+    { 0x3f818000, 0x3f82 }, { 0x3f808001, 0x3f81 }, { 0x7f7fffff, 0x7f80 }, /* beyond the largest */
+    { 0xff800000, 0xff80 }, { 0x7f800001, 0x7fc0 },                         /* a NaN stays one */
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    float value;
+    uint16_t got;
+    memcpy (&value, &rows[i].f32, sizeof value);
+    weir_tensor_kernels ()->bf16_from_f32 (&got, &value, 1);
+    ck_assert_msg (
+        got == rows[i].bf16, "%08x: %04x, expected %04x", rows[i].f32, got, rows[i].bf16);
+  }
+}
+END_TEST
+
+/* Channels, kernel height and width, stride, dilation, pad, source width. */
+static const WeirDepthwise depthwise_rows[] = {
+  { 16, 3, 3, 1, 1, 1, 40, 40, -INFINITY, INFINITY },
+  { 24, 3, 3, 1, 1, 1, 17, 17, 0, 6 },
+  { 24, 3, 3, 2, 1, 1, 17, 9, 0, INFINITY },
+  { 5, 3, 3, 1, 1, 1, 1, 1, -INFINITY, INFINITY },
+  { 33, 5, 5, 1, 1, 2, 20, 20, -INFINITY, INFINITY },
+  { 33, 5, 5, 2, 1, 2, 20, 10, -INFINITY, INFINITY },
+  { 8, 3, 3, 1, 1, 0, 18, 16, -INFINITY, INFINITY },
+  { 19, 3, 3, 1, 2, 2, 23, 23, -INFINITY, INFINITY },
+  { 19, 1, 7, 1, 1, 3, 23, 23, -INFINITY, INFINITY },
+  { 19, 2, 4, 3, 1, 1, 23, 7, -1, 1 },
+};
+
+static void depthwise_plain (const WeirDepthwise *s, float *dst, const float *const *rows,
+    const float *weights, const float *bias)
+{
+  for (size_t x = 0; x < s->dst_width; x++)
+    for (size_t c = 0; c < s->n_channels; c++) {
+      float sum = bias[c];
+      for (size_t ky = 0; ky < s->kernel_height; ky++)
+        for (size_t kx = 0; kx < s->kernel_width; kx++) {
+          size_t at = x * s->stride + kx * s->dilation;
+          if (rows[ky] && at >= s->pad && at - s->pad < s->src_width)
+            sum = fmaf (weights[(ky * s->kernel_width + kx) * s->n_channels + c],
+                rows[ky][(at - s->pad) * s->n_channels + c], sum);
+        }
+      dst[x * s->n_channels + c] = fminf (fmaxf (sum, s->least), s->most);
+    }
+}
+
+START_TEST (test_depthwise)
+{
+  for (size_t i = 0; i < sizeof depthwise_rows / sizeof *depthwise_rows; i++)
+    for (size_t k = 0; k < N_VARIANTS; k++) {
+      const WeirDepthwise *s = &depthwise_rows[i];
+      WeirDepthwiseFn fn = weir_depthwise_variant (variants[k]);
+      size_t n_src = s->src_width * s->n_channels, n_dst = s->dst_width * s->n_channels;
+      float *src = random_new (n_src, 1, 1), *bias = random_new (s->n_channels, 1, 2);
+      float *weights = random_new (s->n_channels * s->kernel_height * s->kernel_width, 1, 3);
+      float *got = random_new (n_dst, 0, 4), *expected = random_new (n_dst, 0, 4);
+      const float *rows[8] = { NULL, src, src, NULL, src };
+      if (fn) {
+        fn (s, got, rows, weights, bias);
+        depthwise_plain (s, expected, rows, weights, bias);
+        check_bytes (expected, got, n_dst * sizeof *got, "depthwise", variants[k]);
+      }
+      free (src);
+      free (bias);
+      free (weights);
+      free (got);
+      free (expected);
+    }
+}
+END_TEST
+
+int main (void)
+{
+  Suite *suite = suite_create ("tensor kernels");
+  TCase *tcase = tcase_create ("tensor kernels");
+  tcase_add_test (tcase, test_unary_values);
+  tcase_add_test (tcase, test_unary_not_finite);
+  tcase_add_test (tcase, test_variants_agree);
+  tcase_add_test (tcase, test_bf16_rounding);
+  tcase_add_test (tcase, test_depthwise);
+  suite_add_tcase (suite, tcase);
+  SRunner *runner = srunner_create (suite);
+  srunner_run_all (runner, CK_ENV);
+  int n_failed = srunner_ntests_failed (runner);
+  srunner_free (runner);
+  return n_failed != 0;
+}
