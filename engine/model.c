@@ -234,6 +234,22 @@ const char *weir_model_decoder (const WeirModel *model, const char **why)
   return model->decoder->name;
 }
 
+bool weir_model_check_picture (const WeirModel *model, GError **error)
+{
+  if (model->has_picture)
+    return true;
+  GString *inputs = g_string_new (NULL);
+  for (uint32_t k = 0; k < model->facts.n_inputs; k++) {
+    g_autofree char *shape = weir_tensor_describe (&model->facts.inputs[k]);
+    g_string_append_printf (inputs, "%s'%s' %s", k ? ", " : "", model->facts.input_names[k], shape);
+  }
+  g_set_error (error, WEIR_ERROR, WEIR_ERROR_SHAPE,
+      "%s: takes no pictures: its inputs are %s, expected is one of rank 4 with 1 or 3 channels",
+      model->path, inputs->str);
+  g_string_free (inputs, TRUE);
+  return false;
+}
+
 bool weir_model_is_detector (const WeirModel *model)
 {
   return model->decoder->is_detector;

@@ -41,6 +41,9 @@ const char *const *weir_model_labels (const WeirModel *model, uint32_t *n_labels
 const char *weir_model_batch_limit_reason (const WeirModel *model);
 /* Decoder's name ("raw" where none fits) and why it was chosen. */
 const char *weir_model_decoder (const WeirModel *model, const char **why);
+/* True where pictures can be put into it: one input of rank 4 with 1 or 3 channels, [n, c, h, w] or
+ * [n, h, w, c]. SHAPE error naming the inputs else. */
+bool weir_model_check_picture (const WeirModel *model, GError **error);
 /* True where the decoder gives objects. */
 bool weir_model_is_detector (const WeirModel *model);
 /* Everything `weir inspect` prints, as a JSON object. Newly allocated. */

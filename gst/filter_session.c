@@ -71,7 +71,9 @@ gboolean weir_filter_open (WeirFilter *filter, GError **error)
   WeirSession *session = open_session (&priv->active, error);
   if (!session)
     return FALSE;
-  if (!WEIR_FILTER_GET_CLASS (filter)->configure (filter, weir_session_model (session), error)) {
+  WeirModel *model = weir_session_model (session);
+  if (!weir_model_check_picture (model, error) ||
+      !WEIR_FILTER_GET_CLASS (filter)->configure (filter, model, error)) {
     weir_session_unref (session);
     return FALSE;
   }

@@ -12,7 +12,7 @@ typedef struct BenchOptions {
   int streams;
   char *rate, *items, *picture;
   double seconds, warmup;
-  gboolean json;
+  gboolean json, profile;
 } BenchOptions;
 
 /* One number for all streams, or one a stream. */
@@ -150,6 +150,12 @@ static bool run (Bench *bench, const char *model, const BenchOptions *options, G
     return false;
   bench->session = session;
   bench->model = weir_session_model (session);
+  if (options->profile) {
+    g_autofree char *table = weir_session_profile (session, 1, error);
+    if (table)
+      fputs (table, stdout);
+    return table != NULL;
+  }
   if (!options->picture && !make_tensors (bench, error))
     return false;
   if (!bench_load_run (bench, result, error))
@@ -175,6 +181,8 @@ int cli_bench (const CliCommand *command, int argc, char **argv)
     { "seconds", 0, 0, G_OPTION_ARG_DOUBLE, &options.seconds, "Measured time (default 10)", "S" },
     { "warmup", 0, 0, G_OPTION_ARG_DOUBLE, &options.warmup,
         "Time before that, which does not count (default 1)", "S" },
+    { "profile", 0, 0, G_OPTION_ARG_NONE, &options.profile,
+        "Time each step of the plan for one item instead, slowest first", NULL },
     { "json", 0, 0, G_OPTION_ARG_NONE, &options.json, "Print a JSON object", NULL },
     { NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL },
   };

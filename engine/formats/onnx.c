@@ -225,7 +225,8 @@ static Onnx__ModelProto *unpack (
     model = onnx__model_proto__unpack (NULL, n_bytes, bytes);
   if (model && model->graph)
     return model;
-  g_set_error (error, WEIR_ERROR, WEIR_ERROR_FORMAT, "%s: not an ONNX model, or truncated", path);
+  g_set_error (error, WEIR_ERROR, WEIR_ERROR_FORMAT,
+      "%s: not an ONNX model, or truncated; a whole .onnx file is expected", path);
   onnx__model_proto__free_unpacked (model, NULL);
   return NULL;
 }

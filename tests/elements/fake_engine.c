@@ -122,6 +122,11 @@ const char *weir_model_decoder (const WeirModel *model, const char **why)
   return "fake";
 }
 
+bool weir_model_check_picture (const WeirModel *model, GError **error)
+{
+  return true;
+}
+
 bool weir_model_is_detector (const WeirModel *model)
 {
   return !fake.settings.is_classifier;
