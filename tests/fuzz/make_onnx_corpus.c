@@ -120,7 +120,7 @@ int main (int argc, char **argv)
   }
   for (size_t i = 0; i < G_N_ELEMENTS (files); i++) {
     g_autoptr (OnnxBuilder) builder = files[i].make ();
-    g_autofree char *path = onnx_builder_write (builder, argv[1], files[i].name);
+    g_free (onnx_builder_write (builder, argv[1], files[i].name));
   }
   return 0;
 }

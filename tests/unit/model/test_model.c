@@ -89,7 +89,7 @@ START_TEST (test_model_folder_stands_for_its_one_file)
   ck_assert_msg (model != NULL, "%s", error ? error->message : "");
   ck_assert_str_eq (weir_model_name (model), "one");
   ck_assert_str_eq (weir_model_path (model), first);
-  g_autofree char *second = write_relu ("1,3,8,12", "two.onnx");
+  g_free (write_relu ("1,3,8,12", "two.onnx"));
   ck_assert_ptr_null (weir_model_load (folder, NULL, &error));
   ck_assert_msg (strstr (error->message, "2 model files") != NULL, "%s", error->message);
 }

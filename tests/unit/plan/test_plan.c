@@ -224,7 +224,9 @@ START_TEST (test_plan_slots_share_a_block)
     g_autoptr (GArray) first = run_slot (a, 1, 1);
     g_autoptr (GArray) other = run_slot (b, 3, 9);
     g_autoptr (GArray) again = run_slot (a, 1, 1);
+    g_autoptr (GArray) other_again = run_slot (b, 3, 9);
     check_equal ("the first slot after the other ran", first, again);
+    check_equal ("the other slot after the first ran", other, other_again);
   }
   free (block);
 }
@@ -237,8 +239,11 @@ START_TEST (test_plan_weights_are_packed_once)
   g_autoptr (WeirTarget) target = weir_target_new (graph, &weir_backend_cpu, &options, NULL);
   g_autoptr (WeirPlan) one = weir_plan_new (target, 1, NULL);
   size_t n_bytes = weir_target_weight_bytes (target);
+  ck_assert_ptr_nonnull (one);
+  ck_assert_uint_gt (n_bytes, 0);
   for (uint32_t n = 2; n <= 8; n++) {
     g_autoptr (WeirPlan) plan = weir_plan_new (target, n, NULL);
+    ck_assert_ptr_nonnull (plan);
     ck_assert_uint_eq (weir_target_weight_bytes (target), n_bytes);
   }
 }
