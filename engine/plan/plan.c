@@ -293,6 +293,17 @@ static bool is_floating (WeirDtype dtype)
          dtype == WEIR_DTYPE_F64;
 }
 
+static bool is_nchw_picture (const WeirTensor *tensor)
+{
+  return tensor->rank == 4 && tensor->dims[1] <= 4;
+}
+
+/* Preprocessing fills it row-major, whatever its reader would like. */
+static bool is_nhwc_picture (const WeirTensor *tensor)
+{
+  return tensor->rank == 4 && tensor->dims[1] > 4 && tensor->dims[3] <= 4;
+}
+
 /* The format in which an input's first reader wants it, so that preprocessing writes just that. */
 static WeirFormat input_format (WeirPlan *plan, uint32_t value)
 {
@@ -305,7 +316,8 @@ static WeirFormat input_format (WeirPlan *plan, uint32_t value)
     for (uint32_t i = 0; i < node->n_src; i++) {
       if (node->src[i] != value)
         continue;
-      if (weir_op_info (node->op)->kind == WEIR_OP_KIND_VIEW || !is_floating (tensor.dtype))
+      if (weir_op_info (node->op)->kind == WEIR_OP_KIND_VIEW || !is_floating (tensor.dtype) ||
+          is_nhwc_picture (&tensor))
         return format;
       g_autofree WeirFormat *src = g_new0 (WeirFormat, node->n_src);
       g_autofree WeirFormat *dst = g_new0 (WeirFormat, node->n_dst);
@@ -313,7 +325,7 @@ static WeirFormat input_format (WeirPlan *plan, uint32_t value)
       uint32_t backend;
       describe_sources (plan, node, &spec);
       spec.src[i].dtype = format.dtype;
-      if (tensor.rank == 4) /* for readers that take either layout */
+      if (is_nchw_picture (&tensor)) /* for readers that take either layout */
         spec.src[i].layout = WEIR_LAYOUT_CHANNELS_LAST;
       if (weir_target_propose (plan->target, &spec, src, dst, &backend) &&
           is_floating (src[i].dtype))
