@@ -32,6 +32,7 @@ static WeirSession *open_session (const WeirSettings *settings, GError **error)
     .model_options = { .labels = settings->labels,
         .decoder = settings->decoder,
         .color_format = weir_settings_nick (settings, "color-format"),
+        .input_shape = settings->input_shape,
         .mean = settings->mean,
         .scale = settings->scale,
         .resize = weir_settings_nick (settings, "resize") },

@@ -118,6 +118,8 @@ static const Row rows[] = {
       "x' = (x - mean) * scale, x in 0..255: one number, or one per channel of the network's input "
       "a,b,c (unset: from the model)"),
   STRING ("scale", "Scale", scale, NULL, "See mean (unset: from the model)"),
+  STRING ("input-shape", "Input shape", input_shape, NULL,
+      "Height and width where the network leaves them open: 1x3x320x320 (unset: from the model)"),
   ENUM ("resize", "Resize", AT (resize), "WeirResize", resizes, 0, FALSE,
       "How a region becomes the network's input"),
   STRING ("decoder", "Decoder", decoder, "auto", NULL),

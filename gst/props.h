@@ -27,7 +27,8 @@ typedef struct WeirLiveSettings {
 /* Thread-safety: guarded by the object lock of the element. Strings are owned, NULL where unset. */
 typedef struct WeirSettings {
   WeirLiveSettings live;
-  gchar *model, *labels, *device, *config, *instance, *mean, *scale, *decoder, *classes, *stream;
+  gchar *model, *labels, *device, *config, *instance, *mean, *scale, *input_shape, *decoder;
+  gchar *classes, *stream;
   gint precision, performance_hint, color_format, resize; /* see weir_settings_nick */
   gint region;                                            /* WeirRegionSource */
   gint meta;                                              /* WeirMetaKind */
