@@ -2,7 +2,7 @@
 /* Four different streams in one process share one session, and each gives what it gives alone,
  * frame by frame: on the embedded networks with synthetic video, and on a face detector with real
  * videos where they are at hand. */
-#include <check.h>
+#include "tests/run_suite.h"
 #include <glib/gstdio.h>
 #include <gst/gst.h>
 #include <json-glib/json-glib.h>
@@ -181,10 +181,5 @@ int main (int argc, char **argv)
   tcase_set_timeout (tcase, 300);
   tcase_add_loop_test (tcase, test_shared_session_equals_solo, 0, G_N_ELEMENTS (rigs));
   suite_add_tcase (suite, tcase);
-  SRunner *runner = srunner_create (suite);
-  srunner_set_fork_status (runner, CK_NOFORK);
-  srunner_run_all (runner, CK_NORMAL);
-  int n_failed = srunner_ntests_failed (runner);
-  srunner_free (runner);
-  return n_failed != 0;
+  return run_suite (suite, CK_NOFORK);
 }

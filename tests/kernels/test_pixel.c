@@ -2,7 +2,7 @@
 /* Every variant of the pixel kernels gives the bytes of the plain C one, and reads and writes
  * nothing beyond a row: buffers end (or begin) at pages that must not be touched. --bench times the
  * variants. */
-#include <check.h>
+#include "tests/run_suite.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -352,9 +352,5 @@ int main (int argc, char **argv)
   for (const WeirPixelKernels *const *variant = weir_pixel_variants; *variant; variant++)
     printf (
         "variant %s: %s\n", (*variant)->name, can_run (*variant) ? "compared" : "not on this CPU");
-  SRunner *runner = srunner_create (suite);
-  srunner_run_all (runner, CK_NORMAL);
-  int n_failed = srunner_ntests_failed (runner);
-  srunner_free (runner);
-  return n_failed != 0;
+  return run_suite (suite, CK_FORK_GETENV);
 }

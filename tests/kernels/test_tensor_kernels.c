@@ -5,7 +5,7 @@
 #include "kernels/kernels.h"
 #include "kernels/tensor_kernels.h"
 
-#include <check.h>
+#include "tests/run_suite.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -253,9 +253,5 @@ int main (void)
   tcase_add_test (tcase, test_bf16_rounding);
   tcase_add_test (tcase, test_depthwise);
   suite_add_tcase (suite, tcase);
-  SRunner *runner = srunner_create (suite);
-  srunner_run_all (runner, CK_ENV);
-  int n_failed = srunner_ntests_failed (runner);
-  srunner_free (runner);
-  return n_failed != 0;
+  return run_suite (suite, CK_FORK_GETENV);
 }

@@ -2,7 +2,7 @@
 /* ONNX's own node tests: every model whose operators we have, node by node on the reference
  * backend, against the outputs that ONNX publishes. What we do not do is listed here, by name and
  * reason. */
-#include <check.h>
+#include "tests/run_suite.h"
 #include <glib/gstdio.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -311,9 +311,5 @@ int main (void)
   TCase *tcase = tcase_create ("node");
   tcase_add_test (tcase, test_archives);
   suite_add_tcase (suite, tcase);
-  SRunner *runner = srunner_create (suite);
-  srunner_run_all (runner, CK_ENV);
-  int n_failed = srunner_ntests_failed (runner);
-  srunner_free (runner);
-  return n_failed != 0;
+  return run_suite (suite, CK_FORK_GETENV);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Every line of tests/ops/NAME.txt on every backend: the reference against written results or an
  * oracle, the others against the reference. */
-#include <check.h>
+#include "tests/run_suite.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -323,9 +323,5 @@ int main (void)
   tcase_add_test (tcase, test_cast_saturates);
   tcase_add_test (tcase, test_gather_index_out_of_range);
   suite_add_tcase (suite, tcase);
-  SRunner *runner = srunner_create (suite);
-  srunner_run_all (runner, CK_ENV);
-  int n_failed = srunner_ntests_failed (runner);
-  srunner_free (runner);
-  return n_failed != 0;
+  return run_suite (suite, CK_FORK_GETENV);
 }

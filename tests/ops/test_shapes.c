@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The walk of shape inference: batch, pinned dims, values known from shapes, limits, messages.
  * Shape functions of operators have their rows in tests/ops/NAME.txt. */
-#include <check.h>
+#include "tests/run_suite.h"
 #include <string.h>
 
 #include "engine/error.h"
@@ -162,9 +162,5 @@ int main (void)
   tcase_add_test (tcase, test_value_too_large);
   tcase_add_test (tcase, test_broadcast);
   suite_add_tcase (suite, tcase);
-  SRunner *runner = srunner_create (suite);
-  srunner_run_all (runner, CK_ENV);
-  int n_failed = srunner_ntests_failed (runner);
-  srunner_free (runner);
-  return n_failed != 0;
+  return run_suite (suite, CK_FORK_GETENV);
 }

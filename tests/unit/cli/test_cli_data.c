@@ -2,7 +2,7 @@
 /* Stacking, normalising and comparing tensors for `weir run`. */
 #include "engine/cli/cli_data.h"
 
-#include <check.h>
+#include "tests/run_suite.h"
 #include <math.h>
 
 static WeirTensor vector (float *values, int64_t n)
@@ -96,16 +96,10 @@ int main (void)
 {
   Suite *suite = suite_create ("cli-data");
   TCase *tcase = tcase_create ("tensors");
-  SRunner *runner;
-  int n_failed;
 
   tcase_add_loop_test (tcase, test_cli_data_compare, 0, G_N_ELEMENTS (comparisons));
   tcase_add_test (tcase, test_cli_data_normalise);
   tcase_add_test (tcase, test_cli_data_stack);
   suite_add_tcase (suite, tcase);
-  runner = srunner_create (suite);
-  srunner_run_all (runner, CK_NORMAL);
-  n_failed = srunner_ntests_failed (runner);
-  srunner_free (runner);
-  return n_failed != 0;
+  return run_suite (suite, CK_FORK_GETENV);
 }

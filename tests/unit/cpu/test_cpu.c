@@ -3,7 +3,7 @@
 #include "engine/error.h"
 #include "tests/unit/cpu/net.h"
 
-#include <check.h>
+#include "tests/run_suite.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -419,9 +419,5 @@ int main (void)
     tcase_add_test (tcase, tests[i].test);
     suite_add_tcase (suite, tcase);
   }
-  SRunner *runner = srunner_create (suite);
-  srunner_run_all (runner, CK_ENV);
-  int n_failed = srunner_ntests_failed (runner);
-  srunner_free (runner);
-  return n_failed != 0;
+  return run_suite (suite, CK_FORK_GETENV);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Label lists: files of all line ends, lists with commas, and what is neither. */
-#include <check.h>
+#include "tests/run_suite.h"
 #include <glib/gstdio.h>
 #include <string.h>
 
@@ -136,9 +136,5 @@ int main (void)
   tcase_add_test (tcase, test_file_with_comma);
   tcase_add_test (tcase, test_missing);
   suite_add_tcase (suite, tcase);
-  SRunner *runner = srunner_create (suite);
-  srunner_run_all (runner, CK_NORMAL);
-  int n_failed = srunner_ntests_failed (runner);
-  srunner_free (runner);
-  return n_failed != 0;
+  return run_suite (suite, CK_FORK_GETENV);
 }

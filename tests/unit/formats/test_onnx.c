@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The ONNX loader: what a small file becomes, what is refused and how, hostile bytes, and the
  * reference models. */
-#include <check.h>
+#include "tests/run_suite.h"
 #include <glib/gstdio.h>
 #include <string.h>
 
@@ -490,9 +490,5 @@ int main (void)
   tcase_add_test (tcase, test_flipped);
   suite_add_tcase (suite, tcase);
   add_reference_models (suite);
-  SRunner *runner = srunner_create (suite);
-  srunner_run_all (runner, CK_NORMAL);
-  int n_failed = srunner_ntests_failed (runner);
-  srunner_free (runner);
-  return n_failed != 0;
+  return run_suite (suite, CK_FORK_GETENV);
 }

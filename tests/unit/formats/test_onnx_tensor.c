@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* TensorProto: every element type in every place it may lie, files written and read, external data.
  */
-#include <check.h>
+#include "tests/run_suite.h"
 #include <glib/gstdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -256,9 +256,5 @@ int main (void)
   tcase_add_test (tcase, test_bad_tensor_file);
   tcase_add_loop_test (tcase, test_external, 0, (int) G_N_ELEMENTS (externals));
   suite_add_tcase (suite, tcase);
-  SRunner *runner = srunner_create (suite);
-  srunner_run_all (runner, CK_NORMAL);
-  int n_failed = srunner_ntests_failed (runner);
-  srunner_free (runner);
-  return n_failed != 0;
+  return run_suite (suite, CK_FORK_GETENV);
 }

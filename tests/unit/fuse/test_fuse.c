@@ -4,7 +4,7 @@
 #include "engine/graph/passes.h"
 #include "tests/unit/cpu/net.h"
 
-#include <check.h>
+#include "tests/run_suite.h"
 #include <string.h>
 
 typedef struct Row {
@@ -399,9 +399,5 @@ int main (void)
   tcase_add_test (tcase, test_fuse_same_results);
   tcase_add_test (tcase, test_fuse_output_names);
   suite_add_tcase (suite, tcase);
-  SRunner *runner = srunner_create (suite);
-  srunner_run_all (runner, CK_ENV);
-  int n_failed = srunner_ntests_failed (runner);
-  srunner_free (runner);
-  return n_failed != 0;
+  return run_suite (suite, CK_FORK_GETENV);
 }

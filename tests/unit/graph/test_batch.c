@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* weir_batch_rewrite: which graphs batch, what is rewritten, what is refused and left as it was;
  * and that three samples at once give what each gives alone, computed by the reference backend. */
-#include <check.h>
+#include "tests/run_suite.h"
 #include <math.h>
 #include <string.h>
 
@@ -469,9 +469,5 @@ int main (void)
   tcase_add_test (tcase, test_broken);
   suite_add_tcase (suite, tcase);
   add_models (suite);
-  SRunner *runner = srunner_create (suite);
-  srunner_run_all (runner, CK_NORMAL);
-  int n_failed = srunner_ntests_failed (runner);
-  srunner_free (runner);
-  return n_failed != 0;
+  return run_suite (suite, CK_FORK_GETENV);
 }

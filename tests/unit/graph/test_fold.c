@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* weir_fold: what becomes a constant, with which values, and what stays a node. */
-#include <check.h>
+#include "tests/run_suite.h"
 #include <string.h>
 
 #include "engine/formats/onnx_private.h"
@@ -119,9 +119,5 @@ int main (void)
   tcase_add_test (tcase, test_huge_stays);
   tcase_add_test (tcase, test_bad_constant);
   suite_add_tcase (suite, tcase);
-  SRunner *runner = srunner_create (suite);
-  srunner_run_all (runner, CK_NORMAL);
-  int n_failed = srunner_ntests_failed (runner);
-  srunner_free (runner);
-  return n_failed != 0;
+  return run_suite (suite, CK_FORK_GETENV);
 }

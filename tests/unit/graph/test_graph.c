@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* WeirGraph: building, attributes, uses, sorting with its checks, pruning; the operator table. */
-#include <check.h>
+#include "tests/run_suite.h"
 #include <string.h>
 
 #include "engine/error.h"
@@ -229,9 +229,5 @@ int main (void)
   tcase_add_test (tcase, test_attributes);
   tcase_add_test (tcase, test_operators);
   suite_add_tcase (suite, tcase);
-  SRunner *runner = srunner_create (suite);
-  srunner_run_all (runner, CK_NORMAL);
-  int n_failed = srunner_ntests_failed (runner);
-  srunner_free (runner);
-  return n_failed != 0;
+  return run_suite (suite, CK_FORK_GETENV);
 }

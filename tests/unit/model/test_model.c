@@ -4,7 +4,7 @@
 #include "engine/model.h"
 #include "tests/unit/formats/onnx_builder.h"
 
-#include <check.h>
+#include "tests/run_suite.h"
 #include <glib/gstdio.h>
 #include <json-glib/json-glib.h>
 #include <string.h>
@@ -172,9 +172,5 @@ int main (void)
   tcase_add_loop_test (
       tcase, test_model_bad_options_name_what_is_expected, 0, G_N_ELEMENTS (bad_options));
   suite_add_tcase (suite, tcase);
-  SRunner *runner = srunner_create (suite);
-  srunner_run_all (runner, CK_NORMAL);
-  int n_failed = srunner_ntests_failed (runner);
-  srunner_free (runner);
-  return n_failed != 0;
+  return run_suite (suite, CK_FORK_GETENV);
 }

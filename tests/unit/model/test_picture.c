@@ -4,7 +4,7 @@
 #include "engine/weir.h"
 #include "tests/unit/formats/onnx_builder.h"
 
-#include <check.h>
+#include "tests/run_suite.h"
 #include <string.h>
 
 #define F32    ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT
@@ -100,10 +100,5 @@ int main (void)
   tcase_add_checked_fixture (tcase, make_folder, remove_folder);
   tcase_add_loop_test (tcase, test_picture_reaches_the_network, 0, G_N_ELEMENTS (rows));
   suite_add_tcase (suite, tcase);
-  SRunner *runner = srunner_create (suite);
-  srunner_set_fork_status (runner, CK_NOFORK);
-  srunner_run_all (runner, CK_NORMAL);
-  int n_failed = srunner_ntests_failed (runner);
-  srunner_free (runner);
-  return n_failed != 0;
+  return run_suite (suite, CK_NOFORK);
 }

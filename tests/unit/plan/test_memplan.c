@@ -2,7 +2,7 @@
 /* The memory planner: nothing that lives at the same time overlaps, and space is reused. */
 #include "engine/plan/memplan.h"
 
-#include <check.h>
+#include "tests/run_suite.h"
 #include <glib.h>
 
 static bool share_bytes (const WeirLifetime *a, const WeirLifetime *b)
@@ -84,9 +84,5 @@ int main (void)
   tcase_add_test (tcase, test_memplan_refuses_overflow);
   tcase_add_test (tcase, test_memplan_empty);
   suite_add_tcase (suite, tcase);
-  SRunner *runner = srunner_create (suite);
-  srunner_run_all (runner, CK_NORMAL);
-  int n_failed = srunner_ntests_failed (runner);
-  srunner_free (runner);
-  return n_failed != 0;
+  return run_suite (suite, CK_FORK_GETENV);
 }

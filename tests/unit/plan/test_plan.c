@@ -4,7 +4,7 @@
 #include "engine/graph/passes.h"
 #include "engine/plan/plan.h"
 
-#include <check.h>
+#include "tests/run_suite.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -258,9 +258,5 @@ int main (void)
   tcase_add_test (tcase, test_plan_slots_share_a_block);
   tcase_add_test (tcase, test_plan_weights_are_packed_once);
   suite_add_tcase (suite, tcase);
-  SRunner *runner = srunner_create (suite);
-  srunner_run_all (runner, CK_NORMAL);
-  int n_failed = srunner_ntests_failed (runner);
-  srunner_free (runner);
-  return n_failed != 0;
+  return run_suite (suite, CK_FORK_GETENV);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Classification and raw: softmax where it is missing, the best classes, labels, tensors. */
+#include "tests/run_suite.h"
 #include "tests/unit/post/post_fixture.h"
-#include <check.h>
 #include <math.h>
 
 enum { UNKNOWN = 0, KNOWN = WEIR_OUTPUT_KNOWN };
@@ -162,9 +162,5 @@ int main (void)
   tcase_add_test (tcase, test_raw_tensors);
   tcase_add_test (tcase, test_raw_without_memory);
   suite_add_tcase (suite, tcase);
-  SRunner *runner = srunner_create (suite);
-  srunner_run_all (runner, CK_NORMAL);
-  int n_failed = srunner_ntests_failed (runner);
-  srunner_free (runner);
-  return n_failed != 0;
+  return run_suite (suite, CK_FORK_GETENV);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Which decoder a model gets, by the names and shapes of its outputs, and which shapes are refused.
  */
+#include "tests/run_suite.h"
 #include "tests/unit/post/post_fixture.h"
-#include <check.h>
 
 #define MAX_ROW_OUTPUTS 12
 
@@ -235,9 +235,5 @@ int main (void)
   tcase_add_test (tcase, test_decoder_table);
   tcase_add_test (tcase, test_decoder_channels_last_input);
   suite_add_tcase (suite, tcase);
-  SRunner *runner = srunner_create (suite);
-  srunner_run_all (runner, CK_NORMAL);
-  int n_failed = srunner_ntests_failed (runner);
-  srunner_free (runner);
-  return n_failed != 0;
+  return run_suite (suite, CK_FORK_GETENV);
 }

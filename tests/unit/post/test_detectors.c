@@ -2,8 +2,8 @@
 /* Every detector on outputs made by hand: where its boxes lie, what it keeps, what it never keeps.
  */
 #include "engine/post/boxes.h"
+#include "tests/run_suite.h"
 #include "tests/unit/post/post_fixture.h"
-#include <check.h>
 #include <math.h>
 
 #define TOLERANCE 1e-6
@@ -414,9 +414,5 @@ int main (void)
   tcase_add_loop_test (tcase, test_detector_suppression, 0, 4);
   tcase_add_test (tcase, test_detector_many_candidates);
   suite_add_tcase (suite, tcase);
-  SRunner *runner = srunner_create (suite);
-  srunner_run_all (runner, CK_NORMAL);
-  int n_failed = srunner_ntests_failed (runner);
-  srunner_free (runner);
-  return n_failed != 0;
+  return run_suite (suite, CK_FORK_GETENV);
 }

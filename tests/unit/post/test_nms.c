@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Suppression: order, ties, classes, the threshold itself, the limit. */
 #include "engine/post/boxes.h"
-#include <check.h>
+#include "tests/run_suite.h"
 
 /* A box of 10 by 10 that starts at x. */
 #define BOX(X, CONFIDENCE, LABEL, INDEX)                                                           \
@@ -89,9 +89,5 @@ int main (void)
   tcase_add_loop_test (tcase, test_nms_rows, 0, G_N_ELEMENTS (rows));
   tcase_add_loop_test (tcase, test_nms_sorts_any_number, 0, 7);
   suite_add_tcase (suite, tcase);
-  SRunner *runner = srunner_create (suite);
-  srunner_run_all (runner, CK_NORMAL);
-  int n_failed = srunner_ntests_failed (runner);
-  srunner_free (runner);
-  return n_failed != 0;
+  return run_suite (suite, CK_FORK_GETENV);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Traits of outputs: what stands between the last operator with weights and the output. */
 #include "engine/post/traits.h"
-#include <check.h>
+#include "tests/run_suite.h"
 
 enum { KNOWN = WEIR_OUTPUT_KNOWN };
 
@@ -88,9 +88,5 @@ int main (void)
   tcase_add_loop_test (tcase, test_output_traits, 0, G_N_ELEMENTS (rows));
   tcase_add_test (tcase, test_output_traits_branches);
   suite_add_tcase (suite, tcase);
-  SRunner *runner = srunner_create (suite);
-  srunner_run_all (runner, CK_NORMAL);
-  int n_failed = srunner_ntests_failed (runner);
-  srunner_free (runner);
-  return n_failed != 0;
+  return run_suite (suite, CK_FORK_GETENV);
 }

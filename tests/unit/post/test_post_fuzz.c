@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Random shapes, numbers, options and mappings through every decoder: whatever comes, results are
  * well formed. The seed is fixed; WEIR_FUZZ_SEED and WEIR_FUZZ_ROUNDS ask for more. */
+#include "tests/run_suite.h"
 #include "tests/unit/post/post_fixture.h"
-#include <check.h>
 #include <math.h>
 
 #define N_ROUNDS 300
@@ -190,9 +190,5 @@ int main (void)
   tcase_add_loop_test (tcase, test_fuzz_decoder, 0, n);
   tcase_add_test (tcase, test_fuzz_shapes);
   suite_add_tcase (suite, tcase);
-  SRunner *runner = srunner_create (suite);
-  srunner_run_all (runner, CK_NORMAL);
-  int n_failed = srunner_ntests_failed (runner);
-  srunner_free (runner);
-  return n_failed != 0;
+  return run_suite (suite, CK_FORK_GETENV);
 }

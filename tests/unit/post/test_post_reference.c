@@ -3,8 +3,8 @@
  * found in the same pictures. Skipped where the reference data are not there. */
 #include "engine/formats/formats.h"
 #include "engine/post/traits.h"
+#include "tests/run_suite.h"
 #include "tests/unit/post/post_fixture.h"
-#include <check.h>
 #include <json-glib/json-glib.h>
 #include <math.h>
 
@@ -274,9 +274,5 @@ int main (void)
   tcase_add_loop_test (tcase, test_reference_classifications, 0, G_N_ELEMENTS (classifications));
   tcase_add_loop_test (tcase, test_reference_traits, 0, G_N_ELEMENTS (traits));
   suite_add_tcase (suite, tcase);
-  SRunner *runner = srunner_create (suite);
-  srunner_run_all (runner, CK_NORMAL);
-  int n_failed = srunner_ntests_failed (runner);
-  srunner_free (runner);
-  return n_failed != 0;
+  return run_suite (suite, CK_FORK_GETENV);
 }

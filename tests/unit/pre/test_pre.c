@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* weir_pre_run against the definition: every format, odd sizes and positions, every type and
  * layout. */
-#include <check.h>
+#include "tests/run_suite.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -259,9 +259,5 @@ int main (void)
   tcase_add_test (tcase, test_run_keeps_nothing_of_earlier_frames);
   tcase_add_test (tcase, test_variants_agree);
   suite_add_tcase (suite, tcase);
-  SRunner *runner = srunner_create (suite);
-  srunner_run_all (runner, CK_NORMAL);
-  int n_failed = srunner_ntests_failed (runner);
-  srunner_free (runner);
-  return n_failed != 0;
+  return run_suite (suite, CK_FORK_GETENV);
 }

@@ -2,7 +2,7 @@
 /* Colour conversion is the rounded real-number one, for every variant of the kernels. --exhaustive
  * tries all 2^24 triples of the four codes of 8 bits (without it every fifth Y, all chroma pairs).
  */
-#include <check.h>
+#include "tests/run_suite.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -144,9 +144,5 @@ int main (int argc, char **argv)
   tcase_add_loop_test (tcase, test_color_10_bits_is_exact, 0, 4);
   tcase_add_loop_test (tcase, test_color_known_values, 0, G_N_ELEMENTS (known));
   suite_add_tcase (suite, tcase);
-  SRunner *runner = srunner_create (suite);
-  srunner_run_all (runner, CK_NORMAL);
-  int n_failed = srunner_ntests_failed (runner);
-  srunner_free (runner);
-  return n_failed != 0;
+  return run_suite (suite, CK_FORK_GETENV);
 }

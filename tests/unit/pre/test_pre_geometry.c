@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Where the picture lies in the network's input, the way back, and what is refused. */
-#include <check.h>
+#include "tests/run_suite.h"
 #include <math.h>
 #include <string.h>
 
@@ -218,9 +218,5 @@ int main (void)
   tcase_add_loop_test (tcase, test_padding_surrounds_the_picture, 0, G_N_ELEMENTS (paddings));
   tcase_add_loop_test (tcase, test_check_names_what_is_wrong, 0, G_N_ELEMENTS (checks));
   suite_add_tcase (suite, tcase);
-  SRunner *runner = srunner_create (suite);
-  srunner_run_all (runner, CK_NORMAL);
-  int n_failed = srunner_ntests_failed (runner);
-  srunner_free (runner);
-  return n_failed != 0;
+  return run_suite (suite, CK_FORK_GETENV);
 }
