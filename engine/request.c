@@ -18,9 +18,10 @@ static void free_item (gpointer p)
 
 WeirRequest *weir_request_new (WeirStream *stream)
 {
-  const WeirModelFacts *facts = &stream->session->model->facts;
   WeirRequest *request = g_new0 (WeirRequest, 1);
   request->stream = stream;
+  request->model = weir_model_ref (stream->session->model);
+  const WeirModelFacts *facts = &request->model->facts;
   request->options = (WeirRequestOptions) WEIR_REQUEST_OPTIONS_DEFAULT;
   request->regions = g_array_new (FALSE, FALSE, sizeof (WeirRegion));
   request->items = g_ptr_array_new_with_free_func (free_item);
@@ -34,7 +35,7 @@ void weir_request_free (WeirRequest *request)
 {
   if (!request)
     return;
-  for (uint32_t k = 0; k < request->stream->session->model->facts.n_outputs; k++)
+  for (uint32_t k = 0; k < request->model->facts.n_outputs; k++)
     free (request->outputs[k].buffer);
   g_clear_error (&request->error);
   g_array_unref (request->regions);
@@ -42,10 +43,11 @@ void weir_request_free (WeirRequest *request)
   g_free (request->inputs);
   g_free (request->outputs);
   g_free (request->output_bytes);
+  weir_model_unref (request->model);
   g_free (request);
 }
 
-void weir_request_reset (WeirRequest *request)
+static void clear_results (WeirRequest *request)
 {
   for (guint i = 0; i < request->items->len; i++) {
     WeirItem *item = weir_request_item (request, i);
@@ -54,10 +56,14 @@ void weir_request_reset (WeirRequest *request)
     weir_arena_reset (arena);
     item->result = (WeirResult){ .arena = arena };
   }
-  memset (
-      request->inputs, 0, request->stream->session->model->facts.n_inputs * sizeof (WeirTensor));
-  g_array_set_size (request->regions, 0);
   g_clear_error (&request->error);
+}
+
+void weir_request_reset (WeirRequest *request)
+{
+  clear_results (request);
+  memset (request->inputs, 0, request->model->facts.n_inputs * sizeof (WeirTensor));
+  g_array_set_size (request->regions, 0);
   request->n_items = 0;
   request->has_frame = false;
 }
@@ -90,16 +96,18 @@ uint32_t weir_request_add_region (WeirRequest *request, const WeirRegion *region
   return request->n_items - 1;
 }
 
+/* Graphs hold floating types as f32, whatever the file says. */
 static bool dtype_is_taken (WeirDtype given, WeirDtype wanted)
 {
-  bool is_number = given == WEIR_DTYPE_F32 || given == WEIR_DTYPE_F16 || given == WEIR_DTYPE_U8;
+  bool is_number = given == WEIR_DTYPE_F16 || given == WEIR_DTYPE_BF16 || given == WEIR_DTYPE_F64 ||
+                   given == WEIR_DTYPE_U8;
   return given == wanted || (wanted == WEIR_DTYPE_F32 && is_number);
 }
 
 bool weir_request_set_input (
     WeirRequest *request, uint32_t k, const WeirTensor *tensor, GError **error)
 {
-  const WeirModel *model = request->stream->session->model;
+  const WeirModel *model = request->model;
   if (k >= model->facts.n_inputs) {
     g_set_error (error, WEIR_ERROR, WEIR_ERROR_OPTION, "%s: input %u is given, there are %u",
         model->path, k, model->facts.n_inputs);
@@ -129,32 +137,71 @@ void weir_request_keep_outputs (WeirRequest *request, bool keep)
   request->keeps_outputs = keep;
 }
 
-/* Room for n_items rows of every output. */
-bool weir_request_prepare_outputs (WeirRequest *request, GError **error)
+/* The outputs of all items, stacked in dim 0: a model without a batch has any number of rows there
+ * for one item. */
+static bool stack_shape (const WeirTensor *row, uint32_t n_items, WeirTensor *stacked)
 {
-  const WeirModel *model = request->stream->session->model;
-  for (uint32_t k = 0; request->keeps_outputs && k < model->facts.n_outputs; k++) {
-    WeirTensor shape = model->facts.outputs[k];
-    size_t n_bytes;
-    if (request->n_items > 1 && shape.rank)
-      shape.dims[0] = request->n_items;
-    shape.offset_bytes = 0;
-    if (shape.dtype == WEIR_DTYPE_F16 || shape.dtype == WEIR_DTYPE_F64)
-      shape.dtype = WEIR_DTYPE_F32;
-    bool fits = weir_tensor_bytes (&shape, &n_bytes);
-    if (fits && n_bytes > request->output_bytes[k]) {
-      free (request->outputs[k].buffer);
-      request->outputs[k].buffer = malloc (n_bytes);
-      request->output_bytes[k] = request->outputs[k].buffer ? n_bytes : 0;
-      fits = request->outputs[k].buffer != NULL;
-    }
-    if (!fits) {
-      g_set_error (error, WEIR_ERROR, WEIR_ERROR_MEMORY, "no memory for the outputs of %u items",
-          request->n_items);
-      return false;
-    }
-    shape.buffer = request->outputs[k].buffer;
-    request->outputs[k] = shape;
+  *stacked = *row;
+  stacked->buffer = NULL;
+  stacked->offset_bytes = 0;
+  if (n_items > 1 && stacked->rank == 0) {
+    stacked->rank = 1;
+    stacked->dims[0] = 1;
+  }
+  return stacked->rank == 0 || weir_checked_mul_i64 (stacked->dims[0], n_items, &stacked->dims[0]);
+}
+
+static bool prepare_output (WeirRequest *request, uint32_t k)
+{
+  WeirTensor *output = &request->outputs[k], shape;
+  size_t n_bytes;
+  if (!stack_shape (&request->model->facts.outputs[k], request->n_items, &shape) ||
+      !weir_tensor_bytes (&shape, &n_bytes))
+    return false;
+  n_bytes = MAX (n_bytes, 1);
+  if (n_bytes > request->output_bytes[k]) {
+    free (output->buffer);
+    output->buffer = malloc (n_bytes);
+    request->output_bytes[k] = output->buffer ? n_bytes : 0;
+  }
+  shape.buffer = output->buffer;
+  *output = shape;
+  return output->buffer != NULL;
+}
+
+/* A frame with regions, or all inputs as tensors: not half of either, not both. */
+static bool check_content (const WeirRequest *request, GError **error)
+{
+  const WeirModel *model = request->model;
+  uint32_t n_given = 0;
+  for (uint32_t k = 0; k < model->facts.n_inputs; k++)
+    n_given += request->inputs[k].dtype != WEIR_DTYPE_NONE;
+  if (request->has_frame ? model->has_picture && n_given == 0
+                         : request->regions->len == 0 && n_given == model->facts.n_inputs)
+    return true;
+  if (request->has_frame && !model->has_picture)
+    g_set_error (error, WEIR_ERROR, WEIR_ERROR_OPTION,
+        "%s: its inputs are no pictures, expected are tensors", model->path);
+  else
+    g_set_error (error, WEIR_ERROR, WEIR_ERROR_OPTION,
+        "%s: %u of %u inputs, %u regions and %s frame are given, expected are all inputs, or a "
+        "frame with regions",
+        model->path, n_given, model->facts.n_inputs, request->regions->len,
+        request->has_frame ? "a" : "no");
+  return false;
+}
+
+bool weir_request_prepare (WeirRequest *request, GError **error)
+{
+  clear_results (request);
+  if (request->n_items && !check_content (request, error))
+    return false;
+  for (uint32_t k = 0; request->keeps_outputs && k < request->model->facts.n_outputs; k++) {
+    if (prepare_output (request, k))
+      continue;
+    g_set_error (error, WEIR_ERROR, WEIR_ERROR_MEMORY, "no memory for the outputs of %u items",
+        request->n_items);
+    return false;
   }
   return true;
 }
@@ -214,7 +261,7 @@ const WeirResult *weir_request_result (const WeirRequest *request, uint32_t i)
 
 const WeirTensor *weir_request_output (const WeirRequest *request, uint32_t k)
 {
-  bool is_kept = request->keeps_outputs && k < request->stream->session->model->facts.n_outputs;
+  bool is_kept = request->keeps_outputs && k < request->model->facts.n_outputs;
   return is_kept ? &request->outputs[k] : NULL;
 }
 

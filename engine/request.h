@@ -11,7 +11,8 @@
 WEIR_BEGIN_PUBLIC
 
 /* Thread-safety: one owner at a time: the caller, between submit and done the session. Reused:
- * results stay valid until weir_request_reset or free. */
+ * results stay valid until weir_request_reset, the next submit or free. It may be freed after its
+ * stream, but not be submitted then. */
 typedef struct WeirRequest WeirRequest;
 
 /* Called once per submit from a worker (or from submit, flush or free), with no lock held. It must not
@@ -48,7 +49,8 @@ void weir_request_keep_outputs (WeirRequest *request, bool keep);
 /* Queues all items; blocks while the queue or the stream is full. A request without items is done at
  * once. False: CANCELLED (flushed, session stopped) or OPTION; done is not called then. */
 bool weir_request_submit (WeirRequest *request, WeirDoneFn done, void *user, GError **error);
-/* The same without blocking: false and *full where there is no room. */
+/* The same without blocking: false and *full where there is no room for all items. More items than
+ * the stream may have in flight are taken where it is at rest, and enter as others leave. */
 bool weir_request_try_submit (WeirRequest *request, WeirDoneFn done, void *user, bool *full,
     GError **error);
 /* Submits and waits. False where any item failed; the first item's error is given. */

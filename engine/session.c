@@ -19,7 +19,7 @@ typedef struct Entry {
 
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t registry_changed = PTHREAD_COND_INITIALIZER;
-static GHashTable *registry; /* key to Entry */
+static GHashTable *registry; /* key to Entry; made once, for ever: others may wait for an entry */
 
 static void free_entry (gpointer p)
 {
@@ -117,7 +117,7 @@ static void session_free (WeirSession *session)
   weir_model_unref (session->model);
   g_ptr_array_unref (session->streams);
   weir_cond_clear (&session->work);
-  weir_cond_clear (&session->room);
+  weir_cond_clear (&session->change);
   weir_mutex_clear (&session->lock);
   g_free (session->device_name);
   g_free (session->key);
@@ -133,7 +133,7 @@ static WeirSession *session_new (const WeirSessionOptions *options, const char *
   session->streams = g_ptr_array_new ();
   weir_mutex_init (&session->lock);
   weir_cond_init (&session->work);
-  weir_cond_init (&session->room);
+  weir_cond_init (&session->change);
   if (!load (session, options, error)) {
     session_free (session);
     return NULL;
@@ -216,8 +216,6 @@ void weir_session_unref (WeirSession *session)
   bool is_last = --session->ref_count == 0;
   if (is_last)
     g_hash_table_remove (registry, session->key);
-  if (is_last && g_hash_table_size (registry) == 0)
-    g_clear_pointer (&registry, g_hash_table_unref);
   pthread_mutex_unlock (&registry_lock);
   if (is_last)
     session_free (session);
@@ -232,7 +230,7 @@ void weir_session_set_num_requests (WeirSession *session, uint32_t num_requests)
 {
   weir_mutex_lock (&session->lock);
   session->settings.num_requests = MIN (num_requests, WEIR_MAX_REQUESTS);
-  weir_cond_broadcast (&session->room);
+  weir_session_admit (session);
   weir_mutex_unlock (&session->lock);
 }
 
@@ -245,13 +243,18 @@ void weir_session_set_batch_timeout (WeirSession *session, int32_t batch_timeout
 
 uint32_t weir_session_optimal_requests (const WeirSession *session)
 {
+  WeirMutex *lock = (WeirMutex *) &session->lock;
+  weir_mutex_lock (lock);
   uint32_t num_requests = session->settings.num_requests;
+  weir_mutex_unlock (lock);
   return num_requests ? num_requests : 2 * session->n_workers;
 }
 
-char *
-weir_session_describe_plan (WeirSession *session, uint32_t n)
+char *weir_session_describe_plan (WeirSession *session, uint32_t n)
 {
-  WeirPlan *plan = n >= 1 && n <= WEIR_MAX_BATCH ? weir_session_plan (session, n, NULL) : NULL;
+  weir_mutex_lock (&session->lock);
+  bool is_in_range = n >= 1 && n <= session->batch_max;
+  weir_mutex_unlock (&session->lock);
+  WeirPlan *plan = is_in_range ? weir_session_plan (session, n, NULL) : NULL;
   return plan ? weir_plan_describe (plan) : NULL;
 }

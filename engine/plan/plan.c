@@ -143,9 +143,12 @@ static bool constant_in_format (
     tensor.dtype = format.dtype;
     tensor.layout = format.layout;
     tensor.offset_bytes = 0;
-    if (!weir_tensor_bytes (&tensor, &n_bytes))
+    if (!weir_tensor_bytes (&tensor, &n_bytes) ||
+        !(tensor.buffer = weir_arena_try_alloc (plan->arena, n_bytes))) {
+      g_set_error (error, WEIR_ERROR, WEIR_ERROR_MEMORY, "%s: no memory for value '%s'",
+          plan->target->graph->source, weir_graph_value (plan->target->graph, value)->name);
       return false;
-    tensor.buffer = weir_arena_alloc (plan->arena, n_bytes);
+    }
     if (!weir_convert (plan->target->graph, &src, &tensor, error))
       return false;
   }

@@ -2,9 +2,9 @@
 /* Streams and the way of items into the queue.
  *
  * A request stands in its stream's list until a worker has taken its last item. Items are admitted
- * one by one as room allows, so a request of 40 crops passes a queue bounded to 4; submits that
- * wait are served in the order they came, except that one whose own stream is full lets others
- * pass. */
+ * as room allows, so a request of 40 crops passes a queue bounded to 4. Whoever makes room hands it
+ * on (weir_session_admit), to one stream after the other; so whoever waits could not enter now, and
+ * a thread that waits only sleeps until its request is in. */
 #include "engine/sched/session_types.h"
 
 uint32_t weir_session_batch_max (const WeirSession *session, const char **reason)
@@ -26,9 +26,86 @@ uint32_t weir_session_limit (const WeirSession *session)
 
 uint32_t weir_stream_limit (const WeirStream *stream)
 {
-  uint32_t share = weir_session_limit (stream->session) / MAX (stream->session->streams->len, 1);
+  const WeirSession *session = stream->session;
+  uint32_t share = weir_session_limit (session) / MAX (session->n_active, 1);
   share = MAX (share, 1);
   return stream->max_in_flight ? MIN (stream->max_in_flight, share) : share;
+}
+
+/* Items of this stream that may enter now. [lock] */
+static uint32_t room_for (const WeirStream *stream)
+{
+  const WeirSession *session = stream->session;
+  uint32_t limit = weir_session_limit (session), own = weir_stream_limit (stream);
+  if (session->n_in_flight >= limit || stream->n_in_flight >= own)
+    return 0;
+  return MIN (limit - session->n_in_flight, own - stream->n_in_flight);
+}
+
+/* [lock] */
+static void admit (WeirRequest *request, uint32_t n)
+{
+  WeirStream *stream = request->stream;
+  WeirSession *session = stream->session;
+  uint64_t now_ns = weir_now_ns ();
+  for (uint32_t i = 0; i < n; i++)
+    weir_request_item (request, request->n_admitted + i)->queued_ns = now_ns;
+  request->n_admitted += n;
+  stream->n_queued += n;
+  stream->n_in_flight += n;
+  session->n_queued += n;
+  session->n_in_flight += n;
+  for (uint32_t i = 0; i < MIN (n, session->n_idle); i++)
+    weir_cond_signal (&session->work);
+}
+
+/* Lets the thread go on that waits in submit, if one does. [lock] */
+static void end_wait (WeirRequest *request, bool is_accepted)
+{
+  if (!request->waiter)
+    return;
+  *request->waiter = (WeirWaiter){ .is_over = true, .is_accepted = is_accepted };
+  request->waiter = NULL;
+  weir_cond_broadcast (&request->stream->admitted);
+}
+
+/* False where the stream had no use for room, or there was none. [lock] */
+static bool admit_from (WeirStream *stream)
+{
+  WeirRequest *request;
+  uint32_t n, n_admitted = 0;
+  while ((request = stream->waiting) &&
+         (n = MIN (room_for (stream), request->n_items - request->n_admitted))) {
+    admit (request, n);
+    n_admitted += n;
+    if (request->n_admitted < request->n_items)
+      continue;
+    stream->waiting = request->next;
+    stream->session->n_waiting--;
+    end_wait (request, true);
+  }
+  return n_admitted > 0;
+}
+
+void weir_session_admit (WeirSession *session)
+{
+  guint n_streams = session->streams->len, first = session->next_admitted;
+  for (guint k = 0; k < n_streams && session->n_waiting; k++) {
+    guint turn = (first + k) % n_streams;
+    if (admit_from (session->streams->pdata[turn]))
+      session->next_admitted = turn + 1;
+  }
+}
+
+/* Streams that have ended for now leave their share to the others. [lock] */
+static void set_drained (WeirStream *stream, bool is_drained)
+{
+  if (is_drained && !stream->is_drained)
+    stream->session->n_active--;
+  if (!is_drained && stream->is_drained)
+    stream->session->n_active++;
+  stream->is_drained = is_drained;
+  weir_session_admit (stream->session);
 }
 
 WeirStream *weir_stream_new (WeirSession *session, const char *name, uint32_t max_in_flight)
@@ -37,34 +114,37 @@ WeirStream *weir_stream_new (WeirSession *session, const char *name, uint32_t ma
   stream->session = weir_session_ref (session);
   stream->name = g_strdup (name);
   stream->max_in_flight = max_in_flight;
+  weir_cond_init (&stream->admitted);
   weir_mutex_lock (&session->lock);
   g_ptr_array_add (session->streams, stream);
+  session->n_active++;
   weir_mutex_unlock (&session->lock);
   return stream;
 }
 
 /* Takes what is queued out of the stream: admitted items leave, requests that nothing runs of are
- * collected in *done. [lock] */
+ * collected in *done, or refused where a thread still waits to submit them. [lock] */
 static void cancel_queued (WeirStream *stream, GPtrArray *done)
 {
   WeirSession *session = stream->session;
-  while (stream->first) {
-    WeirRequest *request = stream->first;
+  for (WeirRequest *request = stream->first, *next; request; request = next) {
     uint32_t n_queued = request->n_admitted - request->n_taken;
-    stream->first = request->next;
+    next = request->next;
+    session->n_waiting -= request->n_admitted < request->n_items;
     request->is_cancelled = true;
     request->n_left -= request->n_items - request->n_taken;
     stream->n_queued -= n_queued;
     stream->n_in_flight -= n_queued;
     session->n_queued -= n_queued;
     session->n_in_flight -= n_queued;
-    if (request->n_left == 0 && !request->is_submitting) {
+    if (request->n_left == 0 && !request->waiter) {
       g_ptr_array_add (done, request);
       stream->n_callbacks++;
     }
+    end_wait (request, request->n_left > 0);
   }
-  stream->last = NULL;
-  weir_cond_broadcast (&session->room);
+  stream->first = stream->last = stream->waiting = NULL;
+  weir_session_admit (session);
 }
 
 static void call_cancelled (WeirStream *stream, GPtrArray *done)
@@ -77,7 +157,7 @@ static void call_cancelled (WeirStream *stream, GPtrArray *done)
   }
   weir_mutex_lock (&stream->session->lock);
   stream->n_callbacks -= done->len;
-  weir_cond_broadcast (&stream->session->room);
+  weir_cond_broadcast (&stream->session->change);
   weir_mutex_unlock (&stream->session->lock);
 }
 
@@ -101,8 +181,7 @@ void weir_stream_resume (WeirStream *stream)
 void weir_stream_drain (WeirStream *stream)
 {
   weir_mutex_lock (&stream->session->lock);
-  stream->is_drained = true;
-  weir_cond_signal (&stream->session->work);
+  set_drained (stream, true);
   weir_mutex_unlock (&stream->session->lock);
 }
 
@@ -113,11 +192,12 @@ void weir_stream_free (WeirStream *stream)
   WeirSession *session = stream->session;
   weir_stream_flush (stream);
   weir_mutex_lock (&session->lock);
-  while (stream->n_in_flight || stream->n_callbacks)
-    weir_cond_wait (&session->room, &session->lock);
+  while (stream->n_in_flight || stream->n_callbacks || stream->n_submitting)
+    weir_cond_wait (&session->change, &session->lock);
   g_ptr_array_remove (session->streams, stream);
-  weir_cond_broadcast (&session->room); /* the others' shares grow */
+  set_drained (stream, true); /* the others' shares grow */
   weir_mutex_unlock (&session->lock);
+  weir_cond_clear (&stream->admitted);
   g_free (stream->name);
   g_free (stream);
   weir_session_unref (session);
@@ -131,38 +211,6 @@ uint64_t weir_stream_n_items (const WeirStream *stream)
   return n_items;
 }
 
-/* Items of this stream that may enter now; older waiters that could enter go first. [lock] */
-static uint32_t room_for (const WeirStream *stream, const WeirWaiter *self)
-{
-  const WeirSession *session = stream->session;
-  uint32_t limit = weir_session_limit (session), own = weir_stream_limit (stream);
-  if (session->n_in_flight >= limit || stream->n_in_flight >= own)
-    return 0;
-  for (const WeirWaiter *w = session->first_waiter; w && w != self; w = w->next)
-    if (w->stream != stream && w->stream->n_in_flight < weir_stream_limit (w->stream))
-      return 0;
-  return MIN (limit - session->n_in_flight, own - stream->n_in_flight);
-}
-
-/* [lock] */
-static void admit (WeirRequest *request, uint32_t n)
-{
-  WeirStream *stream = request->stream;
-  WeirSession *session = stream->session;
-  uint64_t now_ns = weir_now_ns ();
-  for (uint32_t i = 0; i < n; i++)
-    weir_request_item (request, request->n_admitted + i)->queued_ns = now_ns;
-  request->n_admitted += n;
-  stream->n_queued += n;
-  stream->n_in_flight += n;
-  session->n_queued += n;
-  session->n_in_flight += n;
-  if (request->n_admitted == request->n_items)
-    request->is_submitting = false; /* from here on a worker may call done */
-  for (uint32_t i = 0; i < MIN (n, session->n_idle); i++)
-    weir_cond_signal (&session->work);
-}
-
 /* [lock] */
 static void append (WeirStream *stream, WeirRequest *request)
 {
@@ -172,48 +220,9 @@ static void append (WeirStream *stream, WeirRequest *request)
   else
     stream->first = request;
   stream->last = request;
-}
-
-/* [lock] */
-static void remove_waiter (WeirSession *session, WeirWaiter *waiter)
-{
-  WeirWaiter **link = &session->first_waiter;
-  while (*link != waiter)
-    link = &(*link)->next;
-  *link = waiter->next;
-  weir_cond_broadcast (&session->room);
-}
-
-/* Blocks until every item is in, or the stream is flushed. False: cancelled with nothing running.
- * [lock] */
-static bool admit_all (WeirRequest *request)
-{
-  WeirStream *stream = request->stream;
-  WeirSession *session = stream->session;
-  WeirWaiter self = { .stream = stream };
-  bool is_waiting = false;
-  uint32_t n_rest = request->n_items, n;
-  while (n_rest && !request->is_cancelled) {
-    if ((n = MIN (room_for (stream, is_waiting ? &self : NULL), n_rest))) {
-      n_rest -= n;
-      admit (request, n); /* with the last item the request is no longer ours to read */
-      continue;
-    }
-    if (!is_waiting) {
-      WeirWaiter **link = &session->first_waiter;
-      while (*link)
-        link = &(*link)->next;
-      *link = &self;
-      is_waiting = true;
-    }
-    weir_cond_wait (&session->room, &session->lock);
-  }
-  if (is_waiting)
-    remove_waiter (session, &self);
-  if (n_rest == 0)
-    return true;
-  request->is_submitting = false;
-  return request->n_left > 0;
+  if (!stream->waiting)
+    stream->waiting = request;
+  stream->session->n_waiting++;
 }
 
 static bool set_cancelled (GError **error)
@@ -223,42 +232,56 @@ static bool set_cancelled (GError **error)
   return false;
 }
 
+/* Queues the request; true where done is or will be called. A thread that may block stays until
+ * everything has room. [lock] */
+static bool enqueue (WeirRequest *request, bool may_block)
+{
+  WeirStream *stream = request->stream;
+  WeirSession *session = stream->session;
+  WeirWaiter waiter = { .is_over = !may_block, .is_accepted = true };
+  request->n_admitted = request->n_taken = 0;
+  request->n_left = request->n_items;
+  request->is_cancelled = false;
+  request->waiter = may_block ? &waiter : NULL;
+  append (stream, request);
+  weir_session_admit (session);
+  stream->n_submitting++;
+  while (!waiter.is_over)
+    weir_cond_wait (&stream->admitted, &session->lock);
+  stream->n_submitting--;
+  if (stream->is_flushing)
+    weir_cond_broadcast (&session->change);
+  return waiter.is_accepted;
+}
+
 static bool submit (WeirRequest *request, bool may_block, bool *full, GError **error)
 {
   WeirStream *stream = request->stream;
   WeirSession *session = stream->session;
-  bool ok = true;
+  bool ok = false;
   weir_mutex_lock (&session->lock);
-  stream->is_drained = false;
-  if (stream->is_flushing || session->is_stopping) {
-    weir_mutex_unlock (&session->lock);
-    return set_cancelled (error);
+  set_drained (stream, false);
+  if (!stream->is_flushing && !session->is_stopping) {
+    uint32_t n_needed = MIN (request->n_items, weir_stream_limit (stream));
+    *full = !may_block && room_for (stream) < n_needed;
+    session->n_skipped += *full ? request->n_items : 0;
+    ok = !*full && enqueue (request, may_block);
   }
-  if (!may_block && room_for (stream, NULL) < request->n_items) {
-    *full = true;
-    session->n_skipped += request->n_items;
-    weir_mutex_unlock (&session->lock);
-    return false;
-  }
-  request->n_admitted = request->n_taken = 0;
-  request->n_left = request->n_items;
-  request->is_submitting = true;
-  request->is_cancelled = false;
-  append (stream, request);
-  ok = admit_all (request);
   weir_mutex_unlock (&session->lock);
-  return ok ? true : set_cancelled (error);
+  return ok || *full ? ok : set_cancelled (error);
 }
 
 static bool start (
     WeirRequest *request, WeirDoneFn done, void *user, bool may_block, bool *full, GError **error)
 {
+  *full = false;
   request->done = done;
   request->user = user;
   request->submit_ns = weir_now_ns ();
+  if (!weir_request_prepare (request, error))
+    return false;
   if (request->n_items)
-    return weir_request_prepare_outputs (request, error) &&
-           submit (request, may_block, full, error);
+    return submit (request, may_block, full, error);
   request->done_ns = request->submit_ns;
   done (request, user);
   return true;
@@ -273,6 +296,5 @@ bool weir_request_submit (WeirRequest *request, WeirDoneFn done, void *user, GEr
 bool weir_request_try_submit (
     WeirRequest *request, WeirDoneFn done, void *user, bool *full, GError **error)
 {
-  *full = false;
   return start (request, done, user, false, full, error);
 }

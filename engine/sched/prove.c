@@ -18,6 +18,7 @@ static void fill_row (const WeirTensor *input, uint32_t n, uint32_t row, uint32_
   size_t n_elements = n_bytes / size / n;
   char *data = (char *) weir_tensor_data (input) + n_elements * size * row;
   uint32_t state = seed * 2654435761u + 1;
+  memset (data, 0, n_elements * size);
   for (size_t i = 0; i < n_elements; i++) {
     state = state * 1664525u + 1013904223u;
     float value = (float) (state >> 16) / 65536.0f; /* 0..1: an image, scaled */
@@ -54,10 +55,13 @@ static bool rows_agree (
   const float *x = (const float *) (const void *) a, *y = (const float *) (const void *) b;
   float largest = 1e-6f, difference = 0;
   for (size_t i = 0; i < single_bytes / sizeof *x; i++) {
-    if (isnan (x[i]) && isnan (y[i]))
+    if (isfinite (x[i]))
+      largest = MAX (largest, fabsf (x[i]));
+    if (x[i] == y[i] || (isnan (x[i]) && isnan (y[i])))
       continue;
-    largest = MAX (largest, fabsf (x[i]));
-    difference = MAX (difference, x[i] == y[i] ? 0 : fabsf (x[i] - y[i]));
+    if (!isfinite (x[i]) || !isfinite (y[i]))
+      return false;
+    difference = MAX (difference, fabsf (x[i] - y[i]));
   }
   return difference <= tolerance * largest;
 }

@@ -11,8 +11,7 @@ static WeirTensor one_row (const WeirTensor *tensor, uint32_t n, uint32_t row)
   WeirTensor view = *tensor;
   size_t n_bytes = 0;
   weir_tensor_bytes (tensor, &n_bytes);
-  if (n > 1 || (view.rank && view.dims[0] == 1))
-    view.dims[0] = 1;
+  view.dims[0] /= n; /* as many as one item has */
   view.offset_bytes += n_bytes / n * row;
   return view;
 }
@@ -26,22 +25,27 @@ static float load_element (const void *data, WeirDtype dtype, size_t i)
     return weir_f16_to_f32 (((const uint16_t *) data)[i]);
   case WEIR_DTYPE_BF16:
     return weir_bf16_to_f32 (((const uint16_t *) data)[i]);
+  case WEIR_DTYPE_F64:
+    return (float) ((const double *) data)[i];
   default:
     return ((const uint8_t *) data)[i];
   }
 }
 
-/* src: one plain row; dst: one row of [1, c, spatial] in f32 or bf16, perhaps channels-last. */
+/* src: one plain row; dst: one row of [k, c, spatial] in f32 or bf16, perhaps channels-last. k is 1
+ * but in models without a batch. */
 static void convert_row (const void *src, WeirDtype src_dtype, const WeirTensor *dst)
 {
+  size_t n_outer = dst->rank ? (size_t) dst->dims[0] : 1;
   size_t n_channels = dst->rank > 1 ? (size_t) dst->dims[1] : 1, n_spatial = 1;
   bool is_last = dst->layout == WEIR_LAYOUT_CHANNELS_LAST;
   void *data = weir_tensor_data (dst);
   for (uint32_t i = 2; i < dst->rank; i++)
     n_spatial *= (size_t) dst->dims[i];
-  for (size_t c = 0, i = 0; c < n_channels; c++) {
+  for (size_t c = 0, i = 0; c < n_outer * n_channels; c++) {
+    size_t first = c / n_channels * n_channels * n_spatial;
     for (size_t s = 0; s < n_spatial; s++, i++) {
-      size_t k = is_last ? s * n_channels + c : i;
+      size_t k = is_last ? first + s * n_channels + c % n_channels : i;
       float value = load_element (src, src_dtype, i);
       if (dst->dtype == WEIR_DTYPE_BF16)
         ((uint16_t *) data)[k] = weir_f32_to_bf16 (value);
@@ -161,7 +165,8 @@ static void keep_row (const WeirTensor *row, WeirTensor *stacked, uint32_t n_ite
   WeirTensor to = one_row (stacked, n_items, item);
   size_t n_bytes = 0;
   weir_tensor_bytes (row, &n_bytes);
-  memcpy (weir_tensor_data (&to), weir_tensor_data (row), n_bytes);
+  if (n_bytes)
+    memcpy (weir_tensor_data (&to), weir_tensor_data (row), n_bytes);
 }
 
 bool weir_rows_read (WeirWorker *worker, const WeirSlot *slot, uint32_t n, WeirRequest *request,

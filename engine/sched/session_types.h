@@ -30,10 +30,11 @@ typedef struct WeirWorker {
   WeirPre *pre;
 } WeirWorker;
 
-/* A submit that waits for room. */
+/* A submit that waits for room: on its thread's stack, for the request may be done and freed before
+ * the thread wakes. [lock] */
 typedef struct WeirWaiter {
-  WeirStream *stream;
-  struct WeirWaiter *next;
+  bool is_over;
+  bool is_accepted; /* done is or will be called */
 } WeirWaiter;
 
 struct WeirSession {
@@ -47,16 +48,17 @@ struct WeirSession {
   char *device_name;
 
   WeirMutex lock;
-  WeirCond work; /* items were queued, or the session stops: workers wait here */
-  WeirCond room; /* items left, plans became ready, callbacks ended: everybody else */
+  WeirCond work;   /* items were queued, or the session stops: workers wait here */
+  WeirCond change; /* items, submits and callbacks ended, plans became ready: everybody else */
   WeirPlan *plans[WEIR_MAX_BATCH + 1];       /* [lock] */
   bool is_plan_building[WEIR_MAX_BATCH + 1]; /* [lock] */
   uint32_t batch_max;                        /* [lock] of plans: property, model */
   const char *batch_max_reason;              /* [lock] */
   GPtrArray *streams;                        /* [lock] WeirStream, in turn order */
-  guint next_stream;                         /* [lock] whose turn it is */
-  WeirWaiter *first_waiter;                  /* [lock] oldest first */
-  uint32_t n_queued, n_in_flight, n_idle;    /* [lock] */
+  guint next_taken, next_admitted;           /* [lock] streams whose turn it is */
+  uint32_t n_active, n_waiting;              /* [lock] streams not drained; requests without room */
+  uint32_t n_queued, n_in_flight, n_idle;    /* [lock] items, items, workers */
+  uint64_t n_turns;                          /* [lock] the largest of any stream */
   bool is_stopping;                          /* [lock] */
   uint64_t n_items, n_batches, batch_histogram[WEIR_MAX_BATCH + 1], n_cuts[WEIR_N_CUTS];
   uint64_t n_skipped, n_failed, n_retried, busy_ns; /* [lock] */
@@ -70,10 +72,14 @@ struct WeirStream {
   WeirSession *session;
   char *name;
   uint32_t max_in_flight;
+  WeirCond admitted;              /* requests got their room, or were cancelled */
   WeirRequest *first, *last;      /* [lock] requests with items not yet taken, in order */
+  WeirRequest *waiting;           /* [lock] the first of them with items that have no room yet */
   uint32_t n_in_flight, n_queued; /* [lock] */
   uint32_t n_callbacks;           /* [lock] done functions that run */
+  uint32_t n_submitting;          /* [lock] threads inside submit */
   bool is_flushing, is_drained;   /* [lock] */
+  uint64_t n_turns;               /* [lock] items taken, and what was forfeited when idle */
   uint64_t n_items;               /* [lock] */
 };
 
@@ -85,6 +91,7 @@ typedef struct WeirItem {
 
 struct WeirRequest {
   WeirStream *stream;
+  WeirModel *model; /* a reference: results name its labels */
   WeirRequestOptions options;
   WeirFrame frame;
   bool has_frame, keeps_outputs;
@@ -100,7 +107,8 @@ struct WeirRequest {
   GError *error;
   /* [lock] of the session, between submit and done */
   uint32_t n_admitted, n_taken, n_left;
-  bool is_submitting, is_cancelled;
+  bool is_cancelled;
+  WeirWaiter *waiter; /* NULL: no thread waits */
   WeirRequest *next;
 };
 
@@ -109,8 +117,9 @@ static inline WeirItem *weir_request_item (const WeirRequest *request, uint32_t 
   return request->items->pdata[i];
 }
 
-/* request.c: room for the outputs of all items, where they are kept. */
-bool weir_request_prepare_outputs (WeirRequest *request, GError **error);
+/* request.c: checks what was given, forgets the results of an earlier run, makes room for the
+ * outputs of all items where they are kept. */
+bool weir_request_prepare (WeirRequest *request, GError **error);
 
 /* worker.c */
 bool weir_workers_start (WeirSession *session, GError **error);
@@ -128,7 +137,9 @@ bool weir_rows_write (WeirWorker *worker, const WeirSlot *slot, WeirRequest *req
 bool weir_rows_read (WeirWorker *worker, const WeirSlot *slot, uint32_t n, WeirRequest *request,
     uint32_t item, uint32_t row, GError **error);
 
-/* admission.c: how many items of a stream may be queued or running now. [lock] */
+/* admission.c: gives room to items that wait for it; to be called wherever room is made. [lock] */
+void weir_session_admit (WeirSession *session);
+/* How many items may be queued or running now. [lock] */
 uint32_t weir_session_limit (const WeirSession *session);
 uint32_t weir_stream_limit (const WeirStream *stream);
 /* The largest batch now, and which option binds it. [lock] */

@@ -7,11 +7,15 @@
 
 #include <stdlib.h>
 
+/* By how many items a stream that had nothing to do may then be ahead of the busiest one's share.
+ */
+#define MAX_CREDIT 8
+
 WeirPlan *weir_session_plan (WeirSession *session, uint32_t n, GError **error)
 {
   weir_mutex_lock (&session->lock);
   while (session->is_plan_building[n])
-    weir_cond_wait (&session->room, &session->lock);
+    weir_cond_wait (&session->change, &session->lock);
   WeirPlan *plan = session->plans[n];
   session->is_plan_building[n] = !plan;
   weir_mutex_unlock (&session->lock);
@@ -21,7 +25,7 @@ WeirPlan *weir_session_plan (WeirSession *session, uint32_t n, GError **error)
   weir_mutex_lock (&session->lock);
   session->plans[n] = plan;
   session->is_plan_building[n] = false;
-  weir_cond_broadcast (&session->room);
+  weir_cond_broadcast (&session->change);
   weir_mutex_unlock (&session->lock);
   return plan;
 }
@@ -49,14 +53,40 @@ static bool grow_block (WeirWorker *worker, size_t n_bytes, GError **error)
   return false;
 }
 
-static WeirSlot *slot_for (WeirWorker *worker, uint32_t n, GError **error)
+static WeirSlot *make_slot (WeirWorker *worker, uint32_t n, GError **error)
 {
-  if (worker->slots[n])
-    return worker->slots[n];
   WeirPlan *plan = weir_session_plan (worker->session, n, error);
   if (!plan || !grow_block (worker, weir_plan_slot_bytes (plan), error))
     return NULL;
-  worker->slots[n] = weir_slot_new (plan, worker->block, error);
+  return weir_slot_new (plan, worker->block, error);
+}
+
+/* A batch of n cannot be had: from now on at most half of it is taken. */
+static void lower_batch_max (WeirSession *session, uint32_t n, const GError *error)
+{
+  const char *reason = g_error_matches (error, WEIR_ERROR, WEIR_ERROR_MEMORY) ? "memory" : "device";
+  uint32_t half = MAX (n / 2, 1);
+  weir_mutex_lock (&session->lock);
+  bool is_lower = half < session->batch_max;
+  if (is_lower) {
+    session->batch_max = half;
+    session->batch_max_reason = reason;
+  }
+  weir_mutex_unlock (&session->lock);
+  if (is_lower)
+    g_warning ("%s: batches of %u fail, at most %u from now on: %s", session->model->path, n, half,
+        error->message);
+}
+
+static WeirSlot *slot_for (WeirWorker *worker, uint32_t n, GError **error)
+{
+  GError *failure = NULL;
+  if (!worker->slots[n])
+    worker->slots[n] = make_slot (worker, n, &failure);
+  if (failure) {
+    lower_batch_max (worker->session, n, failure);
+    g_propagate_error (error, failure);
+  }
   return worker->slots[n];
 }
 
@@ -124,29 +154,43 @@ static uint32_t run_batch (WeirWorker *worker, const WeirTaken *batch, uint32_t 
   return n;
 }
 
-/* One item of the stream whose turn it is. [lock] */
+/* The stream with queued items that has had the fewest of late, the next in turn among equals: a
+ * stream whose items ran in small batches, and so came back sooner, lets the others pass. [lock] */
+static WeirStream *choose_stream (WeirSession *session)
+{
+  WeirStream *chosen = NULL;
+  guint n_streams = session->streams->len, first = session->next_taken;
+  for (guint k = 0; k < n_streams; k++) {
+    guint turn = (first + k) % n_streams;
+    WeirStream *stream = session->streams->pdata[turn];
+    if (!stream->n_queued || (chosen && stream->n_turns >= chosen->n_turns))
+      continue;
+    chosen = stream;
+    session->next_taken = turn + 1;
+  }
+  return chosen;
+}
+
+/* [lock] */
 static bool take_one (WeirSession *session, WeirTaken *taken)
 {
-  for (guint k = 0; k < session->streams->len; k++) {
-    guint turn = (session->next_stream + k) % session->streams->len;
-    WeirStream *stream = session->streams->pdata[turn];
-    WeirRequest *request = stream->first;
-    if (!stream->n_queued)
-      continue;
-    while (request->n_taken == request->n_admitted) /* its next items wait for room */
-      request = request->next;
-    *taken = (WeirTaken){ request, request->n_taken++ };
-    stream->n_queued--;
-    session->n_queued--;
-    session->next_stream = turn + 1;
-    if (request->n_taken == request->n_items && request == stream->first) {
-      stream->first = request->next;
-      if (!stream->first)
-        stream->last = NULL;
-    }
-    return true;
+  WeirStream *stream = choose_stream (session);
+  if (!stream)
+    return false;
+  WeirRequest *request = stream->first;
+  *taken = (WeirTaken){ request, request->n_taken++ }; /* items are admitted in order */
+  stream->n_queued--;
+  session->n_queued--;
+  if (session->n_turns > stream->n_turns + MAX_CREDIT)
+    stream->n_turns = session->n_turns - MAX_CREDIT;
+  stream->n_turns++;
+  session->n_turns = MAX (session->n_turns, stream->n_turns);
+  if (request->n_taken == request->n_items) {
+    stream->first = request->next;
+    if (!stream->first)
+      stream->last = NULL;
   }
-  return false;
+  return true;
 }
 
 /* [lock] */
@@ -156,6 +200,8 @@ static WeirQueueView view_queue (const WeirSession *session)
   WeirQueueView view = {
     .n_queued = session->n_queued,
     .n_idle_workers = session->n_idle,
+    .n_running = session->n_in_flight - session->n_queued,
+    .n_busy_workers = session->n_workers - session->n_idle,
     .batch_max = weir_session_batch_max (session, &reason),
   };
   bool has_room = session->n_in_flight < weir_session_limit (session);
@@ -221,14 +267,15 @@ static uint32_t count_finished (
     session->n_in_flight--;
     stream->n_in_flight--;
     stream->n_items++;
-    if (--request->n_left == 0 && !request->is_submitting) {
+    if (--request->n_left == 0) {
       request->done_ns = now_ns;
       weir_histogram_add (&session->latency_us, (now_ns - request->submit_ns) / 1000);
       stream->n_callbacks++;
       worker->done[n_done++] = request;
     }
   }
-  weir_cond_broadcast (&session->room);
+  weir_session_admit (session);
+  weir_cond_broadcast (&session->change);
   weir_mutex_unlock (&session->lock);
   return n_done;
 }
@@ -242,7 +289,7 @@ static void call_done (WeirSession *session, WeirRequest *request)
   request->done (request, request->user);
   weir_mutex_lock (&session->lock);
   stream->n_callbacks--;
-  weir_cond_broadcast (&session->room);
+  weir_cond_broadcast (&session->change);
   weir_mutex_unlock (&session->lock);
 }
 
@@ -284,7 +331,7 @@ void weir_workers_stop (WeirSession *session)
   weir_mutex_lock (&session->lock);
   session->is_stopping = true;
   weir_cond_broadcast (&session->work);
-  weir_cond_broadcast (&session->room);
+  weir_cond_broadcast (&session->change);
   weir_mutex_unlock (&session->lock);
   for (uint32_t i = 0; session->workers && i < session->n_workers; i++) {
     WeirWorker *worker = &session->workers[i];

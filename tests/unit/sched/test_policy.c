@@ -23,6 +23,15 @@ static const struct {
   { { 5, 2, 8, false, false }, 3, WEIR_CUT_COMPLETE },
   { { 5, 2, 8, true, true }, 3, WEIR_CUT_DRAIN },
   { { 1, 4, 8, false, false }, 1, WEIR_CUT_COMPLETE },
+  /* while others work: less than an even share of all, so that something is left over */
+  { { 3, 1, 8, true, false, 1, 1 }, 1, WEIR_CUT_IDLE },
+  { { 4, 1, 8, true, false, 1, 1 }, 2, WEIR_CUT_IDLE },
+  { { 5, 2, 8, true, false, 3, 2 }, 1, WEIR_CUT_IDLE },
+  { { 2, 1, 8, true, false, 1, 1 }, 1, WEIR_CUT_IDLE },
+  { { 1, 1, 8, false, false, 3, 1 }, 1, WEIR_CUT_COMPLETE },
+  { { 1, 1, 8, false, false, 0, 3 }, 1, WEIR_CUT_COMPLETE },
+  { { 20, 1, 8, true, false, 8, 1 }, 8, WEIR_CUT_FULL },
+  { { 0, 1, 8, true, false, 8, 1 }, 0, WEIR_CUT_NONE },
 };
 
 START_TEST (test_policy_cut)
@@ -39,7 +48,8 @@ START_TEST (test_policy_never_starves_nor_exceeds)
   for (int i = 0; i < 100000; i++) {
     WeirQueueView view = { (uint32_t) g_rand_int_range (rand, 0, 2000),
       (uint32_t) g_rand_int_range (rand, 1, 64), (uint32_t) g_rand_int_range (rand, 1, 1025),
-      g_rand_boolean (rand), g_rand_boolean (rand) };
+      g_rand_boolean (rand), g_rand_boolean (rand), (uint32_t) g_rand_int_range (rand, 0, 2000),
+      (uint32_t) g_rand_int_range (rand, 0, 64) };
     WeirCut cut;
     uint32_t n = weir_policy_cut (&view, &cut);
     ck_assert_uint_le (n, view.batch_max);

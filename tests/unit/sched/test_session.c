@@ -1,131 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Sessions on the embedded character reader, on the device named by WEIR_TEST_DEVICE (default REF):
  * batched equals single, nothing lost, bounds kept, flush and failures act alone. */
-#include "engine/tensor_file.h"
-#include "engine/weir.h"
+#include "tests/unit/sched/session_fixture.h"
 
 #include <check.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define N_PICTURES 13
-#define WIDTH      97
-#define HEIGHT     61
-
-static guint8 pictures[N_PICTURES][HEIGHT * WIDTH];
-static WeirRequestOptions options = WEIR_REQUEST_OPTIONS_DEFAULT;
-
-static char *model_path (void)
-{
-  return g_build_filename (
-      g_getenv ("WEIR_SOURCE_ROOT"), "pipelines", "clocks", "read-characters.onnx", NULL);
-}
-
-static WeirSession *open_session (uint32_t num_requests, uint32_t batch_size)
-{
-  g_autofree char *path = model_path ();
-  const char *device = g_getenv ("WEIR_TEST_DEVICE");
-  WeirSessionOptions o = { .model = path,
-    .device = device ? device : "REF",
-    .precision = "f32",
-    .num_requests = num_requests,
-    .batch_size = batch_size,
-    .batch_timeout_ms = -1 };
-  g_autoptr (GError) error = NULL;
-  WeirSession *session = weir_session_open (&o, &error);
-  ck_assert_msg (session != NULL, "%s", error ? error->message : "");
-  return session;
-}
-
-static void make_pictures (void)
-{
-  g_autoptr (GRand) rand = g_rand_new_with_seed (11);
-  options.attach_tensors = true;
-  options.threshold = 0;
-  for (int k = 0; k < N_PICTURES; k++)
-    for (int i = 0; i < HEIGHT * WIDTH; i++)
-      pictures[k][i] =
-          (guint8) ((k * 19 + i / (5 + k) * 37 + g_rand_int_range (rand, 0, 60)) & 255);
-}
-
-static WeirFrame picture_frame (int k)
-{
-  return (WeirFrame){ .format = WEIR_PIXEL_GRAY8,
-    .range = WEIR_RANGE_FULL,
-    .width_px = WIDTH,
-    .height_px = HEIGHT,
-    .planes = { pictures[k] },
-    .stride_bytes = { WIDTH } };
-}
-
-/* A region of its own for every (picture, item). */
-static WeirRegion region_of (int k, uint32_t item)
-{
-  return (WeirRegion){ (uint32_t) (k * 3 + (int) item * 5) % 40, (item * 7) % 20, 20 + item % 30,
-    24 + (uint32_t) k };
-}
-
-static void fill (WeirRequest *request, int k, uint32_t n_items)
-{
-  WeirFrame frame = picture_frame (k);
-  weir_request_reset (request);
-  weir_request_set_options (request, &options);
-  weir_request_set_frame (request, &frame);
-  for (uint32_t i = 0; i < n_items; i++) {
-    WeirRegion region = region_of (k, i);
-    weir_request_add_region (request, &region);
-  }
-}
-
-/* What the network says of (picture, item) when it runs alone. */
-#define N_CLASSES 13
-#define N_ITEMS   9
-static float expected[N_PICTURES][N_ITEMS][N_CLASSES];
-
-static void learn_expected (void)
-{
-  WeirSession *session = open_session (1, 1);
-  WeirStream *stream = weir_stream_new (session, "alone", 0);
-  WeirRequest *request = weir_request_new (stream);
-  for (int k = 0; k < N_PICTURES; k++) {
-    for (uint32_t i = 0; i < N_ITEMS; i++) {
-      WeirFrame frame = picture_frame (k);
-      WeirRegion region = region_of (k, i);
-      weir_request_reset (request);
-      weir_request_set_options (request, &options);
-      weir_request_set_frame (request, &frame);
-      weir_request_add_region (request, &region);
-      ck_assert (weir_request_run (request, NULL));
-      const WeirResult *result = weir_request_result (request, 0);
-      ck_assert_uint_ge (result->n_tensors, 1);
-      ck_assert_uint_eq (result->tensors[0].n_elements, N_CLASSES);
-      memcpy (expected[k][i], result->tensors[0].data, sizeof expected[k][i]);
-    }
-  }
-  weir_request_free (request);
-  weir_stream_free (stream);
-  weir_session_unref (session);
-}
-
-static bool is_expected (const WeirRequest *request, int k)
-{
-  for (uint32_t i = 0; i < weir_request_n_items (request); i++) {
-    const WeirResult *result = weir_request_result (request, i);
-    if (result->status != WEIR_STATUS_INFERRED || result->n_tensors < 1)
-      return false;
-    for (int c = 0; c < N_CLASSES; c++)
-      if (!(ABS (result->tensors[0].data[c] - expected[k][i][c]) <= 1e-4f))
-        return false;
-  }
-  return true;
-}
-
 /* Runs first, in the same process. */
 START_TEST (test_session_learn_expected)
 {
-  make_pictures ();
-  learn_expected ();
+  fixture_make_pictures ();
+  fixture_learn ();
 }
 END_TEST
 
@@ -133,21 +20,21 @@ START_TEST (test_session_pictures_differ)
 {
   int n_equal = 0;
   for (int k = 1; k < N_PICTURES; k++)
-    n_equal += memcmp (expected[k], expected[0], sizeof expected[0]) == 0;
+    n_equal += memcmp (fixture_expected[k], fixture_expected[0], sizeof fixture_expected[0]) == 0;
   ck_assert_int_eq (n_equal, 0);
 }
 END_TEST
 
 START_TEST (test_session_batched_equals_single)
 {
-  WeirSession *session = open_session (16, 8);
+  WeirSession *session = fixture_open (16, 8);
   WeirStream *stream = weir_stream_new (session, "s", 0);
   WeirRequest *request = weir_request_new (stream);
   for (uint32_t n = 0; n <= N_ITEMS; n++) {
-    fill (request, (int) n, n);
+    fixture_fill (request, (int) n, n);
     ck_assert (weir_request_run (request, NULL));
     ck_assert_uint_eq (weir_request_n_items (request), n);
-    ck_assert (is_expected (request, (int) n));
+    ck_assert (fixture_is_expected (request, (int) n));
   }
   weir_request_free (request);
   weir_stream_free (stream);
@@ -170,10 +57,10 @@ static void *produce (void *user)
   WeirRequest *request = weir_request_new (stream);
   for (int round = 0; round < 30; round++) {
     int k = g_rand_int_range (rand, 0, N_PICTURES);
-    fill (request, k, (uint32_t) g_rand_int_range (rand, 0, N_ITEMS + 1));
+    fixture_fill (request, k, (uint32_t) g_rand_int_range (rand, 0, N_ITEMS + 1));
     if (weir_request_run (request, NULL))
       self->n_done++;
-    self->n_wrong += !is_expected (request, k);
+    self->n_wrong += !fixture_is_expected (request, k);
   }
   weir_request_free (request);
   weir_stream_free (stream);
@@ -182,7 +69,7 @@ static void *produce (void *user)
 
 START_TEST (test_session_streams_are_never_mixed_up)
 {
-  WeirSession *session = open_session (12, 6);
+  WeirSession *session = fixture_open (12, 6);
   Producer producers[6];
   WeirStats *stats = g_new0 (WeirStats, 1);
   for (int i = 0; i < 6; i++) {
@@ -221,14 +108,14 @@ static void watch_bound (WeirRequest *request, void *user)
 
 START_TEST (test_session_num_requests_bounds_exactly)
 {
-  WeirSession *session = open_session (3, 8);
+  WeirSession *session = fixture_open (3, 8);
   WeirStream *stream = weir_stream_new (session, "s", 0);
   WeirStats *stats = g_new0 (WeirStats, 1);
   WeirRequest *requests[10];
   gint n_done = 0;
   for (int i = 0; i < 10; i++) {
     requests[i] = weir_request_new (stream);
-    fill (requests[i], i, 4);
+    fixture_fill (requests[i], i, 4);
     ck_assert (weir_request_submit (requests[i], watch_bound, &n_done, NULL));
     weir_session_stats (session, stats);
     ck_assert_uint_le (stats->in_flight, 3);
@@ -241,7 +128,7 @@ START_TEST (test_session_num_requests_bounds_exactly)
   for (uint32_t n = 4; n <= 1024; n++)
     ck_assert_uint_eq (stats->batch_histogram[n], 0);
   for (int i = 0; i < 10; i++) {
-    ck_assert (is_expected (requests[i], i));
+    ck_assert (fixture_is_expected (requests[i], i));
     weir_request_free (requests[i]);
   }
   g_free (stats);
@@ -252,12 +139,12 @@ END_TEST
 
 START_TEST (test_session_bad_region_fails_alone)
 {
-  WeirSession *session = open_session (8, 8);
+  WeirSession *session = fixture_open (8, 8);
   WeirStream *stream = weir_stream_new (session, "s", 0);
   WeirRequest *request = weir_request_new (stream);
   WeirRegion bad = { 90, 0, 4000000000u, 10 };
   for (int round = 0; round < 2; round++) { /* and nothing is sticky */
-    fill (request, 2, 3);
+    fixture_fill (request, 2, 3);
     weir_request_add_region (request, &bad);
     ck_assert (!weir_request_run (request, NULL));
     ck_assert_int_eq (weir_request_result (request, 3)->status, WEIR_STATUS_FAILED);
@@ -265,9 +152,9 @@ START_TEST (test_session_bad_region_fails_alone)
     for (uint32_t i = 0; i < 3; i++)
       ck_assert_int_eq (weir_request_result (request, i)->status, WEIR_STATUS_INFERRED);
   }
-  fill (request, 2, 3);
+  fixture_fill (request, 2, 3);
   ck_assert (weir_request_run (request, NULL));
-  ck_assert (is_expected (request, 2));
+  ck_assert (fixture_is_expected (request, 2));
   weir_request_free (request);
   weir_stream_free (stream);
   weir_session_unref (session);
@@ -276,13 +163,13 @@ END_TEST
 
 START_TEST (test_session_flush_loses_nothing)
 {
-  WeirSession *session = open_session (2, 1);
+  WeirSession *session = fixture_open (2, 1);
   WeirStream *stream = weir_stream_new (session, "s", 0),
              *other = weir_stream_new (session, "o", 0);
   WeirRequest *request = weir_request_new (stream), *others = weir_request_new (other);
   for (int round = 0; round < 20; round++) {
     gint n_done = 0;
-    fill (request, round % N_PICTURES, 1);
+    fixture_fill (request, round % N_PICTURES, 1);
     ck_assert (weir_request_submit (request, watch_bound, &n_done, NULL));
     weir_stream_flush (stream);
     while (!g_atomic_int_get (&n_done))
@@ -290,16 +177,16 @@ START_TEST (test_session_flush_loses_nothing)
     if (weir_request_error (request))
       ck_assert_int_eq (weir_request_error (request)->code, WEIR_ERROR_CANCELLED);
     else
-      ck_assert (is_expected (request, round % N_PICTURES));
+      ck_assert (fixture_is_expected (request, round % N_PICTURES));
     WeirRequest *refused = weir_request_new (stream);
     g_autoptr (GError) error = NULL;
-    fill (refused, 0, 1);
+    fixture_fill (refused, 0, 1);
     ck_assert (!weir_request_submit (refused, watch_bound, &n_done, &error));
     ck_assert_int_eq (error->code, WEIR_ERROR_CANCELLED);
     weir_request_free (refused);
-    fill (others, 1, 2);
+    fixture_fill (others, 1, 2);
     ck_assert (weir_request_run (others, NULL)); /* the other stream goes on */
-    ck_assert (is_expected (others, 1));
+    ck_assert (fixture_is_expected (others, 1));
     weir_stream_resume (stream);
   }
   weir_request_free (request);
@@ -315,9 +202,9 @@ static void *submit_blocked (void *user)
   Producer *self = user;
   WeirStream *stream = weir_stream_new (self->session, "blocked", 0);
   WeirRequest *request = weir_request_new (stream);
-  fill (request, 1, N_ITEMS);
+  fixture_fill (request, 1, N_ITEMS);
   self->n_done = weir_request_run (request, NULL);
-  self->n_wrong = self->n_done && !is_expected (request, 1);
+  self->n_wrong = self->n_done && !fixture_is_expected (request, 1);
   weir_request_free (request);
   weir_stream_free (stream);
   return NULL;
@@ -325,7 +212,7 @@ static void *submit_blocked (void *user)
 
 START_TEST (test_session_crowd_passes_a_narrow_queue)
 {
-  WeirSession *session = open_session (1, 1);
+  WeirSession *session = fixture_open (1, 1);
   Producer producers[3];
   for (int i = 0; i < 3; i++) {
     producers[i] = (Producer){ .session = session };
@@ -343,13 +230,13 @@ END_TEST
 
 START_TEST (test_session_is_shared_by_options)
 {
-  WeirSession *a = open_session (4, 2), *b = open_session (4, 2), *c = open_session (5, 2);
+  WeirSession *a = fixture_open (4, 2), *b = fixture_open (4, 2), *c = fixture_open (5, 2);
   ck_assert_ptr_eq (a, b);
   ck_assert_ptr_ne (a, c);
   weir_session_unref (a);
   weir_session_unref (b);
   weir_session_unref (c);
-  WeirSession *again = open_session (4, 2);
+  WeirSession *again = fixture_open (4, 2);
   ck_assert_ptr_nonnull (again);
   weir_session_unref (again);
 }
@@ -357,7 +244,7 @@ END_TEST
 
 START_TEST (test_session_instance_with_other_options_is_refused)
 {
-  g_autofree char *path = model_path ();
+  g_autofree char *path = fixture_model ();
   WeirSessionOptions o = {
     .model = path, .device = "REF", .instance = "mine", .batch_timeout_ms = -1
   };
@@ -394,7 +281,7 @@ static const struct {
 
 START_TEST (test_session_errors_name_the_cause)
 {
-  g_autofree char *path = model_path ();
+  g_autofree char *path = fixture_model ();
   WeirSessionOptions o = { .model = errors[_i].model ? errors[_i].model : path,
     .device = errors[_i].device ? errors[_i].device : "REF",
     .precision = errors[_i].precision,
@@ -413,7 +300,7 @@ END_TEST
 
 START_TEST (test_session_tensors)
 {
-  WeirSession *session = open_session (8, 4);
+  WeirSession *session = fixture_open (8, 4);
   WeirStream *stream = weir_stream_new (session, "s", 0);
   WeirRequest *batch = weir_request_new (stream), *single = weir_request_new (stream);
   WeirTensor shape;

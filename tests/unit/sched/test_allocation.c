@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* In steady state a request allocates nothing; and where memory is out, batches get smaller.
+ *
+ * The allocator is replaced by one that counts, by who calls it: libweir and GLib, which allocates
+ * on its behalf, or others. oneDNN makes a table of arguments whenever a primitive runs, about six
+ * allocations: the bound for that is per batch, whatever the number of items. */
+#include "tests/unit/sched/session_fixture.h"
+
+#include <check.h>
+#include <errno.h>
+#include <link.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || \
+    __has_feature(memory_sanitizer)
+#define HAS_SANITIZER
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define HAS_SANITIZER
+#endif
+
+#if defined(__GLIBC__) && !defined(HAS_SANITIZER)
+
+void *__libc_malloc (size_t n_bytes);
+void *__libc_calloc (size_t n, size_t n_bytes);
+void *__libc_realloc (void *memory, size_t n_bytes);
+void *__libc_memalign (size_t alignment, size_t n_bytes);
+
+/* Where the code of libweir and GLib lies. */
+static struct {
+  uintptr_t begin, end;
+} ranges[8];
+static gint n_ranges, is_counting, n_ours, n_theirs;
+static size_t aligned_bytes_max = SIZE_MAX; /* what is larger fails */
+
+static void count (const void *caller)
+{
+  uintptr_t address = (uintptr_t) caller;
+  if (!g_atomic_int_get (&is_counting))
+    return;
+  for (int i = 0; i < n_ranges; i++) {
+    if (address >= ranges[i].begin && address < ranges[i].end) {
+      g_atomic_int_inc (&n_ours);
+      return;
+    }
+  }
+  g_atomic_int_inc (&n_theirs);
+}
+
+void *malloc (size_t n_bytes)
+{
+  count (__builtin_return_address (0));
+  return __libc_malloc (n_bytes);
+}
+
+void *calloc (size_t n, size_t n_bytes)
+{
+  count (__builtin_return_address (0));
+  return __libc_calloc (n, n_bytes);
+}
+
+void *realloc (void *memory, size_t n_bytes)
+{
+  count (__builtin_return_address (0));
+  return __libc_realloc (memory, n_bytes);
+}
+
+void *aligned_alloc (size_t alignment, size_t n_bytes)
+{
+  count (__builtin_return_address (0));
+  if (n_bytes <= aligned_bytes_max)
+    return __libc_memalign (alignment, n_bytes);
+  errno = ENOMEM;
+  return NULL;
+}
+
+int posix_memalign (void **memory, size_t alignment, size_t n_bytes)
+{
+  count (__builtin_return_address (0));
+  *memory = __libc_memalign (alignment, n_bytes);
+  return *memory ? 0 : ENOMEM;
+}
+
+static int find_code (struct dl_phdr_info *info, size_t size, void *user)
+{
+  if (!strstr (info->dlpi_name, "libweir") && !strstr (info->dlpi_name, "libglib"))
+    return 0;
+  for (int i = 0; i < info->dlpi_phnum && n_ranges < (gint) G_N_ELEMENTS (ranges); i++) {
+    const ElfW (Phdr) *header = &info->dlpi_phdr[i];
+    if (header->p_type != PT_LOAD || !(header->p_flags & PF_X))
+      continue;
+    ranges[n_ranges].begin = info->dlpi_addr + header->p_vaddr;
+    ranges[n_ranges].end = ranges[n_ranges].begin + header->p_memsz;
+    n_ranges++;
+  }
+  return 0;
+}
+
+static void start_counting (void)
+{
+  g_atomic_int_set (&n_ours, 0);
+  g_atomic_int_set (&n_theirs, 0);
+  g_atomic_int_set (&is_counting, 1);
+}
+
+static bool is_ref (void)
+{
+  const char *device = g_getenv ("WEIR_TEST_DEVICE");
+  return !device || g_str_equal (device, "REF");
+}
+
+START_TEST (test_allocation_counts)
+{
+  fixture_make_pictures ();
+  fixture_learn ();
+  dl_iterate_phdr (find_code, NULL);
+  ck_assert_int_ge (n_ranges, 2);
+  start_counting ();
+  g_autofree char *ours = g_strdup ("GLib's");
+  void *volatile theirs = malloc (10);
+  g_atomic_int_set (&is_counting, 0);
+  free (theirs);
+  ck_assert_int_eq (n_ours, 1);
+  ck_assert_int_eq (n_theirs, 1);
+}
+END_TEST
+
+static const struct {
+  const char *model;
+  int n_requests;
+  int n_of_onednn; /* allocations a batch, at most; 39 and 55 with 2.6 */
+} models[] = { { "read-characters.onnx", 200, 80 }, { "find-characters.onnx", 18, 110 } };
+
+/* Requests of 0 to 8 regions of all pictures; one worker, so that all of a request run together and
+ * each batch size is met in the warm-up. */
+static bool run_requests (WeirRequest *request, int n)
+{
+  bool ok = true; /* assertions allocate */
+  for (int i = 0; i < n; i++) {
+    fixture_fill (request, i % N_PICTURES, (uint32_t) i % 9);
+    ok &= weir_request_run (request, NULL);
+  }
+  return ok;
+}
+
+static WeirSession *open_model (const char *name)
+{
+  g_autofree char *path =
+      g_build_filename (g_getenv ("WEIR_SOURCE_ROOT"), "pipelines", "clocks", name, NULL);
+  WeirSessionOptions o = { .model = path,
+    .device = is_ref () ? "REF" : "CPU",
+    .performance_hint = "latency",
+    .batch_size = 8,
+    .batch_timeout_ms = -1 };
+  g_autoptr (GError) error = NULL;
+  WeirSession *session = weir_session_open (&o, &error);
+  ck_assert_msg (session != NULL, "%s", error ? error->message : "");
+  return session;
+}
+
+START_TEST (test_allocation_steady_state)
+{
+  WeirSession *session = open_model (models[_i].model);
+  WeirStream *stream = weir_stream_new (session, "s", 0);
+  WeirRequest *request = weir_request_new (stream);
+  int n = is_ref () ? models[_i].n_requests : 200;
+  ck_assert (run_requests (request, n));
+  g_autofree WeirStats *stats = g_new0 (WeirStats, 1);
+  weir_session_stats (session, stats);
+  uint64_t n_batches = stats->n_batches;
+  start_counting ();
+  bool ok = run_requests (request, n);
+  g_atomic_int_set (&is_counting, 0);
+  ck_assert (ok);
+  weir_session_stats (session, stats);
+  n_batches = stats->n_batches - n_batches;
+  printf ("%s: %d requests, %" G_GUINT64_FORMAT " batches: %d allocations by weir, %d by others\n",
+      models[_i].model, n, n_batches, n_ours, n_theirs);
+  ck_assert_uint_gt (stats->batch_histogram[8], 0);
+  ck_assert_int_eq (n_ours, 0);
+  ck_assert_int_le (n_theirs, is_ref () ? 0 : (int) n_batches * models[_i].n_of_onednn);
+  weir_request_free (request);
+  weir_stream_free (stream);
+  weir_session_unref (session);
+}
+END_TEST
+
+/* Blocks of four items and more cannot be had: the batch is halved, and halved again, no item is
+ * lost. */
+START_TEST (test_allocation_failure_makes_batches_smaller)
+{
+  WeirSession *session = fixture_open_latency (0, 8);
+  WeirStream *stream = weir_stream_new (session, "s", 0);
+  WeirRequest *request = weir_request_new (stream);
+  g_autofree WeirStats *stats = g_new0 (WeirStats, 1);
+  weir_session_stats (session, stats);
+  uint64_t load_bytes = stats->memory_bytes;
+  fixture_fill (request, 1, 1);
+  ck_assert (weir_request_run (request, NULL));
+  weir_session_stats (session, stats);
+  ck_assert_uint_gt (stats->memory_bytes, load_bytes);
+  aligned_bytes_max = 3 * (size_t) (stats->memory_bytes - load_bytes);
+  for (int k = 0; k < 3; k++) {
+    fixture_fill (request, k, 8);
+    ck_assert (weir_request_run (request, NULL));
+    ck_assert (fixture_is_expected (request, k));
+  }
+  aligned_bytes_max = SIZE_MAX;
+  weir_session_stats (session, stats);
+  ck_assert_uint_eq (stats->batch_max, 2);
+  ck_assert_str_eq (stats->batch_max_reason, "memory");
+  ck_assert_uint_eq (stats->n_failed, 0);
+  ck_assert_uint_eq (stats->n_retried, 8 + 4);
+  weir_request_free (request);
+  weir_stream_free (stream);
+  weir_session_unref (session);
+}
+END_TEST
+
+int main (void)
+{
+  Suite *suite = suite_create ("allocation");
+  TCase *tcase = tcase_create ("allocation");
+  tcase_add_test (tcase, test_allocation_counts);
+  tcase_add_loop_test (tcase, test_allocation_steady_state, 0, G_N_ELEMENTS (models));
+  tcase_add_test (tcase, test_allocation_failure_makes_batches_smaller);
+  suite_add_tcase (suite, tcase);
+  SRunner *runner = srunner_create (suite);
+  srunner_set_fork_status (runner, CK_NOFORK);
+  srunner_run_all (runner, CK_NORMAL);
+  int n_failed = srunner_ntests_failed (runner);
+  srunner_free (runner);
+  return n_failed != 0;
+}
+
+#else
+
+int main (void)
+{
+  printf ("skipped: the allocator cannot be replaced under a sanitizer or without glibc\n");
+  return 77;
+}
+
+#endif
