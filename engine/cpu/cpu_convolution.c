@@ -26,6 +26,14 @@ static bool is_constant_float (const WeirTensor *tensor)
                                tensor->dtype == WEIR_DTYPE_BF16 || tensor->dtype == WEIR_DTYPE_F64);
 }
 
+/* The first convolution of a network on pictures. In bf16 its few channels, padded to whole blocks,
+ * gain little speed, and rounding the picture and these weights costs the most accuracy (yunet: two
+ * faces' candidates 4e-4 apart changed places). */
+static bool is_stem (const WeirStepSpec *spec)
+{
+  return spec->src[0].dims[1] <= 4;
+}
+
 static bool propose (WeirDevice *device, const WeirStepSpec *spec, WeirFormat *src, WeirFormat *dst)
 {
   uint32_t rank = spec->src[0].rank;
@@ -38,6 +46,8 @@ static bool propose (WeirDevice *device, const WeirStepSpec *spec, WeirFormat *s
   bool keeps_f32 = weir_cpu_is_depthwise (device, spec) && spec->src[0].dtype == WEIR_DTYPE_F32;
   src[0] = weir_cpu_format_last (keeps_f32 ? WEIR_DTYPE_F32 : device->dtype, rank);
   dst[0] = weir_cpu_format_last (weir_cpu_result_dtype (device, spec, 0), rank);
+  if (is_stem (spec))
+    src[0].dtype = dst[0].dtype = WEIR_DTYPE_F32;
   weir_cpu_propose_post (spec, dst[0], src);
   return true;
 }

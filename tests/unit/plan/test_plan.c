@@ -6,6 +6,7 @@
 
 #include "tests/run_suite.h"
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -232,6 +233,24 @@ START_TEST (test_plan_slots_share_a_block)
 }
 END_TEST
 
+/* Rounding a picture to bf16 costs the most accuracy of all. */
+START_TEST (test_plan_pictures_enter_in_f32)
+{
+  g_autoptr (WeirGraph) graph = build (NULL, 0);
+  WeirDeviceOptions options = { .precision = WEIR_PRECISION_BF16, .n_threads = 1 };
+  g_autoptr (GError) error = NULL;
+  g_autoptr (WeirTarget) target = weir_target_new (graph, &weir_backend_cpu, &options, &error);
+  if (!target) {
+    printf ("skipped: %s\n", error->message);
+    return;
+  }
+  g_autoptr (WeirPlan) plan = weir_plan_new (target, 1, NULL);
+  g_autoptr (WeirSlot) slot = weir_slot_new (plan, NULL, NULL);
+  ck_assert_int_eq (weir_target_precision (target), WEIR_PRECISION_BF16);
+  ck_assert_int_eq (weir_slot_input (slot, 0)->dtype, WEIR_DTYPE_F32);
+}
+END_TEST
+
 START_TEST (test_plan_weights_are_packed_once)
 {
   g_autoptr (WeirGraph) graph = build (NULL, 0);
@@ -256,6 +275,7 @@ int main (void)
   tcase_add_loop_test (tcase, test_plan_backends_agree, 0, G_N_ELEMENTS (chains));
   tcase_add_loop_test (tcase, test_plan_passes_keep_results, 0, G_N_ELEMENTS (chains));
   tcase_add_test (tcase, test_plan_slots_share_a_block);
+  tcase_add_test (tcase, test_plan_pictures_enter_in_f32);
   tcase_add_test (tcase, test_plan_weights_are_packed_once);
   suite_add_tcase (suite, tcase);
   return run_suite (suite, CK_FORK_GETENV);
