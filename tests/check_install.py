@@ -48,9 +48,10 @@ def main():
         flags = [f"-I{variable('includedir')}", f"-L{variable('libdir')}", *flags]
         headers = sorted(find(root, "weir.h").parent.glob("*.h"))
         compilers = [[*cc, "-std=c11", "-pedantic", "-x", "c"]] + ([["g++", "-x", "c++"]] if shutil.which("g++") else [])
+        includes = [f for f in flags if f.startswith("-I")]
         for header in headers:
             for compiler in compilers:
-                run(*compiler, "-Wall", "-Werror", "-fsyntax-only", *flags, "-include", header, "/dev/null")
+                run(*compiler, "-Wall", "-Werror", "-fsyntax-only", *includes, "-include", header, "/dev/null")
         source, program = root / "program.c", root / "program"
         source.write_text(PROGRAM)
         run(*cc, source, "-o", program, *flags)
