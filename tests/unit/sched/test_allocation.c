@@ -6,7 +6,7 @@
  * allocations: the bound for that is per batch, whatever the number of items. */
 #include "tests/unit/sched/session_fixture.h"
 
-#include <check.h>
+#include "tests/run_suite.h"
 #include <errno.h>
 #include <link.h>
 #include <stdint.h>
@@ -231,12 +231,7 @@ int main (void)
   tcase_add_loop_test (tcase, test_allocation_steady_state, 0, G_N_ELEMENTS (models));
   tcase_add_test (tcase, test_allocation_failure_makes_batches_smaller);
   suite_add_tcase (suite, tcase);
-  SRunner *runner = srunner_create (suite);
-  srunner_set_fork_status (runner, CK_NOFORK);
-  srunner_run_all (runner, CK_NORMAL);
-  int n_failed = srunner_ntests_failed (runner);
-  srunner_free (runner);
-  return n_failed != 0;
+  return run_suite (suite, CK_NOFORK);
 }
 
 #else

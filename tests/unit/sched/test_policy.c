@@ -4,7 +4,7 @@
 #include "engine/sched/policy.h"
 #include "engine/sched/settings.h"
 
-#include <check.h>
+#include "tests/run_suite.h"
 #include <glib.h>
 #include <string.h>
 
@@ -191,9 +191,5 @@ int main (void)
   tcase_add_test (tcase, test_histogram_percentiles);
   tcase_add_test (tcase, test_histogram_buckets_are_monotone);
   suite_add_tcase (suite, tcase);
-  SRunner *runner = srunner_create (suite);
-  srunner_run_all (runner, CK_NORMAL);
-  int n_failed = srunner_ntests_failed (runner);
-  srunner_free (runner);
-  return n_failed != 0;
+  return run_suite (suite, CK_FORK_GETENV);
 }

@@ -3,7 +3,7 @@
  * batched equals single, nothing lost, bounds kept, flush and failures act alone. */
 #include "tests/unit/sched/session_fixture.h"
 
-#include <check.h>
+#include "tests/run_suite.h"
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -242,6 +242,30 @@ START_TEST (test_session_is_shared_by_options)
 }
 END_TEST
 
+/* No company, no influence: every batch is 1. */
+START_TEST (test_session_deterministic_runs_one_by_one)
+{
+  g_autofree char *path = g_build_filename (
+      g_getenv ("WEIR_SOURCE_ROOT"), "pipelines", "clocks", "read-characters.onnx", NULL);
+  WeirSessionOptions o = { .model = path,
+    .device = g_getenv ("WEIR_TEST_DEVICE"),
+    .precision = "f32",
+    .deterministic = true,
+    .batch_timeout_ms = -1 };
+  g_autoptr (WeirSession) session = weir_session_open (&o, NULL);
+  g_autofree WeirStats *stats = g_new0 (WeirStats, 1);
+  WeirStream *stream = weir_stream_new (session, "s", 0);
+  WeirRequest *request = weir_request_new (stream);
+  fixture_fill (request, 3, 6);
+  ck_assert (weir_request_run (request, NULL));
+  weir_session_stats (session, stats);
+  ck_assert_uint_eq (stats->batch_max, 1);
+  ck_assert_uint_eq (stats->batch_histogram[1], 6);
+  weir_request_free (request);
+  weir_stream_free (stream);
+}
+END_TEST
+
 START_TEST (test_session_instance_with_other_options_is_refused)
 {
   g_autofree char *path = fixture_model ();
@@ -353,14 +377,10 @@ int main (void)
   tcase_add_test (tcase, test_session_flush_loses_nothing);
   tcase_add_test (tcase, test_session_crowd_passes_a_narrow_queue);
   tcase_add_test (tcase, test_session_is_shared_by_options);
+  tcase_add_test (tcase, test_session_deterministic_runs_one_by_one);
   tcase_add_test (tcase, test_session_instance_with_other_options_is_refused);
   tcase_add_loop_test (tcase, test_session_errors_name_the_cause, 0, G_N_ELEMENTS (errors));
   tcase_add_test (tcase, test_session_tensors);
   suite_add_tcase (suite, tcase);
-  SRunner *runner = srunner_create (suite);
-  srunner_set_fork_status (runner, CK_NOFORK); /* threads; sanitizers see everything */
-  srunner_run_all (runner, CK_NORMAL);
-  int n_failed = srunner_ntests_failed (runner);
-  srunner_free (runner);
-  return n_failed != 0;
+  return run_suite (suite, CK_NOFORK);
 }

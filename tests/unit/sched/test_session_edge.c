@@ -4,7 +4,7 @@
  * is queued stays queued. */
 #include "tests/unit/sched/session_fixture.h"
 
-#include <check.h>
+#include "tests/run_suite.h"
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -516,10 +516,5 @@ int main (void)
   tcase_add_test (tcase, test_edge_stop_is_prompt);
   tcase_add_test (tcase, test_edge_opening_fails_while_others_open);
   suite_add_tcase (suite, tcase);
-  SRunner *runner = srunner_create (suite);
-  srunner_set_fork_status (runner, CK_NOFORK); /* threads; sanitizers see everything */
-  srunner_run_all (runner, CK_NORMAL);
-  int n_failed = srunner_ntests_failed (runner);
-  srunner_free (runner);
-  return n_failed != 0;
+  return run_suite (suite, CK_NOFORK);
 }
