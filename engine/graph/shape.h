@@ -3,8 +3,8 @@
  * that depend on shapes alone.
  *
  * The batch is symbolic in the graph and a number here: weir_shapes_infer walks the graph with a
- * given n. A node whose inputs are all known (constants, or computed from Shape) is evaluated on the
- * spot by the injected evaluator, so subgraphs like Shape-Gather-Concat-Reshape need no code of
+ * given n. A node whose inputs are all known (constants, or computed from Shape) is evaluated on
+ * the spot by the injected evaluator, so subgraphs like Shape-Gather-Concat-Reshape need no code of
  * their own. */
 #pragma once
 
@@ -12,14 +12,25 @@
 
 G_BEGIN_DECLS
 
-/* What a shape function sees and fills. src[i].dtype is NONE for absent inputs; src[i].buffer is set
- * where the contents are known. It sets dst[i].{dtype,rank,dims}. */
+/* What a shape function sees and fills. src[i].dtype is NONE for absent inputs; src[i].buffer is
+ * set where the contents are known. It sets dst[i].{dtype,rank,dims}.
+ *
+ * The shape function of an operator whose results have as many elements as its data say (NonZero,
+ * NonMaxSuppression …) gives the true dims where it knows the contents; else the largest that they
+ * can be, and calls weir_job_set_bound. */
 typedef struct WeirShapeJob {
   const WeirGraph *graph;
   const WeirNode *node;
   const WeirTensor *src;
   WeirTensor *dst;
+  bool *is_bound; /* NULL: the caller does not ask */
 } WeirShapeJob;
+
+static inline void weir_job_set_bound (const WeirShapeJob *job)
+{
+  if (job->is_bound)
+    *job->is_bound = true;
+}
 
 typedef bool (*WeirShapeFn) (const WeirShapeJob *job, GError **error);
 
@@ -29,22 +40,23 @@ typedef bool (*WeirShapeFn) (const WeirShapeJob *job, GError **error);
 #include "engine/graph/ops.def"
 #undef WEIR_OP
 
-/* Computes dst (buffers allocated, shapes set) from src, all plain. The reference backend is one. */
-typedef bool (*WeirEvaluateFn) (const WeirGraph *graph, const WeirNode *node,
-    const WeirTensor *src, WeirTensor *dst, GError **error);
+/* Computes dst (buffers allocated, shapes set) from src, all plain. The reference backend is one.
+ */
+typedef bool (*WeirEvaluateFn) (const WeirGraph *graph, const WeirNode *node, const WeirTensor *src,
+    WeirTensor *dst, GError **error);
 
 /* Thread-safety: immutable. */
 typedef struct WeirShapes {
   WeirArena *arena;
-  uint32_t n;          /* batch */
+  uint32_t n; /* batch */
   uint32_t n_values;
-  WeirTensor *values;  /* by value id; buffer set where the contents are known, plain layout */
+  WeirTensor *values; /* by value id; buffer set where the contents are known, plain layout */
 } WeirShapes;
 
 /* Infers every value at batch n. Inputs' dynamic dims other than the batch must have been pinned.
  * Errors name the node, the shapes seen and what was expected. */
-WeirShapes *weir_shapes_infer (const WeirGraph *graph, uint32_t n, WeirEvaluateFn evaluate,
-    GError **error);
+WeirShapes *weir_shapes_infer (
+    const WeirGraph *graph, uint32_t n, WeirEvaluateFn evaluate, GError **error);
 void weir_shapes_free (WeirShapes *shapes);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (WeirShapes, weir_shapes_free)
 
@@ -54,8 +66,8 @@ bool weir_axis_resolve (const WeirGraph *graph, const WeirNode *node, int64_t ax
     uint32_t *result, GError **error);
 /* NumPy broadcasting of two shapes. */
 bool weir_shape_broadcast (const WeirTensor *a, const WeirTensor *b, WeirTensor *result);
-/* Integer list from attribute `name` (older opsets) or from known input `src_index`; *n = 0 and true
- * where absent. At most WEIR_MAX_INTS, else false and an error. */
+/* Integer list from attribute `name` (older opsets) or from known input `src_index`; *n = 0 and
+ * true where absent. At most WEIR_MAX_INTS, else false and an error. */
 #define WEIR_MAX_INTS 64
 bool weir_shape_ints (const WeirShapeJob *job, const char *name, uint32_t src_index,
     int64_t result[WEIR_MAX_INTS], uint32_t *n, GError **error);

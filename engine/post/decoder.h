@@ -2,6 +2,7 @@
 /* Decoders: a network's outputs become objects, attributes or tensors. One row of a table each. */
 #pragma once
 
+#include "engine/base/proc.h"
 #include "engine/pre/pre.h"
 #include "engine/result.h"
 
@@ -27,6 +28,8 @@ typedef struct WeirModelFacts {
   const char *const *labels; /* NULL-terminated; NULL: none */
   uint32_t n_labels;
   const uint32_t *output_traits; /* WeirOutputTraits of every output; NULL: nothing known */
+  const WeirProc *proc; /* what a model-proc file says of the outputs; NULL: there is none */
+  uint32_t picture;     /* the input that takes the picture; 0 where none does */
 } WeirModelFacts;
 
 /* What the caller wants of a decoder; per request. */

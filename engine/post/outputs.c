@@ -25,9 +25,9 @@ static bool is_channels (int64_t n)
 
 bool weir_facts_input_size (const WeirModelFacts *facts, uint32_t *width_px, uint32_t *height_px)
 {
-  if (facts->n_inputs < 1 || facts->inputs[0].rank != 4)
+  if (facts->picture >= facts->n_inputs || facts->inputs[facts->picture].rank != 4)
     return false;
-  const int64_t *dims = facts->inputs[0].dims;
+  const int64_t *dims = facts->inputs[facts->picture].dims;
   if (is_channels (dims[1]))
     return set_size (dims[3], dims[2], width_px, height_px);
   return is_channels (dims[3]) && set_size (dims[2], dims[1], width_px, height_px);

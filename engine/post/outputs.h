@@ -8,7 +8,7 @@
 
 G_BEGIN_DECLS
 
-/* Size of the picture that input 0 takes; false where it is no picture of 1 or 3 channels. */
+/* Size of the picture that the model takes; false where it is no picture of 1 or 3 channels. */
 bool weir_facts_input_size (const WeirModelFacts *facts, uint32_t *width_px, uint32_t *height_px);
 /* True where output k is floating point [1, n_rows, columns]; n_rows -1: any. */
 bool weir_facts_is_table (
