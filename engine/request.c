@@ -3,6 +3,7 @@
 #include "engine/request.h"
 
 #include "engine/base/checked.h"
+#include "engine/post/outputs.h"
 #include "engine/sched/session_types.h"
 
 #include <stdlib.h>
@@ -151,12 +152,12 @@ static bool stack_shape (const WeirTensor *row, uint32_t n_items, WeirTensor *st
   return stacked->rank == 0 || weir_checked_mul_i64 (stacked->dims[0], n_items, &stacked->dims[0]);
 }
 
-static bool prepare_output (WeirRequest *request, uint32_t k)
+/* Room for output k of this shape; keeps memory that is large enough. */
+static bool reserve_output (WeirRequest *request, uint32_t k, WeirTensor shape)
 {
-  WeirTensor *output = &request->outputs[k], shape;
+  WeirTensor *output = &request->outputs[k];
   size_t n_bytes;
-  if (!stack_shape (&request->model->facts.outputs[k], request->n_items, &shape) ||
-      !weir_tensor_bytes (&shape, &n_bytes))
+  if (!weir_tensor_bytes (&shape, &n_bytes))
     return false;
   n_bytes = MAX (n_bytes, 1);
   if (n_bytes > request->output_bytes[k]) {
@@ -165,8 +166,41 @@ static bool prepare_output (WeirRequest *request, uint32_t k)
     request->output_bytes[k] = output->buffer ? n_bytes : 0;
   }
   shape.buffer = output->buffer;
+  shape.offset_bytes = 0;
   *output = shape;
   return output->buffer != NULL;
+}
+
+static bool prepare_output (WeirRequest *request, uint32_t k)
+{
+  WeirTensor shape;
+  if (weir_facts_traits (&request->model->facts, k) & WEIR_OUTPUT_DYNAMIC)
+    return true; /* weir_request_keep_dynamic */
+  return stack_shape (&request->model->facts.outputs[k], request->n_items, &shape) &&
+         reserve_output (request, k, shape);
+}
+
+bool weir_request_keep_dynamic (
+    WeirRequest *request, uint32_t k, const WeirTensor *row, GError **error)
+{
+  const WeirModel *model = request->model;
+  size_t n_bytes;
+  if (request->n_items != 1) {
+    g_set_error (error, WEIR_ERROR, WEIR_ERROR_SHAPE,
+        "%s: output '%s' has another size for every item, so %u of them cannot be stacked: "
+        "expected "
+        "is one item a request",
+        model->path, model->facts.output_names[k], request->n_items);
+    return false;
+  }
+  if (!reserve_output (request, k, *row)) {
+    g_set_error (error, WEIR_ERROR, WEIR_ERROR_MEMORY, "%s: no memory for output '%s'", model->path,
+        model->facts.output_names[k]);
+    return false;
+  }
+  if (weir_tensor_bytes (row, &n_bytes) && n_bytes)
+    memcpy (request->outputs[k].buffer, weir_tensor_data (row), n_bytes);
+  return true;
 }
 
 /* A frame with regions, or all inputs as tensors: not half of either, not both. */

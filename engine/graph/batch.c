@@ -32,14 +32,22 @@ typedef struct Rewrite {
   GArray *changes; /* Change */
 } Rewrite;
 
+static bool can_batch (const WeirTensor *tensor, uint32_t axis)
+{
+  return axis < tensor->rank && (tensor->dims[axis] == 1 || tensor->dims[axis] < 0);
+}
+
+/* The batch is dim 0, but for the sequences [time, batch] of recurrent networks. */
 static const char *check_inputs (const WeirGraph *graph)
 {
   for (uint32_t i = 0; i < graph->inputs->len; i++) {
-    const WeirValue *value = weir_graph_value (graph, g_array_index (graph->inputs, uint32_t, i));
+    WeirValue *value = weir_graph_value (graph, g_array_index (graph->inputs, uint32_t, i));
+    const WeirTensor *tensor = &value->tensor;
     const char *text = NULL;
-    if (value->tensor.rank == 0)
+    value->batch_axis = !can_batch (tensor, 0) && tensor->rank == 2 && can_batch (tensor, 1);
+    if (tensor->rank == 0)
       text = "input '%s' has no dims, so none for a batch";
-    else if (value->tensor.dims[0] != 1 && value->tensor.dims[0] >= 0)
+    else if (!can_batch (tensor, value->batch_axis))
       text = "input '%s' has a first dim that is neither 1 nor dynamic";
     if (text) {
       g_autoptr (GString) reason = g_string_new (text);
@@ -184,8 +192,9 @@ static void pin_inputs (WeirGraph *graph)
   for (uint32_t i = 0; i < graph->inputs->len; i++) {
     WeirTensor *tensor =
         &weir_graph_value (graph, g_array_index (graph->inputs, uint32_t, i))->tensor;
-    if (tensor->rank && tensor->dims[0] < 0)
-      tensor->dims[0] = 1;
+    for (uint32_t axis = 0; axis < 2 && axis < tensor->rank; axis++)
+      if (tensor->dims[axis] < 0)
+        tensor->dims[axis] = 1;
   }
 }
 

@@ -26,7 +26,7 @@ static uint32_t through_transpose (
     const WeirGraph *graph, const WeirNode *node, const WeirTensor *src, uint32_t axis)
 {
   uint32_t perm[WEIR_MAX_RANK];
-  WeirShapeJob job = { graph, node, src, NULL };
+  WeirShapeJob job = { graph, node, src, NULL, NULL };
   if (!weir_perm_resolve (&job, perm, NULL))
     return WEIR_NONE;
   for (uint32_t i = 0; i < src->rank; i++)
@@ -77,8 +77,10 @@ uint32_t *weir_batch_axes (const WeirGraph *graph, const WeirShapes *shapes)
   uint32_t *axes = g_new (uint32_t, (size_t) graph->values->len + 1);
   for (uint32_t id = 0; id < graph->values->len; id++)
     axes[id] = WEIR_NONE;
-  for (uint32_t i = 0; i < graph->inputs->len; i++)
-    axes[g_array_index (graph->inputs, uint32_t, i)] = 0;
+  for (uint32_t i = 0; i < graph->inputs->len; i++) {
+    uint32_t id = g_array_index (graph->inputs, uint32_t, i);
+    axes[id] = weir_graph_value (graph, id)->batch_axis;
+  }
   for (uint32_t n = 0; n < graph->nodes->len; n++) {
     const WeirNode *node = weir_graph_node (graph, n);
     for (uint32_t i = 0; i < node->n_dst; i++)

@@ -104,7 +104,7 @@ static WeirShapeJob job_at (const Proof *proof, const WeirNode *node, uint32_t r
   for (uint32_t i = 0; i < node->n_src; i++)
     g_array_append_vals (
         src, node->src[i] == WEIR_NONE ? &absent : tensor_at (proof, run, node->src[i]), 1);
-  return (WeirShapeJob){ proof->graph, node, (const WeirTensor *) (void *) src->data, NULL };
+  return (WeirShapeJob){ proof->graph, node, (const WeirTensor *) (void *) src->data, NULL, NULL };
 }
 
 /* Checks of operators that can look along the axis of the batch and keep the shape. NULL or what is
@@ -322,6 +322,18 @@ static char *check_outputs (const Proof *proof)
   return NULL;
 }
 
+/* Why not, where the size of a result depends on more than n. */
+static char *check_static (const Proof *proof)
+{
+  for (uint32_t n = 0; n < proof->graph->nodes->len; n++) {
+    const WeirNode *node = weir_graph_node (proof->graph, n);
+    for (uint32_t i = 0; i < node->n_dst; i++)
+      if (node->dst[i] != WEIR_NONE && proof->shapes[0]->is_dynamic[node->dst[i]])
+        return node_reason (node, "it gives as many results as its data say");
+  }
+  return NULL;
+}
+
 char *weir_batch_prove (const WeirGraph *graph, WeirEvaluateFn evaluate)
 {
   Proof proof = { .graph = graph };
@@ -333,6 +345,8 @@ char *weir_batch_prove (const WeirGraph *graph, WeirEvaluateFn evaluate)
       reason = g_strdup_printf ("at a batch of %u: %s", run + 1, error->message);
   }
   proof.classes = g_malloc0 ((size_t) graph->values->len + 1);
+  if (!reason)
+    reason = check_static (&proof);
   if (!reason)
     reason = classify (&proof);
   if (!reason)

@@ -11,13 +11,6 @@
 /* Of all folded constants of a graph. */
 #define MAX_FOLDED_BYTES ((size_t) 1 << 30)
 
-static const WeirShapeFn shape_fns[WEIR_N_OPS] = {
-#define WEIR_OP(id, name, min_src, max_src, min_dst, max_dst, kind, shape, ref) \
-  [WEIR_OP_##id] = weir_shape_##shape,
-#include "engine/graph/ops.def"
-#undef WEIR_OP
-};
-
 static bool is_foldable (const WeirGraph *graph, const WeirNode *node)
 {
   if (node->n_post)
@@ -56,8 +49,8 @@ static bool fold_node (
   for (uint32_t i = 0; i < node->n_src; i++)
     if (node->src[i] != WEIR_NONE)
       src[i] = weir_graph_value (graph, node->src[i])->tensor;
-  WeirShapeJob job = { graph, node, src, dst };
-  if (!shape_fns[node->op](&job, error))
+  WeirShapeJob job = { graph, node, src, dst, NULL };
+  if (!weir_shape_node (&job, error))
     return false;
   if (!allocate (graph, node, dst, n_left))
     return true;

@@ -261,12 +261,30 @@ static const WeirFuseRule passes[][MAX_RULES] = {
   { fuse_activation, fuse_add },
 };
 
+static bool is_dynamic (const WeirFuse *fuse, uint32_t value)
+{
+  return value < fuse->shapes->n_values && fuse->shapes->is_dynamic[value];
+}
+
+/* Rules compare sizes: those that only the data know must not be taken for equal. */
+static bool is_static (const WeirFuse *fuse, const WeirNode *node)
+{
+  for (uint32_t i = 0; i < node->n_src; i++)
+    if (is_dynamic (fuse, node->src[i]))
+      return false;
+  for (uint32_t i = 0; i < node->n_dst; i++)
+    if (is_dynamic (fuse, node->dst[i]))
+      return false;
+  return true;
+}
+
 static bool try_rules (WeirFuse *fuse, const WeirFuseRule *rules, uint32_t id)
 {
   bool changed = false;
   for (uint32_t i = 0; i < MAX_RULES && rules[i]; i++) {
     const WeirNode *node = weir_graph_node (fuse->graph, id);
-    if (!node->n_dst || !node->n_src || node->src[0] == WEIR_NONE || fuse->is_out_of_memory)
+    if (!node->n_dst || !node->n_src || node->src[0] == WEIR_NONE || fuse->is_out_of_memory ||
+        !is_static (fuse, node))
       break;
     if (rules[i](fuse, id)) {
       changed = true;

@@ -89,6 +89,7 @@ typedef struct WeirNode {
 typedef struct WeirValue {
   const char *name;
   uint32_t producer;   /* node id; WEIR_NONE for inputs and constants */
+  uint8_t batch_axis; /* of inputs, where the graph has a batch: which dim it is */
   bool is_constant;    /* `tensor` holds its bytes, plain layout */
   WeirTensor tensor;   /* constants: everything; inputs: declared type and dims, -1 = dynamic */
 } WeirValue;
@@ -101,7 +102,7 @@ typedef struct WeirGraph {
   GArray *values;     /* WeirValue */
   GArray *inputs;     /* uint32_t value ids, file order */
   GArray *outputs;    /* uint32_t value ids, file order */
-  bool has_batch;     /* dim 0 of every input is the batch, given by the caller */
+  bool has_batch;     /* dim batch_axis of every input is the batch, given by the caller */
   GPtrArray *files;   /* WeirFile: what constants point into */
 } WeirGraph;
 

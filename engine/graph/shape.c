@@ -76,11 +76,11 @@ static bool take_inputs (Walk *walk, GError **error)
     *tensor = value->tensor;
     tensor->buffer = NULL;
     tensor->layout = WEIR_LAYOUT_PLAIN;
-    if (walk->graph->has_batch && tensor->rank == 0)
+    if (walk->graph->has_batch && tensor->rank <= value->batch_axis)
       return value_error (walk->graph, value, WEIR_ERROR_SHAPE, error,
-          "an input with a batch needs at least one dimension");
+          "an input with a batch needs a dimension for it");
     if (walk->graph->has_batch)
-      tensor->dims[0] = walk->shapes->n;
+      tensor->dims[value->batch_axis] = walk->shapes->n;
     for (uint32_t k = 0; k < tensor->rank && k < WEIR_MAX_RANK; k++)
       if (tensor->dims[k] < 0)
         return value_error (walk->graph, value, WEIR_ERROR_SHAPE, error,
@@ -91,11 +91,13 @@ static bool take_inputs (Walk *walk, GError **error)
   return true;
 }
 
-static bool gather_src (Walk *walk, const WeirNode *node, bool *all_known, GError **error)
+static bool gather_src (
+    Walk *walk, const WeirNode *node, bool *all_known, bool *any_dynamic, GError **error)
 {
   static const WeirTensor absent;
   g_array_set_size (walk->src, 0);
   *all_known = true;
+  *any_dynamic = false;
   for (uint32_t i = 0; i < node->n_src; i++) {
     uint32_t id = node->src[i];
     const WeirTensor *tensor = id == WEIR_NONE ? &absent : &walk->shapes->values[id];
@@ -105,22 +107,27 @@ static bool gather_src (Walk *walk, const WeirNode *node, bool *all_known, GErro
           weir_graph_value (walk->graph, id)->name);
     g_array_append_val (walk->src, *tensor);
     *all_known = *all_known && (id == WEIR_NONE || tensor->buffer);
+    *any_dynamic = *any_dynamic || (id != WEIR_NONE && walk->shapes->is_dynamic[id]);
   }
   return true;
 }
 
-static bool check_dst (Walk *walk, const WeirNode *node, GError **error)
+static bool check_dst (const WeirShapeJob *job, GError **error)
 {
-  for (uint32_t i = 0; i < node->n_dst; i++) {
-    const WeirTensor *dst = &g_array_index (walk->dst, WeirTensor, i);
-    if (node->dst[i] == WEIR_NONE || fits (dst))
+  for (uint32_t i = 0; i < job->node->n_dst; i++) {
+    if (job->node->dst[i] == WEIR_NONE || fits (&job->dst[i]))
       continue;
-    g_autofree char *shape = weir_tensor_describe (dst);
-    return weir_node_error (walk->graph, node, WEIR_ERROR_SHAPE, error,
+    g_autofree char *shape = weir_tensor_describe (&job->dst[i]);
+    return weir_node_error (job->graph, job->node, WEIR_ERROR_SHAPE, error,
         "output %u would be %s: at most %u dimensions and 2^40 bytes can be", i, shape,
         WEIR_MAX_RANK);
   }
   return true;
+}
+
+bool weir_shape_node (const WeirShapeJob *job, GError **error)
+{
+  return shape_fns[job->node->op](job, error) && check_dst (job, error);
 }
 
 /* Whether all results together are small enough to be computed on the spot. */
@@ -154,23 +161,43 @@ static bool compute (Walk *walk, const WeirNode *node, GError **error)
       walk->graph, node, (const WeirTensor *) (void *) walk->src->data, dst, error);
 }
 
+/* The largest sizes lead to the next ones or nowhere: a Reshape to a number that only the data know
+ * has none. */
+static void guess_dst (const WeirShapeJob *job)
+{
+  g_autoptr (GError) error = NULL;
+  if (weir_shape_node (job, &error))
+    return;
+  for (uint32_t i = 0; i < job->node->n_dst; i++)
+    job->dst[i] = (WeirTensor){
+      .dtype = job->node->n_src ? job->src[0].dtype : WEIR_DTYPE_F32, .rank = 1, .dims = { 0 }
+    };
+}
+
 static bool infer_node (Walk *walk, const WeirNode *node, GError **error)
 {
-  bool all_known;
-  if (!gather_src (walk, node, &all_known, error))
+  bool all_known, is_dynamic;
+  if (!gather_src (walk, node, &all_known, &is_dynamic, error))
     return false;
   g_array_set_size (walk->dst, 0);
   g_array_set_size (walk->dst, node->n_dst); /* cleared: the array was made so */
   WeirShapeJob job = { walk->graph, node, (const WeirTensor *) (void *) walk->src->data,
-    (WeirTensor *) (void *) walk->dst->data };
-  if (!shape_fns[node->op](&job, error) || !check_dst (walk, node, error))
-    return false;
-  if (walk->evaluate && (all_known || node->op == WEIR_OP_SHAPE) && is_small (walk, node) &&
-      !compute (walk, node, error))
+    (WeirTensor *) (void *) walk->dst->data, NULL };
+  if (is_dynamic) {
+    guess_dst (&job);
+  } else {
+    job.is_bound = &is_dynamic;
+    if (!weir_shape_node (&job, error))
+      return false;
+  }
+  if (walk->evaluate && !is_dynamic && (all_known || node->op == WEIR_OP_SHAPE) &&
+      is_small (walk, node) && !compute (walk, node, error))
     return false;
   for (uint32_t i = 0; i < node->n_dst; i++)
-    if (node->dst[i] != WEIR_NONE)
+    if (node->dst[i] != WEIR_NONE) {
       walk->shapes->values[node->dst[i]] = job.dst[i];
+      walk->shapes->is_dynamic[node->dst[i]] = is_dynamic;
+    }
   return true;
 }
 
@@ -182,6 +209,7 @@ WeirShapes *weir_shapes_infer (
   shapes->n = n;
   shapes->n_values = graph->values->len;
   shapes->values = weir_arena_new_array (arena, WeirTensor, graph->values->len);
+  shapes->is_dynamic = weir_arena_new_array (arena, bool, graph->values->len);
   shapes->arena = arena;
   g_autoptr (GArray) src = g_array_new (FALSE, TRUE, sizeof (WeirTensor));
   g_autoptr (GArray) dst = g_array_new (FALSE, TRUE, sizeof (WeirTensor));

@@ -34,6 +34,9 @@ static inline void weir_job_set_bound (const WeirShapeJob *job)
 
 typedef bool (*WeirShapeFn) (const WeirShapeJob *job, GError **error);
 
+/* Calls the shape function of job->node and checks that what it gives can be. */
+bool weir_shape_node (const WeirShapeJob *job, GError **error);
+
 /* weir_shape_conv, weir_shape_pool, … one per name in ops.def. */
 #define WEIR_OP(id, name, min_src, max_src, min_dst, max_dst, kind, shape, ref) \
   bool weir_shape_##shape (const WeirShapeJob *job, GError **error);
@@ -51,6 +54,8 @@ typedef struct WeirShapes {
   uint32_t n; /* batch */
   uint32_t n_values;
   WeirTensor *values; /* by value id; buffer set where the contents are known, plain layout */
+  bool *is_dynamic;   /* by value id: the data decide the size; `values` has the largest it can be,
+                         or, where that cannot be told, no more than the type */
 } WeirShapes;
 
 /* Infers every value at batch n. Inputs' dynamic dims other than the batch must have been pinned.

@@ -353,19 +353,63 @@ static void add_inputs (WeirPlan *plan)
   }
 }
 
+/* Plain, in f32 or the integer type that it has. */
+static bool value_for_reading (WeirPlan *plan, uint32_t value, uint32_t *id, GError **error)
+{
+  WeirDtype dtype = plan->shapes->values[value].dtype;
+  WeirFormat format = { is_floating (dtype) ? WEIR_DTYPE_F32 : dtype, WEIR_LAYOUT_PLAIN };
+  return value_in_format (plan, value, format, id, error);
+}
+
+static bool add_tail_sources (WeirPlan *plan, const WeirNode *node, GError **error)
+{
+  for (uint32_t i = 0; i < node->n_src; i++) {
+    uint32_t value = node->src[i], id;
+    if (value == WEIR_NONE || plan->shapes->is_dynamic[value] || plan->shapes->values[value].buffer)
+      continue;
+    if (!value_for_reading (plan, value, &id, error))
+      return false;
+    g_array_append_val (plan->tail_src, id);
+  }
+  return true;
+}
+
+static bool is_dynamic (const WeirPlan *plan, const WeirNode *node)
+{
+  for (uint32_t i = 0; i < node->n_dst; i++)
+    if (node->dst[i] != WEIR_NONE && plan->shapes->is_dynamic[node->dst[i]])
+      return true;
+  return false;
+}
+
+static bool add_tail (WeirPlan *plan, GError **error)
+{
+  const WeirGraph *graph = plan->target->graph;
+  for (uint32_t id = 0; id < graph->nodes->len; id++) {
+    const WeirNode *node = weir_graph_node (graph, id);
+    if (!is_dynamic (plan, node))
+      continue;
+    g_array_append_val (plan->tail, id);
+    if (!add_tail_sources (plan, node, error))
+      return false;
+  }
+  return true;
+}
+
 static bool add_outputs (WeirPlan *plan, GError **error)
 {
   const WeirGraph *graph = plan->target->graph;
   for (uint32_t k = 0; k < graph->outputs->len; k++) {
-    uint32_t value = g_array_index (graph->outputs, uint32_t, k), id;
-    WeirDtype dtype = plan->shapes->values[value].dtype;
-    WeirFormat format = { is_floating (dtype) ? WEIR_DTYPE_F32 : dtype, WEIR_LAYOUT_PLAIN };
-    if (!value_in_format (plan, value, format, &id, error))
+    uint32_t value = g_array_index (graph->outputs, uint32_t, k), id = WEIR_NONE;
+    if (!plan->shapes->is_dynamic[value] && !value_for_reading (plan, value, &id, error))
       return false;
     g_array_append_val (plan->outputs, id);
   }
   for (uint32_t k = 0; k < plan->outputs->len; k++)
-    touch (plan, g_array_index (plan->outputs, uint32_t, k));
+    if (g_array_index (plan->outputs, uint32_t, k) != WEIR_NONE)
+      touch (plan, g_array_index (plan->outputs, uint32_t, k));
+  for (uint32_t k = 0; k < plan->tail_src->len; k++)
+    touch (plan, g_array_index (plan->tail_src, uint32_t, k));
   return true;
 }
 
@@ -416,16 +460,18 @@ WeirPlan *weir_plan_new (WeirTarget *target, uint32_t n, GError **error)
   plan->steps = g_array_new (FALSE, TRUE, sizeof (WeirStep));
   plan->inputs = g_array_new (FALSE, TRUE, sizeof (uint32_t));
   plan->outputs = g_array_new (FALSE, TRUE, sizeof (uint32_t));
+  plan->tail = g_array_new (FALSE, TRUE, sizeof (uint32_t));
+  plan->tail_src = g_array_new (FALSE, TRUE, sizeof (uint32_t));
   plan->shapes = weir_shapes_infer (graph, n, weir_ref_evaluate, error);
   if (!plan->shapes)
     return NULL;
   add_inputs (plan);
   for (uint32_t id = 0; id < graph->nodes->len; id++) {
     const WeirNode *node = weir_graph_node (graph, id);
-    if (!is_known (plan, node) && !add_node (plan, node, error))
+    if (!is_known (plan, node) && !is_dynamic (plan, node) && !add_node (plan, node, error))
       return NULL;
   }
-  if (!add_outputs (plan, error) || !assign_memory (plan, error))
+  if (!add_tail (plan, error) || !add_outputs (plan, error) || !assign_memory (plan, error))
     return NULL;
   return g_steal_pointer (&plan);
 }
@@ -442,6 +488,8 @@ void weir_plan_free (WeirPlan *plan)
   g_array_unref (plan->steps);
   g_array_unref (plan->inputs);
   g_array_unref (plan->outputs);
+  g_array_unref (plan->tail);
+  g_array_unref (plan->tail_src);
   g_clear_pointer (&plan->shapes, weir_shapes_free);
   weir_arena_free (plan->arena);
   g_free (plan);
@@ -481,6 +529,12 @@ char *weir_plan_describe (const WeirPlan *plan)
     g_string_append (text, " ->");
     describe_tensors (text, step->spec.dst, step->spec.n_dst);
     g_string_append_c (text, '\n');
+  }
+  for (uint32_t i = 0; i < plan->tail->len; i++) {
+    const WeirNode *node =
+        weir_graph_node (plan->target->graph, g_array_index (plan->tail, uint32_t, i));
+    g_string_append_printf (text, "%u %s '%s' ref, of a size that the data decide\n",
+        plan->steps->len + i, weir_op_info (node->op)->name, node->name);
   }
   return g_string_free (text, FALSE);
 }

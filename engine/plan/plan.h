@@ -35,8 +35,8 @@ char *weir_plan_describe (const WeirPlan *plan);
 /* Thread-safety: one thread at a time. */
 typedef struct WeirSlot WeirSlot;
 
-/* In `block` (64-byte aligned, weir_plan_slot_bytes, the caller's; slots that never run at the same time
- * may share one), or in memory of its own where that is NULL. */
+/* In `block` (64-byte aligned, weir_plan_slot_bytes, the caller's; slots that never run at the same
+ * time may share one), or in memory of its own where that is NULL. */
 WeirSlot *weir_slot_new (const WeirPlan *plan, void *block, GError **error);
 void weir_slot_free (WeirSlot *slot);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (WeirSlot, weir_slot_free)
@@ -44,7 +44,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (WeirSlot, weir_slot_free)
 /* Where to write input k before a run, in the format that the plan wants (often bf16,
  * channels-last); row i of the batch begins at i * (bytes / n). */
 const WeirTensor *weir_slot_input (const WeirSlot *slot, uint32_t k);
-/* Output k after a run: plain, f32 for floating types, the model's type else. */
+/* Output k after a run: plain, f32 for floating types, the model's type else. Where the data decide
+ * its size, dims are those of the last run. */
 const WeirTensor *weir_slot_output (const WeirSlot *slot, uint32_t k);
 /* Runs all steps. On failure outputs are undefined and the slot can be used again. */
 bool weir_slot_run (WeirSlot *slot, GError **error);

@@ -31,7 +31,9 @@ struct WeirPlan {
   GArray *instances; /* WeirInstance */
   GArray *steps;     /* WeirStep */
   GArray *inputs;    /* uint32_t instance ids */
-  GArray *outputs;
+  GArray *outputs;   /* likewise; WEIR_NONE: the tail gives it */
+  GArray *tail;      /* uint32_t ids of nodes whose sizes only the data know, see tail.h */
+  GArray *tail_src;  /* uint32_t instance ids of what they read */
   size_t activation_bytes, scratch_bytes; /* scratch lies behind the activations */
   size_t slot_bytes;
 };
@@ -48,8 +50,7 @@ struct WeirTarget {
   size_t constant_bytes;
 };
 
-static inline WeirInstance *
-weir_plan_instance (const WeirPlan *plan, uint32_t id)
+static inline WeirInstance *weir_plan_instance (const WeirPlan *plan, uint32_t id)
 {
   return &g_array_index (plan->instances, WeirInstance, id);
 }
@@ -60,10 +61,10 @@ bool weir_layouts_agree (const WeirTensor *tensor);
 bool weir_target_propose (WeirTarget *target, const WeirStepSpec *spec, WeirFormat *src,
     WeirFormat *dst, uint32_t *backend);
 /* The graph's constant `value` in another format, converted once. */
-bool weir_target_constant (WeirTarget *target, uint32_t value, WeirFormat format,
-    WeirTensor *converted, GError **error);
+bool weir_target_constant (
+    WeirTarget *target, uint32_t value, WeirFormat format, WeirTensor *converted, GError **error);
 /* Changes type and layout of host memory; dst's buffer is there. */
-bool weir_convert (const WeirGraph *graph, const WeirTensor *src, const WeirTensor *dst,
-    GError **error);
+bool weir_convert (
+    const WeirGraph *graph, const WeirTensor *src, const WeirTensor *dst, GError **error);
 /* The node that stands for a change of format. */
 extern const WeirNode weir_reorder_node;

@@ -3,6 +3,7 @@
 #include "engine/plan/plan_types.h"
 
 #include "engine/plan/memplan.h"
+#include "engine/plan/tail.h"
 
 #include <stdlib.h>
 
@@ -12,6 +13,7 @@ struct WeirSlot {
   bool owns_block;
   void **bound; /* by step */
   WeirTensor *inputs, *outputs;
+  WeirTail *tail; /* NULL: the plan knows all sizes */
   WeirStepTime *times;
 };
 
@@ -40,16 +42,45 @@ static bool bind_step (WeirSlot *slot, uint32_t i, GError **error)
   return slot->bound[i] != NULL;
 }
 
+static WeirTensor tensor_of (const WeirSlot *slot, uint32_t id)
+{
+  WeirTensor tensor = weir_plan_instance (slot->plan, id)->tensor;
+  tensor.buffer = address_of (slot, id);
+  tensor.offset_bytes = 0;
+  return tensor;
+}
+
 static WeirTensor *attach_tensors (const WeirSlot *slot, const GArray *ids)
 {
-  WeirTensor *tensors = g_new (WeirTensor, ids->len + 1);
-  for (uint32_t k = 0; k < ids->len; k++) {
-    uint32_t id = g_array_index (ids, uint32_t, k);
-    tensors[k] = weir_plan_instance (slot->plan, id)->tensor;
-    tensors[k].buffer = address_of (slot, id);
-    tensors[k].offset_bytes = 0;
-  }
+  WeirTensor *tensors = g_new0 (WeirTensor, ids->len + 1);
+  for (uint32_t k = 0; k < ids->len; k++)
+    if (g_array_index (ids, uint32_t, k) != WEIR_NONE)
+      tensors[k] = tensor_of (slot, g_array_index (ids, uint32_t, k));
   return tensors;
+}
+
+static void attach_tail (WeirSlot *slot)
+{
+  const GArray *sources = slot->plan->tail_src;
+  slot->tail = weir_tail_new (slot->plan);
+  for (uint32_t i = 0; i < sources->len; i++) {
+    uint32_t id = g_array_index (sources, uint32_t, i);
+    WeirTensor tensor = tensor_of (slot, id);
+    weir_tail_set_source (slot->tail, weir_plan_instance (slot->plan, id)->value, &tensor);
+  }
+}
+
+static bool run_tail (WeirSlot *slot, GError **error)
+{
+  const GArray *outputs = slot->plan->target->graph->outputs;
+  if (!slot->tail)
+    return true;
+  if (!weir_tail_run (slot->tail, error))
+    return false;
+  for (uint32_t k = 0; k < outputs->len; k++)
+    if (g_array_index (slot->plan->outputs, uint32_t, k) == WEIR_NONE)
+      slot->outputs[k] = *weir_tail_value (slot->tail, g_array_index (outputs, uint32_t, k));
+  return true;
 }
 
 WeirSlot *weir_slot_new (const WeirPlan *plan, void *block, GError **error)
@@ -69,6 +100,8 @@ WeirSlot *weir_slot_new (const WeirPlan *plan, void *block, GError **error)
       return NULL;
   slot->inputs = attach_tensors (slot, plan->inputs);
   slot->outputs = attach_tensors (slot, plan->outputs);
+  if (plan->tail->len)
+    attach_tail (slot);
   return g_steal_pointer (&slot);
 }
 
@@ -81,6 +114,7 @@ void weir_slot_free (WeirSlot *slot)
       g_array_index (slot->plan->steps, WeirStep, i).backend->unbind (slot->bound[i]);
   if (slot->owns_block)
     free (slot->block);
+  weir_tail_free (slot->tail);
   g_free (slot->bound);
   g_free (slot->inputs);
   g_free (slot->outputs);
@@ -112,14 +146,14 @@ bool weir_slot_run (WeirSlot *slot, GError **error)
   for (uint32_t i = 0; i < slot->plan->steps->len; i++)
     if (!run_step (slot, i, error))
       return false;
-  return true;
+  return run_tail (slot, error);
 }
 
 const WeirStepTime *weir_slot_profile (WeirSlot *slot, uint32_t *n_steps, GError **error)
 {
   uint32_t n = slot->plan->steps->len;
   if (!slot->times)
-    slot->times = g_new0 (WeirStepTime, n + 1);
+    slot->times = g_new0 (WeirStepTime, (size_t) n + 2);
   for (uint32_t i = 0; i < n; i++) {
     const WeirStep *step = &g_array_index (slot->plan->steps, WeirStep, i);
     uint64_t start_ns = weir_now_ns ();
@@ -133,6 +167,12 @@ const WeirStepTime *weir_slot_profile (WeirSlot *slot, uint32_t *n_steps, GError
       .ns = weir_now_ns () - start_ns,
     };
   }
+  uint64_t tail_ns = weir_now_ns ();
+  if (slot->tail && !run_tail (slot, error))
+    return NULL;
+  if (slot->tail)
+    slot->times[n++] = (WeirStepTime){ "nodes of a size that the data decide", "weir:Tail", "ref",
+      "node by node", weir_now_ns () - tail_ns };
   *n_steps = n;
   return slot->times;
 }

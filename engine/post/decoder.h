@@ -15,6 +15,8 @@ typedef enum WeirOutputTraits {
   WEIR_OUTPUT_SOFTMAX = 1 << 1, /* Softmax computes it; views and casts may follow */
   WEIR_OUTPUT_SIGMOID = 1 << 2, /* likewise */
   WEIR_OUTPUT_EXP = 1 << 3,     /* an Exp stands after the last convolution or matrix product */
+  WEIR_OUTPUT_DYNAMIC = 1 << 4, /* the data decide its size: dims are the largest, or just a guess;
+                                   those of job->outputs are true */
 } WeirOutputTraits;
 
 /* What is known of a model when its decoder is chosen. Dims are those of n = 1. */

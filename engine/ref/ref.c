@@ -91,7 +91,7 @@ static void *compile (
   kernel->n_dst = spec->n_dst;
   kernel->src = g_memdup2 (spec->src, spec->n_src * sizeof *spec->src);
   kernel->dst = g_memdup2 (spec->dst, spec->n_dst * sizeof *spec->dst);
-  WeirShapeJob job = { kernel->graph, kernel->node, kernel->src, kernel->dst };
+  WeirShapeJob job = { kernel->graph, kernel->node, kernel->src, kernel->dst, NULL };
   *n_scratch_bytes = scratch_bytes (&job);
   return kernel;
 }
@@ -129,7 +129,7 @@ static void *bind (void *data, const WeirBinding *binding, GError **error)
 static bool run (void *data, GError **error)
 {
   const Bound *bound = data;
-  WeirShapeJob job = { bound->kernel->graph, bound->kernel->node, bound->src, bound->dst };
+  WeirShapeJob job = { bound->kernel->graph, bound->kernel->node, bound->src, bound->dst, NULL };
   return compute (&job, bound->scratch, error);
 }
 
@@ -231,7 +231,7 @@ static bool compute_adapted (const WeirShapeJob *job, GError **error)
   for (uint32_t i = 0; i < node->n_dst; i++)
     if (!adapt (&dst[i], widens, false, buffers))
       return memory_error (job, error);
-  WeirShapeJob adapted = { job->graph, node, src, dst };
+  WeirShapeJob adapted = { job->graph, node, src, dst, NULL };
   size_t n_bytes = scratch_bytes (&adapted);
   g_autofree void *scratch = g_try_malloc (MAX (n_bytes, 1));
   if (!scratch)
@@ -246,6 +246,6 @@ static bool compute_adapted (const WeirShapeJob *job, GError **error)
 bool weir_ref_evaluate (const WeirGraph *graph, const WeirNode *node, const WeirTensor *src,
     WeirTensor *dst, GError **error)
 {
-  WeirShapeJob job = { graph, node, src, dst };
+  WeirShapeJob job = { graph, node, src, dst, NULL };
   return compute_adapted (&job, error);
 }

@@ -77,7 +77,10 @@ bool weir_model_describe_io (WeirModel *model, GError **error)
       model, model->graph->outputs, shapes, &model->facts.output_names, &model->facts.outputs);
   uint32_t *traits = weir_arena_new_array (model->arena, uint32_t, model->graph->outputs->len);
   for (uint32_t k = 0; k < model->graph->outputs->len; k++)
-    traits[k] = weir_output_traits (model->graph, k);
+    traits[k] = weir_output_traits (model->graph, k) |
+                (shapes->is_dynamic[g_array_index (model->graph->outputs, uint32_t, k)]
+                        ? WEIR_OUTPUT_DYNAMIC
+                        : 0u);
   model->facts.output_traits = traits;
   model->facts.n_inputs = model->graph->inputs->len;
   model->facts.n_outputs = model->graph->outputs->len;
@@ -89,7 +92,7 @@ bool weir_model_describe_io (WeirModel *model, GError **error)
 }
 
 static void write_tensors (JsonBuilder *json, const char *member, const char *const *names,
-    const WeirTensor *tensors, uint32_t n, bool batches)
+    const WeirTensor *tensors, const uint32_t *traits, uint32_t n, bool batches)
 {
   json_builder_set_member_name (json, member);
   json_builder_begin_array (json);
@@ -108,6 +111,10 @@ static void write_tensors (JsonBuilder *json, const char *member, const char *co
         json_builder_add_int_value (json, tensors[k].dims[i]);
     }
     json_builder_end_array (json);
+    if (traits && traits[k] & WEIR_OUTPUT_DYNAMIC) {
+      json_builder_set_member_name (json, "dynamic");
+      json_builder_add_boolean_value (json, TRUE);
+    }
     json_builder_end_object (json);
   }
   json_builder_end_array (json);
@@ -165,10 +172,10 @@ static void write_members (JsonBuilder *json, const WeirModel *model)
   json_builder_add_string_value (json, model->path);
   json_builder_set_member_name (json, "name");
   json_builder_add_string_value (json, model->name);
-  write_tensors (json, "inputs", model->facts.input_names, model->facts.inputs,
+  write_tensors (json, "inputs", model->facts.input_names, model->facts.inputs, NULL,
       model->facts.n_inputs, batches);
   write_tensors (json, "outputs", model->facts.output_names, model->facts.outputs,
-      model->facts.n_outputs, batches);
+      model->facts.output_traits, model->facts.n_outputs, batches);
   write_operators (json, model);
   json_builder_set_member_name (json, "gflop");
   json_builder_add_double_value (json, model->gflop);

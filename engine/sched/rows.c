@@ -2,6 +2,7 @@
 /* One item in: preprocessing or a tensor's row, written into row i of the batch. One item out: row
  * i of the outputs decoded, copied or both. */
 #include "engine/base/half.h"
+#include "engine/post/outputs.h"
 #include "engine/sched/session_types.h"
 
 #include <string.h>
@@ -176,9 +177,13 @@ bool weir_rows_read (WeirWorker *worker, const WeirSlot *slot, uint32_t n, WeirR
   WeirTensor outputs[WEIR_MAX_OUTPUTS];
   uint32_t n_outputs = model->facts.n_outputs;
   for (uint32_t k = 0; k < n_outputs; k++) {
+    bool is_dynamic = weir_facts_traits (&model->facts, k) & WEIR_OUTPUT_DYNAMIC;
     outputs[k] = one_row (weir_slot_output (slot, k), n, row);
-    if (request->keeps_outputs)
+    if (request->keeps_outputs && !is_dynamic)
       keep_row (&outputs[k], &request->outputs[k], request->n_items, item);
+    if (request->keeps_outputs && is_dynamic &&
+        !weir_request_keep_dynamic (request, k, &outputs[k], error))
+      return false;
   }
   weir_request_item (request, item)->result.status = WEIR_STATUS_INFERRED;
   return !request->has_frame || decode (model, outputs, request, item, error);

@@ -120,6 +120,10 @@ static inline WeirItem *weir_request_item (const WeirRequest *request, uint32_t 
 /* request.c: checks what was given, forgets the results of an earlier run, makes room for the
  * outputs of all items where they are kept. */
 bool weir_request_prepare (WeirRequest *request, GError **error);
+/* Copies an output whose size the data decide (WEIR_OUTPUT_DYNAMIC); only for a request of one
+ * item. */
+bool weir_request_keep_dynamic (
+    WeirRequest *request, uint32_t k, const WeirTensor *row, GError **error);
 
 /* worker.c */
 bool weir_workers_start (WeirSession *session, GError **error);
