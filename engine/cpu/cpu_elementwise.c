@@ -132,7 +132,7 @@ static bool propose_batch_norm (
     WeirDevice *device, const WeirStepSpec *spec, WeirFormat *src, WeirFormat *dst)
 {
   if (spec->node->n_post || !weir_cpu_is_float (spec->src[0].dtype) || spec->src[0].rank < 2 ||
-      !weir_cpu_has_elements (&spec->src[0]))
+      !weir_cpu_has_elements (&spec->src[0]) || weir_node_int (spec->node, "training_mode", 0))
     return false;
   for (uint32_t i = 1; i < spec->n_dst; i++)
     if (spec->node->dst[i] != WEIR_NONE)

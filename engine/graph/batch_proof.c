@@ -133,6 +133,47 @@ static const char *check_mean_variance (const WeirShapeJob *job, uint32_t batch_
   return has_batch ? "it normalises over the batch" : NULL;
 }
 
+static const char *check_batch_normalization (const WeirShapeJob *job, uint32_t batch_axis)
+{
+  return weir_node_int (job->node, "training_mode", 0) ? "it takes statistics of the batch" : NULL;
+}
+
+static const char *check_axis (
+    const WeirShapeJob *job, int64_t given, uint32_t batch_axis, const char *text)
+{
+  uint32_t axis;
+  if (!weir_axis_resolve (job->graph, job->node, given, job->src[0].rank, &axis, NULL))
+    return "its axis cannot be told";
+  return axis == batch_axis ? text : NULL;
+}
+
+static const char *check_lp_normalization (const WeirShapeJob *job, uint32_t batch_axis)
+{
+  return check_axis (
+      job, weir_node_int (job->node, "axis", -1), batch_axis, "it normalises over the batch");
+}
+
+static const char *check_layer_norm (const WeirShapeJob *job, uint32_t batch_axis)
+{
+  WeirLayerNorm norm;
+  if (!weir_layer_norm_resolve (job, &norm, NULL))
+    return "its axis cannot be told";
+  return batch_axis >= norm.axis ? "it normalises over the batch" : NULL;
+}
+
+static const char *check_cumulate (const WeirShapeJob *job, uint32_t batch_axis)
+{
+  int64_t given;
+  if (!job->src[1].buffer || !weir_known_int (&job->src[1], 0, &given))
+    return "its axis cannot be told";
+  return check_axis (job, given, batch_axis, "it sums over the batch");
+}
+
+static const char *check_trilu (const WeirShapeJob *job, uint32_t batch_axis)
+{
+  return batch_axis + 2 < job->src[0].rank ? NULL : "its matrices lie along the batch";
+}
+
 static const char *check_slice (const WeirShapeJob *job, uint32_t batch_axis)
 {
   WeirSlice slice;
@@ -172,23 +213,42 @@ typedef struct Rule {
 /* Unary, binary and view operators need no row: see rule_of. */
 static const Rule rules[WEIR_N_OPS] = {
   [WEIR_OP_CAST] = { NULL, true, false, 0 },
+  [WEIR_OP_CAST_LIKE] = { NULL, true, true, 1 << 1 },
+  [WEIR_OP_NOT] = { NULL, true, false, 0 },
+  [WEIR_OP_BITWISE_NOT] = { NULL, true, false, 0 },
+  [WEIR_OP_IS_INF] = { NULL, true, false, 0 },
+  [WEIR_OP_IS_NAN] = { NULL, true, false, 0 },
   [WEIR_OP_SOFTMAX] = { check_softmax, true, false, 0 },
   [WEIR_OP_LOG_SOFTMAX] = { check_softmax, true, false, 0 },
+  [WEIR_OP_HARDMAX] = { check_softmax, true, false, 0 },
+  [WEIR_OP_BATCH_NORMALIZATION] = { check_batch_normalization, false, false, 0 },
+  [WEIR_OP_LAYER_NORMALIZATION] = { check_layer_norm, true, false, 0 },
+  [WEIR_OP_RMS_NORMALIZATION] = { check_layer_norm, true, false, 0 },
+  [WEIR_OP_LP_NORMALIZATION] = { check_lp_normalization, true, false, 0 },
   [WEIR_OP_MEAN_VARIANCE_NORMALIZATION] = { check_mean_variance, true, false, 0 },
   [WEIR_OP_QUANTIZE_LINEAR] = { check_quantised, true, false, 0 },
   [WEIR_OP_DEQUANTIZE_LINEAR] = { check_quantised, true, false, 0 },
   [WEIR_OP_MAT_MUL] = { NULL, true, true, 0 },
   [WEIR_OP_REDUCE_L1] = { NULL, true, false, 0 },
   [WEIR_OP_REDUCE_L2] = { NULL, true, false, 0 },
+  [WEIR_OP_REDUCE_LOG_SUM] = { NULL, true, false, 0 },
+  [WEIR_OP_REDUCE_LOG_SUM_EXP] = { NULL, true, false, 0 },
   [WEIR_OP_REDUCE_MAX] = { NULL, true, false, 0 },
   [WEIR_OP_REDUCE_MEAN] = { NULL, true, false, 0 },
   [WEIR_OP_REDUCE_MIN] = { NULL, true, false, 0 },
   [WEIR_OP_REDUCE_PROD] = { NULL, true, false, 0 },
   [WEIR_OP_REDUCE_SUM] = { NULL, true, false, 0 },
+  [WEIR_OP_REDUCE_SUM_SQUARE] = { NULL, true, false, 0 },
+  [WEIR_OP_ARG_MAX] = { NULL, true, false, 0 },
+  [WEIR_OP_ARG_MIN] = { NULL, true, false, 0 },
+  [WEIR_OP_CUM_SUM] = { check_cumulate, true, false, 0 },
+  [WEIR_OP_CUM_PROD] = { check_cumulate, true, false, 0 },
+  [WEIR_OP_DET] = { NULL, true, false, 0 },
   [WEIR_OP_CONCAT] = { NULL, true, true, 0 },
   [WEIR_OP_GATHER] = { NULL, true, false, 0 },
   [WEIR_OP_SPLIT] = { NULL, true, false, 0 },
   [WEIR_OP_TILE] = { NULL, true, false, 0 },
+  [WEIR_OP_TRILU] = { check_trilu, true, false, 0 },
   [WEIR_OP_TRANSPOSE] = { NULL, true, false, 0 },
   [WEIR_OP_SLICE] = { check_slice, true, false, 1 << 2 },
   [WEIR_OP_PAD] = { check_pad, true, false, 0 },

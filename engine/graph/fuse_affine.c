@@ -199,7 +199,8 @@ bool weir_fuse_batch_norm (WeirFuse *fuse, uint32_t id)
   WeirNode *node = weir_graph_node (fuse->graph, id);
   Channels channels;
   const WeirTensor *bias;
-  if (node->op != WEIR_OP_BATCH_NORMALIZATION || node->n_src < 5)
+  if (node->op != WEIR_OP_BATCH_NORMALIZATION || node->n_src < 5 ||
+      weir_node_int (node, "training_mode", 0))
     return false;
   for (uint32_t i = 1; i < node->n_dst; i++)
     if (node->dst[i] != WEIR_NONE)

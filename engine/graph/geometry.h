@@ -7,6 +7,8 @@
 #include "engine/error.h"
 #include "engine/graph/shape.h"
 
+#include <string.h>
+
 G_BEGIN_DECLS
 
 /* Largest value that a node may produce. */
@@ -24,6 +26,14 @@ static inline const WeirTensor *weir_job_src (const WeirShapeJob *job, uint32_t 
   return i < job->node->n_src && job->src[i].dtype != WEIR_DTYPE_NONE ? &job->src[i] : NULL;
 }
 
+/* Type and dims, neither memory nor layout. */
+static inline void weir_copy_shape (WeirTensor *dst, const WeirTensor *src)
+{
+  dst->dtype = src->dtype;
+  dst->rank = src->rank;
+  memcpy (dst->dims, src->dims, sizeof dst->dims);
+}
+
 /* Whether somebody wants output i. */
 static inline bool weir_job_wants (const WeirShapeJob *job, uint32_t i)
 {
@@ -34,7 +44,7 @@ bool weir_dtype_is_floating (WeirDtype dtype);
 /* ONNX's TensorProto.DataType; WEIR_DTYPE_NONE for those that we have not. */
 WeirDtype weir_dtype_from_onnx (int64_t data_type);
 
-/* Element i of a known tensor of i64 or i32 (false else) or of a floating type. */
+/* Element i of a known tensor of an integer type but u64 (false else), or of a floating type. */
 bool weir_known_int (const WeirTensor *tensor, int64_t i, int64_t *value);
 bool weir_known_float (const WeirTensor *tensor, int64_t i, float *value);
 /* Like weir_shape_ints, for floats. */
@@ -49,6 +59,9 @@ typedef struct WeirSlice {
   int64_t start[WEIR_MAX_RANK], step[WEIR_MAX_RANK], dst[WEIR_MAX_RANK];
 } WeirSlice;
 bool weir_slice_resolve (const WeirShapeJob *job, WeirSlice *slice, GError **error);
+
+/* Crop of old files, as a slice. */
+bool weir_crop_resolve (const WeirShapeJob *job, WeirSlice *slice, GError **error);
 
 /* Split: elements of output i along the axis. */
 bool weir_split_size (
@@ -71,6 +84,9 @@ bool weir_pads_resolve (const WeirShapeJob *job, WeirPads *pads, GError **error)
 /* Transpose: axis i of dst is axis perm[i] of src[0]. */
 bool weir_perm_resolve (const WeirShapeJob *job, uint32_t perm[WEIR_MAX_RANK], GError **error);
 
+/* MaxUnpool: the shape that its indices count in. */
+bool weir_unpool_resolve (const WeirShapeJob *job, int64_t dims[WEIR_MAX_RANK], GError **error);
+
 /* Reduce*: which axes of src[0] go. */
 bool weir_reduce_resolve (const WeirShapeJob *job, bool is_reduced[WEIR_MAX_RANK], GError **error);
 
@@ -79,6 +95,14 @@ typedef struct WeirSoftmax {
   int64_t n_outer, n, n_inner;
 } WeirSoftmax;
 bool weir_softmax_resolve (const WeirShapeJob *job, WeirSoftmax *softmax, GError **error);
+
+/* LayerNormalization, RMSNormalization: src[0] as [n_outer, n], normalised over n; its first axis.
+ */
+typedef struct WeirLayerNorm {
+  uint32_t axis;
+  int64_t n_outer, n;
+} WeirLayerNorm;
+bool weir_layer_norm_resolve (const WeirShapeJob *job, WeirLayerNorm *norm, GError **error);
 
 typedef enum WeirResizeMode {
   WEIR_RESIZE_NEAREST,

@@ -190,8 +190,9 @@ static bool infer_node (Walk *walk, const WeirNode *node, GError **error)
     if (!weir_shape_node (&job, error))
       return false;
   }
-  if (walk->evaluate && !is_dynamic && (all_known || node->op == WEIR_OP_SHAPE) &&
-      is_small (walk, node) && !compute (walk, node, error))
+  bool is_of_shape = node->op == WEIR_OP_SHAPE || node->op == WEIR_OP_SIZE;
+  if (walk->evaluate && !is_dynamic && (all_known || is_of_shape) && is_small (walk, node) &&
+      !compute (walk, node, error))
     return false;
   for (uint32_t i = 0; i < node->n_dst; i++)
     if (node->dst[i] != WEIR_NONE) {

@@ -3,20 +3,11 @@
 #include "engine/base/checked.h"
 #include "engine/graph/geometry.h"
 
-#include <string.h>
-
-static void copy_shape (WeirTensor *dst, const WeirTensor *src)
-{
-  dst->dtype = src->dtype;
-  dst->rank = src->rank;
-  memcpy (dst->dims, src->dims, sizeof dst->dims);
-}
-
 /* Operators that ONNX defines for integers as well. */
 static bool takes_integers (WeirOp op)
 {
   return op == WEIR_OP_ABS || op == WEIR_OP_CLIP || op == WEIR_OP_NEG || op == WEIR_OP_RELU ||
-         op == WEIR_OP_SIGN;
+         op == WEIR_OP_SHRINK || op == WEIR_OP_SIGN;
 }
 
 bool weir_shape_unary (const WeirShapeJob *job, GError **error)
@@ -35,7 +26,7 @@ bool weir_shape_unary (const WeirShapeJob *job, GError **error)
       return weir_job_fail ("input %u is %s, expected one %s", i, shape, weir_dtype_name (dtype));
     }
   }
-  copy_shape (&job->dst[0], &job->src[0]);
+  weir_copy_shape (&job->dst[0], &job->src[0]);
   return true;
 }
 
@@ -72,7 +63,7 @@ bool weir_shape_prelu (const WeirShapeJob *job, GError **error)
 bool weir_shape_cast (const WeirShapeJob *job, GError **error)
 {
   int64_t to = weir_node_int (job->node, "to", 0);
-  copy_shape (&job->dst[0], &job->src[0]);
+  weir_copy_shape (&job->dst[0], &job->src[0]);
   job->dst[0].dtype = weir_dtype_from_onnx (to);
   if (job->dst[0].dtype == WEIR_DTYPE_NONE)
     return weir_job_refuse (
@@ -196,10 +187,16 @@ static bool check_params (const WeirShapeJob *job, uint32_t n_params, GError **e
 
 static bool check_batch_normalization (const WeirShapeJob *job, GError **error)
 {
-  if (weir_node_int (job->node, "training_mode", 0) || !weir_node_int (job->node, "spatial", 1) ||
-      weir_job_wants (job, 1))
-    return weir_job_refuse ("training mode, expected inference with one output");
-  return check_params (job, 4, error);
+  bool is_training = weir_node_int (job->node, "training_mode", 0) != 0;
+  if (!weir_node_int (job->node, "spatial", 1))
+    return weir_job_refuse ("statistics per element, expected one per channel");
+  if (is_training ? weir_job_wants (job, 3) : weir_job_wants (job, 1))
+    return weir_job_refuse ("outputs of a training step before operator set 14");
+  if (!check_params (job, 4, error))
+    return false;
+  for (uint32_t i = 1; i < MIN (job->node->n_dst, 3); i++)
+    weir_copy_shape (&job->dst[i], &job->src[2 + i]);
+  return true;
 }
 
 static bool check_instance_normalization (const WeirShapeJob *job, GError **error)
@@ -243,14 +240,29 @@ static bool check_channel_shuffle (const WeirShapeJob *job, GError **error)
   return true;
 }
 
-/* The mask of inference is all ones. Before opset 10 it had the input's type. */
+static bool check_image_scaler (const WeirShapeJob *job, GError **error)
+{
+  const WeirAttr *bias = weir_node_attr (job->node, "bias");
+  uint32_t n = bias && bias->kind == WEIR_ATTR_FLOATS ? bias->n : 0;
+  if (job->src[0].rank < 2 || (n && n != job->src[0].dims[1])) {
+    g_autofree char *shape = weir_tensor_describe (&job->src[0]);
+    return weir_job_fail ("bias has %u numbers, expected one per channel of %s", n, shape);
+  }
+  return true;
+}
+
+/* Training mode is one that drops something. The mask of inference is all ones; before opset 10 it
+ * had the input's type. */
 static bool check_dropout (const WeirShapeJob *job, GError **error)
 {
-  const WeirTensor *training = weir_job_src (job, 2);
-  if (training && (!training->buffer || *(const uint8_t *) weir_tensor_data (training)))
+  const WeirTensor *ratio = weir_job_src (job, 1), *training = weir_job_src (job, 2);
+  float p = 0.5f;
+  bool is_known = !ratio || (ratio->buffer && weir_known_float (ratio, 0, &p));
+  if (training && (!training->buffer || *(const uint8_t *) weir_tensor_data (training)) &&
+      (!is_known || p != 0))
     return weir_job_refuse ("training mode, expected inference");
   if (weir_job_wants (job, 1)) {
-    copy_shape (&job->dst[1], &job->src[0]);
+    weir_copy_shape (&job->dst[1], &job->src[0]);
     if (job->node->opset >= 10)
       job->dst[1].dtype = WEIR_DTYPE_BOOL;
   }
@@ -264,6 +276,8 @@ static const WeirShapeFn checks[WEIR_N_OPS] = {
   [WEIR_OP_LRN] = check_lrn,
   [WEIR_OP_SOFTMAX] = check_softmax,
   [WEIR_OP_LOG_SOFTMAX] = check_softmax,
+  [WEIR_OP_HARDMAX] = check_softmax,
+  [WEIR_OP_IMAGE_SCALER] = check_image_scaler,
   [WEIR_OP_CHANNEL_SHUFFLE] = check_channel_shuffle,
   [WEIR_OP_DROPOUT] = check_dropout,
 };
@@ -273,7 +287,7 @@ static bool is_normalisation (WeirOp op)
 {
   return op == WEIR_OP_BATCH_NORMALIZATION || op == WEIR_OP_INSTANCE_NORMALIZATION ||
          op == WEIR_OP_MEAN_VARIANCE_NORMALIZATION || op == WEIR_OP_LRN || op == WEIR_OP_SOFTMAX ||
-         op == WEIR_OP_LOG_SOFTMAX;
+         op == WEIR_OP_LOG_SOFTMAX || op == WEIR_OP_HARDMAX || op == WEIR_OP_IMAGE_SCALER;
 }
 
 bool weir_shape_first (const WeirShapeJob *job, GError **error)
@@ -285,6 +299,6 @@ bool weir_shape_first (const WeirShapeJob *job, GError **error)
       return weir_job_fail (
           "input %u is %s, expected a floating type", i, weir_dtype_name (src->dtype));
   }
-  copy_shape (&job->dst[0], &job->src[0]);
+  weir_copy_shape (&job->dst[0], &job->src[0]);
   return !check || check (job, error);
 }

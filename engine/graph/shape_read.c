@@ -39,15 +39,17 @@ static const char *element (const WeirTensor *tensor, int64_t i)
 
 bool weir_known_int (const WeirTensor *tensor, int64_t i, int64_t *value)
 {
-  int32_t narrow;
-  if (tensor->dtype == WEIR_DTYPE_I64) {
-    memcpy (value, element (tensor, i), sizeof *value);
-  } else if (tensor->dtype == WEIR_DTYPE_I32) {
-    memcpy (&narrow, element (tensor, i), sizeof narrow);
-    *value = narrow;
-  } else {
+  bool is_signed = tensor->dtype == WEIR_DTYPE_I64 || tensor->dtype == WEIR_DTYPE_I32 ||
+                   tensor->dtype == WEIR_DTYPE_I16 || tensor->dtype == WEIR_DTYPE_I8;
+  bool is_unsigned = tensor->dtype == WEIR_DTYPE_U32 || tensor->dtype == WEIR_DTYPE_U16 ||
+                     tensor->dtype == WEIR_DTYPE_U8;
+  if (!is_signed && !is_unsigned)
     return false;
-  }
+  size_t n_bytes = weir_dtype_bytes (tensor->dtype);
+  const char *from = element (tensor, i);
+  bool is_negative = is_signed && ((uint8_t) from[n_bytes - 1] & 0x80u);
+  *value = is_negative ? -1 : 0; /* little endian: the upper bytes stay the sign's */
+  memcpy (value, from, n_bytes);
   return true;
 }
 

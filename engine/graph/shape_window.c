@@ -280,3 +280,51 @@ bool weir_shape_global_pool (const WeirShapeJob *job, GError **error)
     dst->dims[i] = i < 2 ? src->dims[i] : 1;
   return true;
 }
+
+bool weir_shape_lp_pool (const WeirShapeJob *job, GError **error)
+{
+  return check_types (job, error) && weir_shape_pool (job, error);
+}
+
+/* As a convolution backwards: each element is one place of a window. */
+bool weir_unpool_resolve (const WeirShapeJob *job, int64_t dims[WEIR_MAX_RANK], GError **error)
+{
+  const WeirTensor *src = &job->src[0];
+  WeirWindow window;
+  if (!read_window (job, src, NULL, &window, error))
+    return false;
+  for (uint32_t i = 0; i < src->rank; i++)
+    dims[i] = src->dims[i];
+  for (uint32_t i = 0; i < window.n_spatial; i++) {
+    dims[2 + i] = (src->dims[2 + i] - 1) * window.stride[i] + window.kernel[i] -
+                  window.pad_begin[i] - window.pad_end[i];
+    if (src->dims[2 + i] < 1 || dims[2 + i] < 1)
+      return weir_job_fail ("spatial dimension %u would be %" G_GINT64_FORMAT, i, dims[2 + i]);
+  }
+  return true;
+}
+
+/* output_shape must hold what the window gives: it is filled up at the ends. */
+bool weir_shape_max_unpool (const WeirShapeJob *job, GError **error)
+{
+  const WeirTensor *src = &job->src[0];
+  int64_t given[WEIR_MAX_INTS], dims[WEIR_MAX_RANK];
+  uint32_t n;
+  if (job->src[1].dtype != WEIR_DTYPE_I64 || !weir_tensor_same_shape (src, &job->src[1])) {
+    g_autofree char *a = weir_tensor_describe (src);
+    g_autofree char *b = weir_tensor_describe (&job->src[1]);
+    return weir_job_fail ("inputs are %s and %s, expected an i64 index for each", a, b);
+  }
+  if (!weir_unpool_resolve (job, dims, error) || !weir_shape_ints (job, NULL, 2, given, &n, error))
+    return false;
+  if (n && n != src->rank)
+    return weir_job_fail ("output_shape has %u elements, expected %u", n, src->rank);
+  weir_copy_shape (&job->dst[0], src);
+  memcpy (job->dst[0].dims, n ? given : dims, src->rank * sizeof *dims);
+  for (uint32_t i = 0; i < n; i++)
+    if (given[i] < dims[i])
+      return weir_job_fail ("output_shape has %" G_GINT64_FORMAT " in dimension %u, expected at "
+                            "least %" G_GINT64_FORMAT,
+          given[i], i, dims[i]);
+  return true;
+}

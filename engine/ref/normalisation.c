@@ -4,20 +4,54 @@
 
 #include <math.h>
 
-bool weir_ref_batch_normalization (const WeirShapeJob *job, void *scratch, GError **error)
+/* One channel: x scaled about its mean. */
+static void normalise_channel (const WeirShapeJob *job, int64_t c, double mean, double variance)
 {
   const WeirTensor *x = &job->src[0];
-  const float *src = weir_ref_f32 (x), *scale = weir_ref_f32 (&job->src[1]);
-  const float *bias = weir_ref_f32 (&job->src[2]), *mean = weir_ref_f32 (&job->src[3]);
-  const float *variance = weir_ref_f32 (&job->src[4]);
-  float *dst = weir_ref_dst_f32 (&job->dst[0]);
   double epsilon = (double) weir_node_float (job->node, "epsilon", 1e-5f);
-  int64_t n = weir_ref_product (x, 2, x->rank), i = 0;
-  for (int64_t plane = 0; plane < x->dims[0] * x->dims[1]; plane++) {
-    int64_t c = plane % x->dims[1];
-    double factor = (double) scale[c] / sqrt ((double) variance[c] + epsilon);
-    for (int64_t end = i + n; i < end; i++)
-      dst[i] = (float) (((double) src[i] - (double) mean[c]) * factor + (double) bias[c]);
+  double factor = (double) weir_ref_f32 (&job->src[1])[c] / sqrt (variance + epsilon);
+  double bias = (double) weir_ref_f32 (&job->src[2])[c];
+  int64_t n = weir_ref_product (x, 2, x->rank);
+  for (int64_t image = 0; image < x->dims[0]; image++) {
+    const float *src = weir_ref_f32 (x) + (image * x->dims[1] + c) * n;
+    float *dst = weir_ref_dst_f32 (&job->dst[0]) + (image * x->dims[1] + c) * n;
+    for (int64_t i = 0; i < n; i++)
+      dst[i] = (float) (((double) src[i] - mean) * factor + bias);
+  }
+}
+
+/* Over all images. */
+static void find_channel_moments (const WeirTensor *x, int64_t c, double *mean, double *variance)
+{
+  int64_t n = weir_ref_product (x, 2, x->rank);
+  double sum = 0, squares = 0, count = (double) (n * x->dims[0]);
+  for (int pass = 0; pass < 2; pass++) {
+    *mean = sum / count;
+    for (int64_t image = 0; image < x->dims[0]; image++)
+      for (int64_t i = 0; i < n; i++) {
+        double value = (double) weir_ref_f32 (x)[(image * x->dims[1] + c) * n + i];
+        *(pass ? &squares : &sum) += pass ? (value - *mean) * (value - *mean) : value;
+      }
+  }
+  *variance = squares / count;
+}
+
+/* In training mode the statistics are the input's own, and the given ones move towards them. */
+bool weir_ref_batch_normalization (const WeirShapeJob *job, void *scratch, GError **error)
+{
+  bool is_training = weir_node_int (job->node, "training_mode", 0) != 0;
+  double momentum = (double) weir_node_float (job->node, "momentum", 0.9f);
+  for (int64_t c = 0; c < job->src[0].dims[1]; c++) {
+    const double given[2] = { (double) weir_ref_f32 (&job->src[3])[c],
+      (double) weir_ref_f32 (&job->src[4])[c] };
+    double used[2] = { given[0], given[1] };
+    if (is_training)
+      find_channel_moments (&job->src[0], c, &used[0], &used[1]);
+    normalise_channel (job, c, used[0], used[1]);
+    for (uint32_t k = 0; k < 2; k++)
+      if (k + 1 < job->node->n_dst && job->dst[k + 1].buffer)
+        weir_ref_dst_f32 (&job->dst[k + 1])[c] =
+            (float) (given[k] * momentum + used[k] * (1 - momentum));
   }
   return true;
 }
@@ -127,6 +161,25 @@ static void soften (const float *src, float *dst, int64_t n, int64_t stride, boo
   float shift = is_log ? (float) log (sum) : 0, factor = is_log ? 1 : (float) (1 / sum);
   for (int64_t i = 0; i < n; i++)
     dst[i * stride] = (dst[i * stride] - shift) * factor;
+}
+
+/* One at the first of the largest, nought elsewhere. */
+bool weir_ref_hardmax (const WeirShapeJob *job, void *scratch, GError **error)
+{
+  WeirSoftmax s;
+  if (!weir_softmax_resolve (job, &s, error))
+    return false;
+  for (int64_t outer = 0; outer < s.n_outer; outer++)
+    for (int64_t inner = 0; inner < s.n_inner; inner++) {
+      int64_t at = outer * s.n * s.n_inner + inner, best = 0;
+      const float *src = weir_ref_f32 (&job->src[0]) + at;
+      float *dst = weir_ref_dst_f32 (&job->dst[0]) + at;
+      for (int64_t i = 1; i < s.n; i++)
+        best = src[i * s.n_inner] > src[best * s.n_inner] ? i : best;
+      for (int64_t i = 0; i < s.n; i++)
+        dst[i * s.n_inner] = i == best;
+    }
+  return true;
 }
 
 bool weir_ref_softmax (const WeirShapeJob *job, void *scratch, GError **error)

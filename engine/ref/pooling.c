@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Pools over windows and over whole planes. */
+/* Pools over windows and over whole planes, and the way back from a MaxPool. */
 #include "engine/ref/ref.h"
 
 #include <math.h>
+#include <string.h>
 
 /* Where output position `at` reads: taps [first, end) of each dimension lie inside the input. */
 typedef struct Taps {
@@ -84,7 +85,13 @@ bool weir_ref_max_pool (const WeirShapeJob *job, void *scratch, GError **error)
   return true;
 }
 
-static double sum_window (const WeirGrid *g, const Taps *taps, const float *plane)
+/* |x|^p; the sum of x itself where p is 0. */
+static double power (double x, double p)
+{
+  return p == 0 ? x : p == 1 ? fabs (x) : p == 2 ? x * x : pow (fabs (x), p);
+}
+
+static double sum_window (const WeirGrid *g, const Taps *taps, const float *plane, double p)
 {
   double sum = 0;
   for (int64_t z = taps->first[0]; z < taps->end[0]; z++)
@@ -92,7 +99,7 @@ static double sum_window (const WeirGrid *g, const Taps *taps, const float *plan
       const float *row =
           plane + (tap_at (g, taps, 0, z) * g->src[1] + tap_at (g, taps, 1, y)) * g->src[2];
       for (int64_t x = taps->first[2]; x < taps->end[2]; x++)
-        sum += (double) row[tap_at (g, taps, 2, x)];
+        sum += power ((double) row[tap_at (g, taps, 2, x)], p);
     }
   return sum;
 }
@@ -127,7 +134,7 @@ bool weir_ref_average_pool (const WeirShapeJob *job, void *scratch, GError **err
           Taps taps;
           find_taps (&g, (int64_t[3]){ z, y, x }, &taps);
           int64_t n = count_taps (&g, &taps, includes_pad);
-          double sum = sum_window (&g, &taps, weir_ref_f32 (src) + c * g.n_src);
+          double sum = sum_window (&g, &taps, weir_ref_f32 (src) + c * g.n_src, 0);
           *dst++ = n ? (float) (sum / (double) n) : 0;
         }
   return true;
@@ -147,6 +154,82 @@ bool weir_ref_global_pool (const WeirShapeJob *job, void *scratch, GError **erro
       best = MAX (best, plane[i]);
     }
     weir_ref_dst_f32 (&job->dst[0])[c] = is_max || !n ? best : (float) (sum / (double) n);
+  }
+  return true;
+}
+
+/* Operator set 1 has p as a float. */
+static double read_p (const WeirNode *node)
+{
+  return (double) weir_node_float (node, "p", (float) weir_node_int (node, "p", 2));
+}
+
+bool weir_ref_lp_pool (const WeirShapeJob *job, void *scratch, GError **error)
+{
+  const WeirTensor *src = &job->src[0];
+  float *dst = weir_ref_dst_f32 (&job->dst[0]);
+  double p = read_p (job->node);
+  WeirWindow window;
+  WeirGrid g;
+  if (!weir_window_resolve (job->graph, job->node, src, NULL, &window, error))
+    return false;
+  weir_ref_grid_init (&g, &window, src);
+  for (int64_t c = 0; c < src->dims[0] * src->dims[1]; c++)
+    for (int64_t z = 0; z < g.dst[0]; z++)
+      for (int64_t y = 0; y < g.dst[1]; y++)
+        for (int64_t x = 0; x < g.dst[2]; x++) {
+          Taps taps;
+          find_taps (&g, (int64_t[3]){ z, y, x }, &taps);
+          double sum = sum_window (&g, &taps, weir_ref_f32 (src) + c * g.n_src, p);
+          *dst++ = (float) pow (sum, 1 / p);
+        }
+  return true;
+}
+
+bool weir_ref_global_lp_pool (const WeirShapeJob *job, void *scratch, GError **error)
+{
+  const WeirTensor *src = &job->src[0];
+  int64_t n = weir_ref_product (src, 2, src->rank);
+  double p = read_p (job->node);
+  for (int64_t c = 0; c < src->dims[0] * src->dims[1]; c++) {
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++)
+      sum += power ((double) weir_ref_f32 (src)[c * n + i], p);
+    weir_ref_dst_f32 (&job->dst[0])[c] = (float) pow (sum, 1 / p);
+  }
+  return true;
+}
+
+static int64_t flatten (const int64_t *at, const int64_t *dims, uint32_t rank)
+{
+  int64_t i = 0;
+  for (uint32_t axis = 0; axis < rank; axis++)
+    i = i * dims[axis] + at[axis];
+  return i;
+}
+
+/* Indices count in the shape that the window gives, at whose place dst begins. */
+bool weir_ref_max_unpool (const WeirShapeJob *job, void *scratch, GError **error)
+{
+  const WeirTensor *src = &job->src[0], *dst = &job->dst[0];
+  const int64_t *indices = weir_tensor_data (&job->src[1]);
+  int64_t dims[WEIR_MAX_RANK], at[WEIR_MAX_RANK], n_pooled = 1;
+  size_t size = weir_dtype_bytes (src->dtype);
+  if (!weir_unpool_resolve (job, dims, error))
+    return false;
+  for (uint32_t i = 0; i < src->rank; i++)
+    n_pooled *= dims[i];
+  memset (weir_tensor_data (dst), 0, (size_t) weir_ref_n (dst) * size);
+  for (int64_t i = 0; i < weir_ref_n (src); i++) {
+    int64_t rest = indices[i];
+    if (rest < 0 || rest >= n_pooled)
+      return weir_job_fail ("index %" G_GINT64_FORMAT " is out of range for %" G_GINT64_FORMAT
+                            " elements",
+          rest, n_pooled);
+    for (uint32_t axis = src->rank; axis-- > 0; rest /= dims[axis])
+      at[axis] = rest % dims[axis];
+    memcpy ((char *) weir_tensor_data (dst) + (size_t) flatten (at, dst->dims, dst->rank) * size,
+        (const char *) weir_tensor_data (src) + (size_t) i * size, size);
   }
   return true;
 }

@@ -31,8 +31,15 @@ typedef struct Bound {
 
 static size_t scratch_bytes (const WeirShapeJob *job)
 {
-  bool is_resize = job->node->op == WEIR_OP_RESIZE || job->node->op == WEIR_OP_UPSAMPLE;
-  return is_resize ? weir_ref_resize_scratch (job) : 0;
+  switch (job->node->op) {
+  case WEIR_OP_RESIZE:
+  case WEIR_OP_UPSAMPLE:
+    return weir_ref_resize_scratch (job);
+  case WEIR_OP_DET:
+    return weir_ref_det_scratch (job);
+  default:
+    return 0;
+  }
 }
 
 static bool compute (const WeirShapeJob *job, void *scratch, GError **error)
@@ -171,6 +178,7 @@ static bool takes_any_type (const WeirNode *node)
 {
   WeirOpKind kind = weir_op_info (node->op)->kind;
   return kind == WEIR_OP_KIND_VIEW || kind == WEIR_OP_KIND_MOVE || node->op == WEIR_OP_CAST ||
+         node->op == WEIR_OP_CAST_LIKE || node->op == WEIR_OP_SIZE ||
          node->op == WEIR_OP_CONSTANT || node->op == WEIR_OP_CONSTANT_OF_SHAPE ||
          node->op == WEIR_OP_SHAPE;
 }

@@ -21,6 +21,12 @@ typedef bool (*WeirRefFn) (const WeirShapeJob *job, void *scratch, GError **erro
 
 /* resampling.c: bytes of scratch that Resize needs. */
 size_t weir_ref_resize_scratch (const WeirShapeJob *job);
+/* determinant.c: bytes of scratch that Det needs. */
+size_t weir_ref_det_scratch (const WeirShapeJob *job);
+/* binary.c: dst = a op b, both broadcast to dst's shape, of operator `op`, which is BINARY; dst may
+ * be a. `node` gives its attributes. */
+void weir_ref_combine (const WeirNode *node, WeirOp op, const WeirTensor *a, const WeirTensor *b,
+    const WeirTensor *dst);
 /* elementwise.c: node->post on dst[0], which is f32. */
 void weir_ref_apply_post (const WeirShapeJob *job);
 
