@@ -138,6 +138,12 @@ static const char *check_batch_normalization (const WeirShapeJob *job, uint32_t 
   return weir_node_int (job->node, "training_mode", 0) ? "it takes statistics of the batch" : NULL;
 }
 
+/* Indices count from the first element of the first sample. */
+static const char *check_max_pool (const WeirShapeJob *job, uint32_t batch_axis)
+{
+  return weir_job_wants (job, 1) ? "its indices count over the batch" : NULL;
+}
+
 static const char *check_axis (
     const WeirShapeJob *job, int64_t given, uint32_t batch_axis, const char *text)
 {
@@ -220,6 +226,7 @@ static const Rule rules[WEIR_N_OPS] = {
   [WEIR_OP_IS_NAN] = { NULL, true, false, 0 },
   [WEIR_OP_SOFTMAX] = { check_softmax, true, false, 0 },
   [WEIR_OP_LOG_SOFTMAX] = { check_softmax, true, false, 0 },
+  [WEIR_OP_MAX_POOL] = { check_max_pool, false, false, 0 },
   [WEIR_OP_HARDMAX] = { check_softmax, true, false, 0 },
   [WEIR_OP_BATCH_NORMALIZATION] = { check_batch_normalization, false, false, 0 },
   [WEIR_OP_LAYER_NORMALIZATION] = { check_layer_norm, true, false, 0 },

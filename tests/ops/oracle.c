@@ -211,10 +211,30 @@ static double apply_unary (WeirOp op, double x, double alpha, double beta)
   switch (op) {
   case WEIR_OP_ABS:
     return fabs (x);
+  case WEIR_OP_ACOS:
+    return acos (x);
+  case WEIR_OP_ACOSH:
+    return log (x + sqrt (x * x - 1));
+  case WEIR_OP_AFFINE:
+    return alpha * x + beta;
+  case WEIR_OP_ASIN:
+    return asin (x);
+  case WEIR_OP_ASINH:
+    return log (x + sqrt (x * x + 1));
+  case WEIR_OP_ATAN:
+    return atan (x);
+  case WEIR_OP_ATANH:
+    return 0.5 * log ((1 + x) / (1 - x));
   case WEIR_OP_CEIL:
     return ceil (x);
+  case WEIR_OP_CELU:
+    return fmax (0, x) + fmin (0, alpha * (exp (x / alpha) - 1));
   case WEIR_OP_CLIP:
     return fmin (fmax (x, alpha), beta);
+  case WEIR_OP_COS:
+    return cos (x);
+  case WEIR_OP_COSH:
+    return (exp (x) + exp (-x)) / 2;
   case WEIR_OP_ELU:
     return x < 0 ? alpha * (exp (x) - 1) : x;
   case WEIR_OP_ERF:
@@ -223,6 +243,8 @@ static double apply_unary (WeirOp op, double x, double alpha, double beta)
     return exp (x);
   case WEIR_OP_FLOOR:
     return floor (x);
+  case WEIR_OP_GELU: /* rows of the other form spell out their results */
+    return x * (1 + erf (x / sqrt (2))) / 2;
   case WEIR_OP_HARD_SIGMOID:
     return fmax (0, fmin (1, alpha * x + beta));
   case WEIR_OP_HARD_SWISH:
@@ -235,18 +257,26 @@ static double apply_unary (WeirOp op, double x, double alpha, double beta)
     return x * tanh (log (1 + exp (x)));
   case WEIR_OP_NEG:
     return -x;
+  case WEIR_OP_PARAMETRIC_SOFTPLUS:
+    return alpha * log (1 + exp (beta * x));
   case WEIR_OP_RECIPROCAL:
     return 1 / x;
   case WEIR_OP_RELU:
     return fmax (x, 0);
   case WEIR_OP_ROUND:
     return nearbyint (x);
+  case WEIR_OP_SCALED_TANH:
+    return alpha * tanh (beta * x);
   case WEIR_OP_SELU:
     return beta * (x < 0 ? alpha * (exp (x) - 1) : x);
   case WEIR_OP_SIGMOID:
     return 1 / (1 + exp (-x));
   case WEIR_OP_SIGN:
     return x > 0 ? 1 : x < 0 ? -1 : 0;
+  case WEIR_OP_SIN:
+    return sin (x);
+  case WEIR_OP_SINH:
+    return (exp (x) - exp (-x)) / 2;
   case WEIR_OP_SOFTPLUS:
     return log (1 + exp (x));
   case WEIR_OP_SOFTSIGN:
@@ -255,8 +285,12 @@ static double apply_unary (WeirOp op, double x, double alpha, double beta)
     return sqrt (x);
   case WEIR_OP_SWISH:
     return x / (1 + exp (-alpha * x));
+  case WEIR_OP_TAN:
+    return tan (x);
   case WEIR_OP_TANH:
     return tanh (x);
+  case WEIR_OP_THRESHOLDED_RELU:
+    return x > alpha ? x : 0;
   default:
     return (double) NAN;
   }
@@ -286,6 +320,8 @@ static double apply_binary (WeirOp op, double a, double b)
 {
   switch (op) {
   case WEIR_OP_ADD:
+  case WEIR_OP_MEAN: /* times the number of inputs */
+  case WEIR_OP_SUM:
     return a + b;
   case WEIR_OP_SUB:
     return a - b;
@@ -293,10 +329,32 @@ static double apply_binary (WeirOp op, double a, double b)
     return a * b;
   case WEIR_OP_DIV:
     return a / b;
+  case WEIR_OP_MAX:
+    return fmax (a, b);
+  case WEIR_OP_MIN:
+    return fmin (a, b);
+  case WEIR_OP_MOD: /* fmod 0; rows of the other form spell out their results */
+    return a - b * floor (a / b);
   case WEIR_OP_POW:
     return pow (a, b);
   case WEIR_OP_PRELU:
     return a < 0 ? a * b : a;
+  case WEIR_OP_EQUAL:
+    return a == b;
+  case WEIR_OP_GREATER:
+    return a > b;
+  case WEIR_OP_GREATER_OR_EQUAL:
+    return a >= b;
+  case WEIR_OP_LESS:
+    return a < b;
+  case WEIR_OP_LESS_OR_EQUAL:
+    return a <= b;
+  case WEIR_OP_AND:
+    return a * b;
+  case WEIR_OP_OR:
+    return fmax (a, b);
+  case WEIR_OP_XOR:
+    return a != b;
   default:
     return (double) NAN;
   }
@@ -307,8 +365,21 @@ static void do_binary (const Row *row, double *dst)
   const WeirTensor *y = &row->dst[0].tensor;
   for (int64_t i = 0; i < count (y); i++) {
     Point to = unflatten (i, y->rank, y->dims);
-    dst[i] = apply_binary (row->node.op, element_broadcast (&row->src[0].tensor, y->rank, to.at),
-        element_broadcast (&row->src[1].tensor, y->rank, to.at));
+    dst[i] = element_broadcast (&row->src[0].tensor, y->rank, to.at);
+    for (uint32_t k = 1; k < row->node.n_src; k++)
+      dst[i] = apply_binary (
+          row->node.op, dst[i], element_broadcast (&row->src[k].tensor, y->rank, to.at));
+    dst[i] /= row->node.op == WEIR_OP_MEAN ? row->node.n_src : 1;
+  }
+}
+
+static void do_where (const Row *row, double *dst)
+{
+  const WeirTensor *y = &row->dst[0].tensor;
+  for (int64_t i = 0; i < count (y); i++) {
+    Point to = unflatten (i, y->rank, y->dims);
+    bool is_first = element_broadcast (&row->src[0].tensor, y->rank, to.at) != 0;
+    dst[i] = element_broadcast (&row->src[is_first ? 1 : 2].tensor, y->rank, to.at);
   }
 }
 
@@ -356,6 +427,27 @@ static void do_instance_normalization (const Row *row, double *dst)
     dst[i] = (step_element (x, i) - mean) / sqrt (variance + epsilon) *
                  step_element (&row->src[1].tensor, point.at[1]) +
              step_element (&row->src[2].tensor, point.at[1]);
+  }
+}
+
+/* Also RMSNormalization, whose mean is nought. */
+static void do_layer_normalization (const Row *row, double *dst)
+{
+  const WeirTensor *x = &row->src[0].tensor, *bias = &row->src[2].tensor;
+  bool is_rms = row->node.op == WEIR_OP_RMS_NORMALIZATION, is_free[WEIR_MAX_RANK] = { false };
+  double epsilon = (double) weir_node_float (&row->node, "epsilon", 1e-5f), mean, variance;
+  int64_t axis = weir_node_int (&row->node, "axis", -1);
+  for (uint32_t i = 0; i < x->rank; i++)
+    is_free[i] = i >= (axis < 0 ? axis + x->rank : axis);
+  for (int64_t i = 0; i < count (x); i++) {
+    Point point = unflatten (i, x->rank, x->dims);
+    find_moments (x, &point, is_free, &mean, &variance);
+    double power = variance + mean * mean;
+    dst[i] = (step_element (x, i) - (is_rms ? 0 : mean)) /
+             sqrt ((is_rms ? power : variance) + epsilon) *
+             element_broadcast (&row->src[1].tensor, x->rank, point.at);
+    if (row->node.n_src > 2)
+      dst[i] += element_broadcast (bias, x->rank, point.at);
   }
 }
 
@@ -458,6 +550,9 @@ static const OracleFn oracles[WEIR_N_OPS] = {
   [WEIR_OP_MAT_MUL] = do_mat_mul,
   [WEIR_OP_BATCH_NORMALIZATION] = do_batch_normalization,
   [WEIR_OP_INSTANCE_NORMALIZATION] = do_instance_normalization,
+  [WEIR_OP_LAYER_NORMALIZATION] = do_layer_normalization,
+  [WEIR_OP_RMS_NORMALIZATION] = do_layer_normalization,
+  [WEIR_OP_WHERE] = do_where,
   [WEIR_OP_MEAN_VARIANCE_NORMALIZATION] = do_mean_variance_normalization,
   [WEIR_OP_LRN] = do_lrn,
   [WEIR_OP_SOFTMAX] = do_softmax,

@@ -130,6 +130,21 @@ static void fill (Parser *parser, const WeirTensor *tensor, int64_t n, const GAr
   }
 }
 
+static bool is_wide_integer (WeirDtype dtype)
+{
+  return dtype == WEIR_DTYPE_I64 || dtype == WEIR_DTYPE_U64;
+}
+
+/* All 64 bits of the number at `text`; returns where it ends. */
+static const char *store_text (const WeirTensor *tensor, int64_t i, const char *text)
+{
+  char *end;
+  bool is_signed = tensor->dtype == WEIR_DTYPE_I64;
+  ((uint64_t *) tensor->buffer)[i] =
+      is_signed ? (uint64_t) g_ascii_strtoll (text, &end, 10) : g_ascii_strtoull (text, &end, 10);
+  return end;
+}
+
 static bool read_tensor (Parser *parser, const char *token, RowTensor *tensor)
 {
   g_autoptr (GArray) range = g_array_new (FALSE, FALSE, sizeof (double));
@@ -142,6 +157,7 @@ static bool read_tensor (Parser *parser, const char *token, RowTensor *tensor)
   tensor->is_constant = at && *at == '!';
   at += tensor->is_constant;
   tensor->has_contents = at && *at == '{';
+  const char *text = at;
   if (tensor->has_contents)
     at = read_numbers (at + 1, '}', contents);
   if (!at || *at || !weir_tensor_bytes (&tensor->tensor, &n_bytes) ||
@@ -151,8 +167,12 @@ static bool read_tensor (Parser *parser, const char *token, RowTensor *tensor)
     return fail (parser, token, "as many contents as elements are needed");
   tensor->tensor.buffer = weir_arena_alloc (parser->row->arena, MAX (n_bytes, 64));
   fill (parser, &tensor->tensor, n, range);
-  for (int64_t i = 0; tensor->has_contents && i < n; i++)
-    store (&tensor->tensor, i, g_array_index (contents, double, i));
+  for (int64_t i = 0; tensor->has_contents && i < n; i++) {
+    if (is_wide_integer (tensor->tensor.dtype))
+      text = store_text (&tensor->tensor, i, text + 1);
+    else
+      store (&tensor->tensor, i, g_array_index (contents, double, i));
+  }
   return true;
 }
 

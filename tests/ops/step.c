@@ -189,9 +189,13 @@ char *step_compare (const WeirTensor *actual, const WeirTensor *expected, double
     g_autofree char *b = weir_tensor_describe (expected);
     return g_strdup_printf ("is %s, expected %s", a, b);
   }
+  size_t size = weir_dtype_bytes (expected->dtype);
+  const char *from = weir_tensor_data (actual), *to = weir_tensor_data (expected);
   for (int64_t i = 0; i < n; i++) {
     double a = step_element (actual, i), b = step_element (expected, i);
-    if (!is_close (a, b, is_float ? rtol : 0, is_float ? atol : 0))
+    bool is_same = is_float ? is_close (a, b, rtol, atol)
+                            : memcmp (from + (size_t) i * size, to + (size_t) i * size, size) == 0;
+    if (!is_same)
       return g_strdup_printf ("element %" G_GINT64_FORMAT " of %" G_GINT64_FORMAT
                               " is %.9g, expected %.9g",
           i, n, a, b);
