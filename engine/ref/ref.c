@@ -29,17 +29,17 @@ typedef struct Bound {
   void *scratch;
 } Bound;
 
+/* Bytes of scratch that an operator needs; most need none. */
+static size_t (*const scratch_fns[WEIR_N_OPS]) (const WeirShapeJob *job) = {
+  [WEIR_OP_RESIZE] = weir_ref_resize_scratch,
+  [WEIR_OP_UPSAMPLE] = weir_ref_resize_scratch,
+  [WEIR_OP_DET] = weir_ref_det_scratch,
+  [WEIR_OP_OV_DETECTION_OUTPUT] = weir_ref_ov_detection_output_scratch,
+};
+
 static size_t scratch_bytes (const WeirShapeJob *job)
 {
-  switch (job->node->op) {
-  case WEIR_OP_RESIZE:
-  case WEIR_OP_UPSAMPLE:
-    return weir_ref_resize_scratch (job);
-  case WEIR_OP_DET:
-    return weir_ref_det_scratch (job);
-  default:
-    return 0;
-  }
+  return scratch_fns[job->node->op] ? scratch_fns[job->node->op](job) : 0;
 }
 
 static bool compute (const WeirShapeJob *job, void *scratch, GError **error)

@@ -19,10 +19,10 @@ typedef bool (*WeirRefFn) (const WeirShapeJob *job, void *scratch, GError **erro
 #include "engine/graph/ops.def"
 #undef WEIR_OP
 
-/* resampling.c: bytes of scratch that Resize needs. */
+/* Bytes of scratch that an operator needs. */
 size_t weir_ref_resize_scratch (const WeirShapeJob *job);
-/* determinant.c: bytes of scratch that Det needs. */
 size_t weir_ref_det_scratch (const WeirShapeJob *job);
+size_t weir_ref_ov_detection_output_scratch (const WeirShapeJob *job);
 /* binary.c: dst = a op b, both broadcast to dst's shape, of operator `op`, which is BINARY; dst may
  * be a. `node` gives its attributes. */
 void weir_ref_combine (const WeirNode *node, WeirOp op, const WeirTensor *a, const WeirTensor *b,

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Operators of OpenVINO IR ("openvino:…" in ops.def): readers of their attributes, and those
+ * resolved into numbers as in geometry.h.
+ *
+ * Attributes keep the IR's names. A boolean or whole number is INT, a number FLOAT or INT, a list
+ * INTS, FLOATS or, where it has one element, INT or FLOAT; an empty list may be missing, or an
+ * empty STRING. Choices are compared without regard to case. node->opset is the layer's version.
+ * Defaults are the specification's.
+ *
+ *   CTCGreedyDecoder        ctc_merge_repeated
+ *   CTCGreedyDecoderSeqLen  merge_repeated, classes_index_type, sequence_length_type
+ *   DetectionOutput         num_classes, background_label_id, top_k, keep_top_k[], code_type,
+ *                           variance_encoded_in_target, share_location, nms_threshold,
+ *                           confidence_threshold, clip_after_nms, clip_before_nms,
+ *                           decrease_label_id, normalized, input_height, input_width,
+ *                           objectness_score
+ *   FakeQuantize            levels, auto_broadcast
+ *   PriorBox                min_size[], max_size[], aspect_ratio[], density[], fixed_ratio[],
+ *                           fixed_size[], flip, clip, step, offset, variance[], scale_all_sizes,
+ *                           min_max_aspect_ratios_order
+ *   PriorBoxClustered       width[], height[], clip, step, step_w, step_h, offset, variance[] */
+#pragma once
+
+#include "engine/graph/geometry.h"
+
+G_BEGIN_DECLS
+
+float weir_ov_float (const WeirNode *node, const char *name, float fallback);
+bool weir_ov_bool (const WeirNode *node, const char *name, bool fallback);
+/* *n = 0 where it is missing. At most WEIR_MAX_INTS. */
+bool weir_ov_floats (const WeirShapeJob *job, const char *name, float result[WEIR_MAX_INTS],
+    uint32_t *n, GError **error);
+bool weir_ov_ints (const WeirShapeJob *job, const char *name, int64_t result[WEIR_MAX_INTS],
+    uint32_t *n, GError **error);
+/* The index of the attribute's value in the NULL-terminated `names`, names[fallback] where it is
+ * missing. An UNSUPPORTED error for another value. */
+bool weir_ov_choice (const WeirShapeJob *job, const char *name, const char *const *names,
+    uint32_t fallback, uint32_t *result, GError **error);
+/* "i32", "f16", … of the IR; WEIR_DTYPE_NONE for those that we have not. */
+WeirDtype weir_ov_dtype (const char *name);
+
+typedef enum WeirBoxCode {
+  WEIR_BOX_CODE_CORNER,
+  WEIR_BOX_CODE_CENTER_SIZE,
+  WEIR_BOX_CODE_CORNER_SIZE,
+} WeirBoxCode;
+
+/* DetectionOutput: locations [n_images, n_priors, n_location_classes, 4], scores [n_images,
+ * n_priors, n_classes], priors [n_prior_images, 1 or 2, n_priors, prior_size]. */
+typedef struct WeirDetectionOutput {
+  int64_t n_images, n_priors, n_classes, n_location_classes, n_prior_images, prior_size;
+  int64_t n_rows; /* of the result, for each image */
+  int64_t background_label_id, top_k, keep_top_k;
+  WeirBoxCode code;
+  bool has_variances, clips_after, clips_before, decreases_label, is_normalized;
+  float nms_threshold, confidence_threshold, objectness_score, input_width, input_height;
+} WeirDetectionOutput;
+bool weir_detection_output_resolve (
+    const WeirShapeJob *job, WeirDetectionOutput *detection, GError **error);
+
+/* One of the boxes around every cell, in pixels of the image: its centre relative to the cell's,
+ * and half its size. is_clipped: to the image, on the outer side of each edge. */
+typedef struct WeirPrior {
+  float dx, dy, half_width, half_height;
+  bool is_clipped;
+} WeirPrior;
+
+/* PriorBox and PriorBoxClustered: the centre of cell (r, c) is ((c + offset) step_x,
+ * (r + offset) step_y). */
+typedef struct WeirPriorGrid {
+  int64_t height, width, image_height, image_width;
+  float step_x, step_y, offset, variance[4];
+  bool clips;
+  GArray *priors; /* WeirPrior; the caller's */
+} WeirPriorGrid;
+/* The inputs must be known, else UNSUPPORTED. On success *grid is to be cleared. */
+bool weir_prior_grid_resolve (const WeirShapeJob *job, WeirPriorGrid *grid, GError **error);
+void weir_prior_grid_clear (WeirPriorGrid *grid);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (WeirPriorGrid, weir_prior_grid_clear)
+
+G_END_DECLS
