@@ -83,6 +83,9 @@ static Box decode_box (
 {
   static const float ones[4] = { 1, 1, 1, 1 };
   const float *v = variance ? variance : ones;
+  if (!d->is_normalized)
+    prior = (Box){ prior.x0 / d->input_width, prior.y0 / d->input_height, prior.x1 / d->input_width,
+      prior.y1 / d->input_height };
   float width = prior.x1 - prior.x0, height = prior.y1 - prior.y0;
   float dx = v[0] * l[0], dy = v[1] * l[1], dw = v[2] * l[2], dh = v[3] * l[3];
   Box box = { prior.x0 + dx, prior.y0 + dy, prior.x1 + dw, prior.y1 + dh };
@@ -103,11 +106,7 @@ static Box load_prior (const Work *work, int64_t i)
 {
   const WeirDetectionOutput *d = &work->d;
   const float *p = work->prior + i * d->prior_size + (d->prior_size - 4);
-  Box prior = { p[0], p[1], p[2], p[3] };
-  if (d->is_normalized)
-    return prior;
-  return (Box){ prior.x0 / d->input_width, prior.y0 / d->input_height, prior.x1 / d->input_width,
-    prior.y1 / d->input_height };
+  return (Box){ p[0], p[1], p[2], p[3] };
 }
 
 static const Box *find_box (const Work *work, int64_t label, int64_t i)
