@@ -19,12 +19,6 @@ bool weir_onnx_is_domain (const char *domain)
   return !domain || !*domain || strcmp (domain, "ai.onnx") == 0;
 }
 
-WeirOp weir_onnx_operator (const Onnx__NodeProto *node)
-{
-  bool is_named = node->op_type && weir_onnx_is_domain (node->domain);
-  return is_named ? weir_op_find (node->op_type) : WEIR_N_OPS;
-}
-
 static char *qualified_name (const Onnx__NodeProto *node)
 {
   const char *type = node->op_type ? node->op_type : "";
@@ -32,6 +26,20 @@ static char *qualified_name (const Onnx__NodeProto *node)
                               ? g_strdup (type)
                               : g_strconcat (node->domain, ":", type, NULL);
   return g_utf8_make_valid (name, -1);
+}
+
+WeirOp weir_onnx_operator (const Onnx__NodeProto *node)
+{
+  /* Those that ONNX took over from there under the same name, with the same meaning. */
+  static const char *const adopted[] = { "com.microsoft:QuantizeLinear",
+    "com.microsoft:DequantizeLinear" };
+  if (!node->op_type || (weir_onnx_is_domain (node->domain) && strchr (node->op_type, ':')))
+    return WEIR_N_OPS;
+  g_autofree char *name = qualified_name (node);
+  for (size_t i = 0; i < G_N_ELEMENTS (adopted); i++)
+    if (strcmp (name, adopted[i]) == 0)
+      return weir_op_find (node->op_type);
+  return weir_op_find (name);
 }
 
 static void want (GHashTable *producers, const char *name, uint8_t *is_read, GArray *queue)

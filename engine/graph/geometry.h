@@ -150,5 +150,10 @@ typedef struct WeirQuantisation {
 } WeirQuantisation;
 bool weir_quantisation_resolve (
     const WeirShapeJob *job, WeirQuantisation *quantisation, GError **error);
+/* Scales and zero points of a matrix operand: one number, or one per row (columns else), as a vector
+ * or as a tensor of the operand's rank. Their strides in elements along the operand's dims; false
+ * where they do not fit. */
+bool weir_matrix_params (const WeirTensor *param, const WeirTensor *operand, bool is_per_row,
+    int64_t stride[WEIR_MAX_RANK]);
 
 G_END_DECLS

@@ -35,7 +35,8 @@ typedef struct WeirOpInfo {
 } WeirOpInfo;
 
 const WeirOpInfo *weir_op_info (WeirOp op);
-/* By ONNX name, WEIR_N_OPS where there is none. Internal names ("weir:…") are not found. */
+/* By ONNX name, WEIR_N_OPS where there is none. Of names with a domain only those of
+ * "com.microsoft:" are found: internal ones ("weir:…") and those of other formats are not. */
 WeirOp weir_op_find (const char *onnx_name);
 
 typedef enum WeirAttrKind {

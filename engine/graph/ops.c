@@ -19,7 +19,7 @@ const WeirOpInfo *weir_op_info (WeirOp op)
 
 WeirOp weir_op_find (const char *onnx_name)
 {
-  if (strchr (onnx_name, ':'))
+  if (strchr (onnx_name, ':') && !g_str_has_prefix (onnx_name, "com.microsoft:"))
     return WEIR_N_OPS;
   unsigned op = 0;
   while (op < WEIR_N_OPS && strcmp (ops[op].name, onnx_name) != 0)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* QuantizeLinear and DequantizeLinear: one scale per tensor, per index of an axis, or per block. */
+/* QuantizeLinear, DynamicQuantizeLinear and DequantizeLinear: one scale per tensor, per index of an
+ * axis, or per block. */
 #include "engine/graph/geometry.h"
 
 #include <string.h>
@@ -114,4 +115,17 @@ bool weir_shape_dequantize_linear (const WeirShapeJob *job, GError **error)
   set_dst (job, dtype);
   return check_params (job, src->dtype, error) &&
          weir_quantisation_resolve (job, &quantisation, error);
+}
+
+bool weir_shape_dynamic_quantize_linear (const WeirShapeJob *job, GError **error)
+{
+  if (!weir_dtype_is_floating (job->src[0].dtype))
+    return weir_job_fail (
+        "input is %s, expected a floating type", weir_dtype_name (job->src[0].dtype));
+  set_dst (job, WEIR_DTYPE_U8);
+  if (weir_job_wants (job, 1))
+    job->dst[1] = (WeirTensor){ .dtype = WEIR_DTYPE_F32 };
+  if (weir_job_wants (job, 2))
+    job->dst[2] = (WeirTensor){ .dtype = WEIR_DTYPE_U8 };
+  return true;
 }

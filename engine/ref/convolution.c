@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Conv and ConvTranspose, accumulated in double.
+/* Conv and ConvTranspose, accumulated in double. Their result may be f64, too: integer.c wants sums
+ * that are not rounded.
  *
  * Both compute one stretch of one output row at a time. The innermost loop adds one kernel tap
  * times a stretch of an input row, with the bounds worked out outside. */
@@ -80,9 +81,9 @@ static void add_kernel_row_transposed (
 
 typedef void (*AddFn) (const WeirGrid *g, const Operands *op, int64_t kz, int64_t ky, Stretch *out);
 
-/* One output channel of one image. */
-static void compute_plane (
-    const WeirGrid *g, const Operands *op, AddFn add, double bias, float *dst)
+/* One output channel of one image, which stands at element `at` of dst. */
+static void compute_plane (const WeirGrid *g, const Operands *op, AddFn add, double bias,
+    const WeirTensor *dst, int64_t at)
 {
   Stretch out;
   for (out.z = 0; out.z < g->dst[0]; out.z++)
@@ -95,7 +96,7 @@ static void compute_plane (
           for (int64_t ky = 0; ky < g->kernel[1]; ky++)
             add (g, op, kz, ky, &out);
         for (int64_t i = 0; i < out.x1 - out.x0; i++)
-          *dst++ = (float) out.sum[i];
+          weir_ref_store (dst->dtype, weir_tensor_data (dst), at++, out.sum[i]);
       }
 }
 
@@ -127,8 +128,8 @@ bool weir_ref_conv (const WeirShapeJob *job, void *scratch, GError **error)
       int64_t g = m / (n_dst_channels / group);
       Operands op = { weir_ref_f32 (src) + (i * src->dims[1] + g * n_channels) * grid.n_src,
         weir_ref_f32 (weights) + m * n_channels * grid.n_kernel, n_channels, grid.n_kernel };
-      compute_plane (&grid, &op, add_kernel_row, bias ? (double) weir_ref_f32 (bias)[m] : 0,
-          weir_ref_dst_f32 (dst) + (i * n_dst_channels + m) * grid.n_dst);
+      compute_plane (&grid, &op, add_kernel_row, bias ? (double) weir_ref_f32 (bias)[m] : 0, dst,
+          (i * n_dst_channels + m) * grid.n_dst);
     }
   return true;
 }
@@ -152,8 +153,7 @@ bool weir_ref_conv_transpose (const WeirShapeJob *job, void *scratch, GError **e
       Operands op = { weir_ref_f32 (src) + (i * src->dims[1] + g * n_channels) * grid.n_src, first,
         n_channels, n_per_group * grid.n_kernel };
       compute_plane (&grid, &op, add_kernel_row_transposed,
-          bias ? (double) weir_ref_f32 (bias)[m] : 0,
-          weir_ref_dst_f32 (dst) + (i * dst->dims[1] + m) * grid.n_dst);
+          bias ? (double) weir_ref_f32 (bias)[m] : 0, dst, (i * dst->dims[1] + m) * grid.n_dst);
     }
   return true;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Gemm and MatMul, accumulated in double. */
+/* Gemm and MatMul, accumulated in double. Their result may be f64, too, but for a Gemm with C:
+ * integer.c wants sums that are not rounded. */
 #include "engine/ref/ref.h"
 
 #include <string.h>
@@ -31,7 +32,9 @@ static void multiply_stretch (
   }
 }
 
-static void multiply (const Product *p, const float *a, const float *b, float alpha, float *dst)
+/* To element `at` of dst and behind. */
+static void multiply (const Product *p, const float *a, const float *b, float alpha,
+    const WeirTensor *dst, int64_t at)
 {
   double sum[STRETCH];
   for (int64_t i = 0; i < p->m; i++)
@@ -39,7 +42,7 @@ static void multiply (const Product *p, const float *a, const float *b, float al
       int64_t n = MIN (STRETCH, p->n - j);
       multiply_stretch (p, a + i * p->a_row, b, j, n, sum);
       for (int64_t k = 0; k < n; k++)
-        *dst++ = (float) ((double) alpha * sum[k]);
+        weir_ref_store (dst->dtype, weir_tensor_data (dst), at++, (double) alpha * sum[k]);
     }
 }
 
@@ -56,7 +59,8 @@ bool weir_ref_gemm (const WeirShapeJob *job, void *scratch, GError **error)
     p.a_row = 1, p.a_col = a->dims[1];
   if (trans_b)
     p.b_row = 1, p.b_col = b->dims[1];
-  multiply (&p, weir_ref_f32 (a), weir_ref_f32 (b), weir_node_float (job->node, "alpha", 1), y);
+  multiply (
+      &p, weir_ref_f32 (a), weir_ref_f32 (b), weir_node_float (job->node, "alpha", 1), dst, 0);
   if (!c || !y)
     return true;
   weir_ref_broadcast_strides (c, dst, stride);
@@ -93,7 +97,7 @@ bool weir_ref_mat_mul (const WeirShapeJob *job, void *scratch, GError **error)
 {
   WeirTensor a = as_matrices (&job->src[0], true), b = as_matrices (&job->src[1], false);
   WeirTensor batch = job->dst[0];
-  float *dst = weir_ref_dst_f32 (&job->dst[0]);
+  int64_t at = 0;
   Product p = { a.dims[a.rank - 2], b.dims[b.rank - 1], a.dims[a.rank - 1], a.dims[a.rank - 1], 1,
     b.dims[b.rank - 1], 1 };
   batch.rank = MAX (a.rank, b.rank) - 2;
@@ -104,8 +108,9 @@ bool weir_ref_mat_mul (const WeirShapeJob *job, void *scratch, GError **error)
   stack_strides (&a, &batch, walk.stride[0]);
   stack_strides (&b, &batch, walk.stride[1]);
   do {
-    multiply (&p, weir_ref_f32 (&a) + walk.offset[0], weir_ref_f32 (&b) + walk.offset[1], 1, dst);
-    dst += p.m * p.n;
+    multiply (&p, weir_ref_f32 (&a) + walk.offset[0], weir_ref_f32 (&b) + walk.offset[1], 1,
+        &job->dst[0], at);
+    at += p.m * p.n;
   } while (weir_walk_next (&walk));
   return true;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* QuantizeLinear and DequantizeLinear. */
+/* QuantizeLinear, DequantizeLinear and DynamicQuantizeLinear. */
 #include "engine/ref/ref.h"
 
 #include <math.h>
@@ -57,4 +57,25 @@ bool weir_ref_quantize_linear (const WeirShapeJob *job, void *scratch, GError **
 bool weir_ref_dequantize_linear (const WeirShapeJob *job, void *scratch, GError **error)
 {
   return for_each (job, dequantise, error);
+}
+
+/* The range of the values and of zero as 0..255. */
+bool weir_ref_dynamic_quantize_linear (const WeirShapeJob *job, void *scratch, GError **error)
+{
+  const WeirTensor *src = &job->src[0], *dst = &job->dst[0];
+  const float *x = weir_ref_f32 (src);
+  float low = 0, high = 0;
+  for (int64_t i = 0; i < weir_ref_n (src); i++) {
+    low = MIN (low, x[i]);
+    high = MAX (high, x[i]);
+  }
+  float scale = high > low ? (high - low) / 255.0f : 1.0f;
+  double zero = CLAMP (rint ((double) (-low / scale)), 0, 255);
+  for (int64_t i = 0; weir_tensor_data (dst) && i < weir_ref_n (src); i++)
+    weir_ref_store (dst->dtype, weir_tensor_data (dst), i, rint ((double) (x[i] / scale)) + zero);
+  if (weir_job_wants (job, 1))
+    *weir_ref_dst_f32 (&job->dst[1]) = scale;
+  if (weir_job_wants (job, 2))
+    *(uint8_t *) weir_tensor_data (&job->dst[2]) = (uint8_t) zero;
+  return true;
 }

@@ -35,6 +35,18 @@ static size_t (*const scratch_fns[WEIR_N_OPS]) (const WeirShapeJob *job) = {
   [WEIR_OP_UPSAMPLE] = weir_ref_resize_scratch,
   [WEIR_OP_DET] = weir_ref_det_scratch,
   [WEIR_OP_OV_DETECTION_OUTPUT] = weir_ref_ov_detection_output_scratch,
+  [WEIR_OP_CONV_INTEGER] = weir_ref_quantised_scratch,
+  [WEIR_OP_MAT_MUL_INTEGER] = weir_ref_quantised_scratch,
+  [WEIR_OP_Q_LINEAR_CONV] = weir_ref_quantised_scratch,
+  [WEIR_OP_Q_LINEAR_MAT_MUL] = weir_ref_quantised_scratch,
+  [WEIR_OP_Q_GEMM] = weir_ref_quantised_scratch,
+  [WEIR_OP_Q_LINEAR_GLOBAL_AVERAGE_POOL] = weir_ref_quantised_scratch,
+  [WEIR_OP_Q_LINEAR_AVERAGE_POOL] = weir_ref_quantised_scratch,
+  [WEIR_OP_Q_LINEAR_SIGMOID] = weir_ref_quantised_scratch,
+  [WEIR_OP_Q_LINEAR_LEAKY_RELU] = weir_ref_quantised_scratch,
+  [WEIR_OP_Q_LINEAR_SOFTMAX] = weir_ref_quantised_scratch,
+  [WEIR_OP_QUANTISED_CONV] = weir_ref_quantised_scratch,
+  [WEIR_OP_QUANTISED_MAT_MUL] = weir_ref_quantised_scratch,
 };
 
 static size_t scratch_bytes (const WeirShapeJob *job)
@@ -42,11 +54,17 @@ static size_t scratch_bytes (const WeirShapeJob *job)
   return scratch_fns[job->node->op] ? scratch_fns[job->node->op](job) : 0;
 }
 
+/* Those that apply post-ops before they quantise their result. */
+static bool applies_post (WeirOp op)
+{
+  return op == WEIR_OP_QUANTISED_CONV || op == WEIR_OP_QUANTISED_MAT_MUL;
+}
+
 static bool compute (const WeirShapeJob *job, void *scratch, GError **error)
 {
   if (!fns[job->node->op](job, scratch, error))
     return false;
-  if (job->node->n_post)
+  if (job->node->n_post && !applies_post (job->node->op))
     weir_ref_apply_post (job);
   return true;
 }

@@ -27,6 +27,8 @@ size_t weir_ref_ov_detection_output_scratch (const WeirShapeJob *job);
  * be a. `node` gives its attributes. */
 void weir_ref_combine (const WeirNode *node, WeirOp op, const WeirTensor *a, const WeirTensor *b,
     const WeirTensor *dst);
+/* integer.c: those that operators on quantised tensors need. */
+size_t weir_ref_quantised_scratch (const WeirShapeJob *job);
 /* elementwise.c: node->post on dst[0], which is f32. */
 void weir_ref_apply_post (const WeirShapeJob *job);
 

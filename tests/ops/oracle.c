@@ -539,6 +539,65 @@ static void do_channel_shuffle (const Row *row, double *dst)
   }
 }
 
+/* Input i of the row at index k, for the scales and zero points that are one number or many. */
+static double number_at (const Row *row, uint32_t i, int64_t k)
+{
+  const WeirTensor *tensor = &row->src[i].tensor;
+  return tensor->dtype ? step_element (tensor, count (tensor) > 1 ? k : 0) : 0;
+}
+
+static void do_quantised_conv (const Row *row, double *dst)
+{
+  const WeirTensor *x = &row->src[0].tensor, *w = &row->src[3].tensor, *y = &row->dst[0].tensor;
+  int64_t per_group = w->dims[0] / weir_node_int (&row->node, "group", 1);
+  for (int64_t i = 0; i < count (y); i++) {
+    Point to = unflatten (i, y->rank, y->dims);
+    double sum = 0;
+    for (int64_t k = 0; k < count (w) / w->dims[0]; k++) {
+      Point tap = unflatten (k, w->rank, w->dims), from = to, weight = tap;
+      weight.at[0] = to.at[1];
+      from.at[1] = to.at[1] / per_group * w->dims[1] + tap.at[1];
+      for (uint32_t d = 0; d + 2 < x->rank; d++)
+        from.at[2 + d] = to.at[2 + d] * int_at (row, "strides", d, 1) - int_at (row, "pads", d, 0) +
+                         tap.at[2 + d] * int_at (row, "dilations", d, 1);
+      if (is_inside (x, from.at))
+        sum += (element_at (x, from.at) - number_at (row, 2, 0)) *
+               (element_at (w, weight.at) - number_at (row, 5, to.at[1]));
+    }
+    dst[i] =
+        sum * number_at (row, 1, 0) * number_at (row, 4, to.at[1]) + number_at (row, 8, to.at[1]);
+  }
+}
+
+static void do_quantised_mat_mul (const Row *row, double *dst)
+{
+  const WeirTensor *a = &row->src[0].tensor, *b = &row->src[3].tensor, *y = &row->dst[0].tensor;
+  bool is_transposed = weir_node_int (&row->node, "transB", 0) != 0;
+  for (int64_t i = 0; i < count (y); i++) {
+    Point to = unflatten (i, y->rank, y->dims), left = to;
+    int64_t column = to.at[y->rank - 1];
+    double sum = 0;
+    for (int64_t k = 0; k < a->dims[a->rank - 1]; k++) {
+      int64_t right[] = { is_transposed ? column : k, is_transposed ? k : column };
+      left.at[y->rank - 1] = k;
+      sum += (element_at (a, left.at) - number_at (row, 2, 0)) *
+             (element_at (b, right) - number_at (row, 5, column));
+    }
+    dst[i] = sum * number_at (row, 1, 0) * number_at (row, 4, column) + number_at (row, 8, column);
+  }
+}
+
+static void do_lookup (const Row *row, double *dst)
+{
+  const WeirTensor *x = &row->src[0].tensor, *table = &row->src[1].tensor;
+  for (int64_t i = 0; i < count (x); i++) {
+    int64_t at = ((int64_t) step_element (x, i) + 256) % 256;
+    if (table->rank == 2)
+      at += 256 * unflatten (i, x->rank, x->dims).at[1];
+    dst[i] = step_element (table, at);
+  }
+}
+
 static const OracleFn oracles[WEIR_N_OPS] = {
   [WEIR_OP_CONV] = do_conv,
   [WEIR_OP_CONV_TRANSPOSE] = do_conv_transpose,
@@ -560,6 +619,9 @@ static const OracleFn oracles[WEIR_N_OPS] = {
   [WEIR_OP_TRANSPOSE] = do_transpose,
   [WEIR_OP_CHANNEL_SHUFFLE] = do_channel_shuffle,
   [WEIR_OP_REORDER] = do_copy,
+  [WEIR_OP_QUANTISED_CONV] = do_quantised_conv,
+  [WEIR_OP_QUANTISED_MAT_MUL] = do_quantised_mat_mul,
+  [WEIR_OP_LOOKUP] = do_lookup,
 };
 
 OracleFn oracle_find (WeirOp op)
@@ -573,17 +635,34 @@ OracleFn oracle_find (WeirOp op)
                                        : NULL;
 }
 
+/* An added input; of 8 bits it is followed by its scale and zero point. */
+static double added_at (const Row *row, uint32_t src, int64_t i)
+{
+  double value = step_element (&row->src[src].tensor, i);
+  bool is_float = row->src[src].tensor.dtype == WEIR_DTYPE_F32;
+  return is_float ? value : (value - number_at (row, src + 2, 0)) * number_at (row, src + 1, 0);
+}
+
+static void apply_post (const Row *row, const WeirPostOp *post, double *dst, int64_t n)
+{
+  for (int64_t i = 0; i < n; i++)
+    dst[i] = post->src == WEIR_NONE
+                 ? apply_unary (post->op, dst[i], (double) post->alpha, (double) post->beta)
+                 : apply_binary (post->op, dst[i], added_at (row, post->src, i));
+}
+
 double *oracle_compute (const Row *row)
 {
   int64_t n = count (&row->dst[0].tensor);
   double *dst = g_new0 (double, (gsize) n + 1);
+  WeirDtype dtype = row->dst[0].tensor.dtype;
+  double low = dtype == WEIR_DTYPE_I8 ? -128 : 0;
+  bool quantises =
+      row->node.op == WEIR_OP_QUANTISED_CONV || row->node.op == WEIR_OP_QUANTISED_MAT_MUL;
   oracle_find (row->node.op) (row, dst);
-  for (uint32_t k = 0; k < row->node.n_post; k++) {
-    const WeirPostOp *post = &row->node.post[k];
-    for (int64_t i = 0; i < n; i++)
-      dst[i] = post->src == WEIR_NONE
-                   ? apply_unary (post->op, dst[i], (double) post->alpha, (double) post->beta)
-                   : apply_binary (post->op, dst[i], step_element (&row->src[post->src].tensor, i));
-  }
+  for (uint32_t k = 0; k < row->node.n_post; k++)
+    apply_post (row, &row->node.post[k], dst, n);
+  for (int64_t i = 0; quantises && dtype != WEIR_DTYPE_F32 && i < n; i++)
+    dst[i] = CLAMP (rint (dst[i] / number_at (row, 6, 0)) + number_at (row, 7, 0), low, low + 255);
   return dst;
 }
