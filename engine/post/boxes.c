@@ -14,7 +14,9 @@
 
 void weir_boxes_init (WeirBoxes *boxes, const WeirDecodeJob *job, WeirResult *result)
 {
-  *boxes = (WeirBoxes){ .arena = result->arena, .threshold = job->options->threshold };
+  *boxes = (WeirBoxes){ .arena = result->arena,
+    .threshold = job->options->threshold,
+    .iou_threshold = job->options->iou_threshold };
 }
 
 static void keep_best (WeirBoxes *boxes)
@@ -60,6 +62,16 @@ void weir_boxes_add (WeirBoxes *boxes, const WeirCandidate *candidate)
   boxes->items[boxes->n++] = *candidate;
 }
 
+void weir_boxes_add_centre (WeirBoxes *boxes, double x_px, double y_px, double width_px,
+    double height_px, WeirCandidate candidate)
+{
+  candidate.x0 = x_px - width_px / 2;
+  candidate.y0 = y_px - height_px / 2;
+  candidate.x1 = x_px + width_px / 2;
+  candidate.y1 = y_px + height_px / 2;
+  weir_boxes_add (boxes, &candidate);
+}
+
 double weir_job_region_x (const WeirDecodeJob *job, double x_px)
 {
   return (x_px - job->mapping->offset_x_px) / job->mapping->scale_x / job->region_width_px;
@@ -90,7 +102,7 @@ void weir_boxes_finish (
 {
   const WeirDecodeOptions *options = job->options;
   keep_best (boxes);
-  uint32_t n = weir_nms (boxes->items, boxes->n, options->iou_threshold, options->max_detections);
+  uint32_t n = weir_nms (boxes->items, boxes->n, boxes->iou_threshold, options->max_detections);
   result->n_objects = 0;
   if (n == 0)
     return;
@@ -106,4 +118,25 @@ void weir_boxes_finish (
     boxes->items[result->n_objects++] = *candidate;
   }
   boxes->n = result->n_objects;
+}
+
+void weir_object_add_points (WeirObject *object, const WeirDecodeJob *job, const char *name,
+    const double *points_px, uint32_t n_points, WeirArena *arena)
+{
+  WeirNamedTensor *tensors = weir_arena_new_array (arena, WeirNamedTensor, object->n_tensors + 1);
+  WeirNamedTensor *tensor = &tensors[object->n_tensors];
+  *tensor = (WeirNamedTensor){
+    .name = name, .rank = 2, .dims = { n_points, 2 }, .n_elements = (size_t) n_points * 2
+  };
+  tensor->data = weir_arena_new_array (arena, float, tensor->n_elements);
+  for (size_t k = 0; k < tensor->n_elements; k += 2) {
+    tensor->data[k] = (float) weir_job_region_x (job, points_px[k]);
+    tensor->data[k + 1] = (float) weir_job_region_y (job, points_px[k + 1]);
+    if (!isfinite (tensor->data[k]) || !isfinite (tensor->data[k + 1]))
+      return;
+  }
+  if (object->n_tensors)
+    memcpy (tensors, object->tensors, object->n_tensors * sizeof *tensors);
+  object->tensors = tensors;
+  object->n_tensors++;
 }

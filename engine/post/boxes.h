@@ -15,12 +15,19 @@ typedef struct WeirBoxes {
   WeirCandidate *items;
   uint32_t n, capacity;
   float threshold;
+  float iou_threshold; /* the caller's; a decoder sets WEIR_NO_NMS where the network has done it */
 } WeirBoxes;
+
+/* No two boxes overlap more than that. */
+#define WEIR_NO_NMS 2.0f
 
 void weir_boxes_init (WeirBoxes *boxes, const WeirDecodeJob *job, WeirResult *result);
 /* Coordinates in network input pixels. Dropped: under the threshold, empty, NaN, infinite or
  * absurdly far away. */
 void weir_boxes_add (WeirBoxes *boxes, const WeirCandidate *candidate);
+/* The same for a box given by its centre. */
+void weir_boxes_add_centre (WeirBoxes *boxes, double x_px, double y_px, double width_px,
+    double height_px, WeirCandidate candidate);
 /* Suppression, then result->objects. Afterwards items[i] is the candidate of objects[i].
  * `label` is the class's name where the model has no labels; NULL: its number. */
 void weir_boxes_finish (
@@ -29,6 +36,11 @@ void weir_boxes_finish (
 /* A point of the network's input in 0..1 of the region, unclipped. */
 double weir_job_region_x (const WeirDecodeJob *job, double x_px);
 double weir_job_region_y (const WeirDecodeJob *job, double y_px);
+
+/* Gives the object a tensor [n_points, 2] of points x, y that are in pixels of the network's input;
+ * none where one of them is not finite. `name` is static. */
+void weir_object_add_points (WeirObject *object, const WeirDecodeJob *job, const char *name,
+    const double *points_px, uint32_t n_points, WeirArena *arena);
 
 /* nms.c: best first, at equal confidence the lower index. In place, without allocation. */
 void weir_candidates_sort (WeirCandidate *candidates, uint32_t n);

@@ -6,10 +6,14 @@
 #include "engine/post/outputs.h"
 
 const WeirDecoder *const weir_decoders[] = {
+  &weir_decoder_detection_output,
+  &weir_decoder_boxes_labels,
+  &weir_decoder_boxes_labels_scores,
   &weir_decoder_ultraface_raw,
   &weir_decoder_ultraface,
   &weir_decoder_yunet,
   &weir_decoder_nanodet,
+  &weir_decoder_yolo_v8,
   &weir_decoder_yolox,
   &weir_decoder_fastestdet,
   &weir_decoder_classification,

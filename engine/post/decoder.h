@@ -17,6 +17,19 @@ typedef enum WeirOutputTraits {
   WEIR_OUTPUT_EXP = 1 << 3,     /* an Exp stands after the last convolution or matrix product */
   WEIR_OUTPUT_DYNAMIC = 1 << 4, /* the data decide its size: dims are the largest, or just a guess;
                                    those of job->outputs are true */
+  /* the others: somewhere after the last convolutions and matrix products stand */
+  WEIR_OUTPUT_EXP = 1 << 3,           /* an Exp */
+  WEIR_OUTPUT_GRID = 1 << 4,          /* constants that differ from place to place, computed with:
+                                       * a grid of cells, anchors, priors */
+  WEIR_OUTPUT_CONSTANT_PART = 1 << 5, /* a Concat with a constant */
+  WEIR_OUTPUT_SELECTED = 1 << 6,      /* NonMaxSuppression, TopK or their like */
+  WEIR_OUTPUT_DETECTION_OUTPUT = 1 << 7, /* DetectionOutput, which gives this output */
+  WEIR_OUTPUT_REGION = 1 << 8,           /* RegionYolo, which gives this output */
+  WEIR_OUTPUT_ANY_SIGMOID = 1 << 9,      /* a Sigmoid, of a part of it at least */
+  /* of the whole network: */
+  WEIR_OUTPUT_NET_MISH = 1 << 10,  /* Mish, or what computes it */
+  WEIR_OUTPUT_NET_SILU = 1 << 11,  /* Swish, or what computes it */
+  WEIR_OUTPUT_NET_SPLIT = 1 << 12, /* channels are split or sliced */
 } WeirOutputTraits;
 
 /* What is known of a model when its decoder is chosen. Dims are those of n = 1. */
@@ -53,7 +66,10 @@ typedef struct WeirDecodeJob {
   const WeirInputSpec *input;
   const WeirMapping *mapping; /* network input pixels ↔ region pixels */
   uint32_t region_width_px, region_height_px;
-  const WeirTensor *outputs; /* of one item: dim 0 is 1; plain; f32, or an integer type */
+  const WeirTensor *outputs; /* of one item: dim 0 is 1; plain; f32, or an integer type. Dims that
+                              * depend on the data are the true ones here */
+  uint32_t item; /* which picture of the batch this is: the image number of its rows in outputs
+                  * that hold rows of all pictures (DetectionOutput) */
   const WeirDecodeOptions *options;
   const void *state; /* what `prepare` made */
 } WeirDecodeJob;

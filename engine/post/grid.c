@@ -76,6 +76,35 @@ bool weir_grid_init_for (WeirGrid *grid, const WeirModelFacts *facts, uint32_t n
   return false;
 }
 
+static bool fits_rows (WeirGrid *grid, uint32_t n_strides, const uint32_t *strides_px,
+    uint32_t n_per_cell, int64_t n_rows, uint32_t width_px, uint32_t height_px)
+{
+  uint32_t all_per_cell[WEIR_MAX_STRIDES];
+  for (uint32_t i = 0; i < WEIR_MAX_STRIDES; i++)
+    all_per_cell[i] = n_per_cell;
+  return weir_grid_init (grid, n_strides, strides_px, all_per_cell, width_px, height_px) &&
+         grid->n_rows == n_rows;
+}
+
+bool weir_grid_find (WeirGrid *grid, const WeirModelFacts *facts, uint32_t n_per_cell,
+    int64_t n_rows, uint32_t width_px, uint32_t height_px)
+{
+  static const struct {
+    uint32_t n, strides_px[5];
+  } usual[] = { { 3, { 8, 16, 32 } }, { 4, { 8, 16, 32, 64 } }, { 2, { 16, 32 } },
+    { 4, { 4, 8, 16, 32 } }, { 5, { 8, 16, 32, 64, 128 } } };
+  uint32_t given_px[WEIR_MAX_STRIDES];
+  const char *text = weir_facts_metadata (facts, "weir.strides");
+  uint32_t n_given = text ? parse_strides (text, given_px) : 0;
+  if (n_given > 1)
+    return fits_rows (grid, n_given, given_px, n_per_cell, n_rows, width_px, height_px);
+  for (uint32_t i = 0; i < G_N_ELEMENTS (usual); i++)
+    if ((n_given == 0 || usual[i].strides_px[usual[i].n - 1] == given_px[0]) &&
+        fits_rows (grid, usual[i].n, usual[i].strides_px, n_per_cell, n_rows, width_px, height_px))
+      return true;
+  return false;
+}
+
 WeirCell weir_grid_locate (const WeirGrid *grid, uint32_t row)
 {
   uint32_t i = 0;

@@ -36,6 +36,11 @@ bool weir_grid_init (WeirGrid *grid, uint32_t n_strides, const uint32_t *strides
  * number of them. */
 bool weir_grid_init_for (WeirGrid *grid, const WeirModelFacts *facts, uint32_t n_strides,
     uint32_t width_px, uint32_t height_px, GError **error);
+/* The strides whose cells, n_per_cell rows each, are n_rows: those of metadata "weir.strides" (a
+ * single number is the greatest, with 8, 16 … before it), else the usual ones of 8 to 32, with 64,
+ * 16 and 32 alone, from 4 on, up to 128. False where none fit. */
+bool weir_grid_find (WeirGrid *grid, const WeirModelFacts *facts, uint32_t n_per_cell,
+    int64_t n_rows, uint32_t width_px, uint32_t height_px);
 /* row < n_rows. */
 WeirCell weir_grid_locate (const WeirGrid *grid, uint32_t row);
 /* "8, 16, 32": newly allocated. */

@@ -40,6 +40,34 @@ bool weir_facts_is_float (const WeirModelFacts *facts, uint32_t k)
          dtype == WEIR_DTYPE_F64;
 }
 
+bool weir_facts_is_integer (const WeirModelFacts *facts, uint32_t k)
+{
+  WeirDtype dtype = facts->outputs[k].dtype;
+  return dtype == WEIR_DTYPE_I32 || dtype == WEIR_DTYPE_I64 || dtype == WEIR_DTYPE_U32 ||
+         dtype == WEIR_DTYPE_U64 || dtype == WEIR_DTYPE_I16 || dtype == WEIR_DTYPE_U16 ||
+         dtype == WEIR_DTYPE_I8 || dtype == WEIR_DTYPE_U8;
+}
+
+bool weir_facts_is_matrix (
+    const WeirModelFacts *facts, uint32_t k, uint32_t *n_rows, uint32_t *n_columns)
+{
+  if (!weir_facts_is_table (facts, k, -1, n_columns))
+    return false;
+  *n_rows = (uint32_t) facts->outputs[k].dims[1];
+  return true;
+}
+
+uint32_t weir_facts_find_output (const WeirModelFacts *facts, const char *name)
+{
+  size_t length = strlen (name);
+  uint32_t k = 0;
+  while (k < facts->n_outputs && (strncmp (facts->output_names[k], name, length) != 0 ||
+                                     (facts->output_names[k][length] &&
+                                         strcmp (facts->output_names[k] + length, ":0") != 0)))
+    k++;
+  return k;
+}
+
 bool weir_facts_is_table (
     const WeirModelFacts *facts, uint32_t k, int64_t n_rows, uint32_t *n_columns)
 {
@@ -193,6 +221,36 @@ const float *weir_job_f32 (
   if (job->outputs[k].dtype == WEIR_DTYPE_F32)
     return weir_tensor_data (&job->outputs[k]);
   return copy_f32 (job, k, n, arena, error);
+}
+
+const float *weir_job_values (
+    const WeirDecodeJob *job, uint32_t k, size_t *n, WeirArena *arena, GError **error)
+{
+  static const float nothing;
+  int64_t n_elements;
+  *n = 0;
+  if (weir_tensor_n_elements (&job->outputs[k], &n_elements) && n_elements == 0)
+    return &nothing;
+  return check_output (job, k, n, error) ? weir_job_f32 (job, k, *n, arena, error) : NULL;
+}
+
+const float *weir_job_rows (const WeirDecodeJob *job, uint32_t k, uint32_t n_columns,
+    uint32_t *n_rows, WeirArena *arena, GError **error)
+{
+  const WeirTensor *output = &job->outputs[k];
+  size_t n = 0;
+  const float *values = NULL;
+  *n_rows = 0;
+  if (output->rank < 1 || output->dims[output->rank - 1] != n_columns) {
+    g_autofree char *shape = weir_tensor_describe (output);
+    g_set_error (error, WEIR_ERROR, WEIR_ERROR_SHAPE,
+        "output '%s' is %s; expected rows of %u values", job->facts->output_names[k], shape,
+        n_columns);
+  } else {
+    values = weir_job_values (job, k, &n, arena, error);
+  }
+  *n_rows = (uint32_t) MIN (n / n_columns, INT32_MAX);
+  return values;
 }
 
 static bool attach_output (

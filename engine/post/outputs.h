@@ -14,6 +14,12 @@ bool weir_facts_input_size (const WeirModelFacts *facts, uint32_t *width_px, uin
 bool weir_facts_is_table (
     const WeirModelFacts *facts, uint32_t k, int64_t n_rows, uint32_t *n_columns);
 bool weir_facts_is_float (const WeirModelFacts *facts, uint32_t k);
+bool weir_facts_is_integer (const WeirModelFacts *facts, uint32_t k);
+/* True where output k is floating point, 3 dims, batch 1: *n_rows and *n_columns are dims 1, 2. */
+bool weir_facts_is_matrix (
+    const WeirModelFacts *facts, uint32_t k, uint32_t *n_rows, uint32_t *n_columns);
+/* The output of that name (a tensor's ":0" aside); n_outputs where there is none. */
+uint32_t weir_facts_find_output (const WeirModelFacts *facts, const char *name);
 uint32_t weir_facts_traits (const WeirModelFacts *facts, uint32_t k);
 /* NULL where there is none. */
 const char *weir_facts_metadata (const WeirModelFacts *facts, const char *key);
@@ -34,6 +40,12 @@ bool weir_facts_recognise (const char **why, const char *format, ...) G_GNUC_PRI
  * and an error where it has not n_expected elements. */
 const float *weir_job_f32 (
     const WeirDecodeJob *job, uint32_t k, size_t n_expected, WeirArena *arena, GError **error);
+/* All values of output k, however many there are this time (none: not NULL either). */
+const float *weir_job_values (
+    const WeirDecodeJob *job, uint32_t k, size_t *n, WeirArena *arena, GError **error);
+/* The same as rows of n_columns. NULL and an error where its last dim is another. */
+const float *weir_job_rows (const WeirDecodeJob *job, uint32_t k, uint32_t n_columns,
+    uint32_t *n_rows, WeirArena *arena, GError **error);
 /* All outputs of the job as result->tensors, where the caller asks for it or `always`. */
 bool weir_job_attach (const WeirDecodeJob *job, bool always, WeirResult *result, GError **error);
 

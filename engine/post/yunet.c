@@ -122,15 +122,9 @@ static void add_level (
     const float *box = tables[BOX] + 4 * (size_t) row;
     double x = ((double) (row % level->width) + box[0]) * stride_px;
     double y = ((double) (row / level->width) + box[1]) * stride_px;
-    double half_width = exp ((double) box[2]) * stride_px / 2;
-    double half_height = exp ((double) box[3]) * stride_px / 2;
-    WeirCandidate candidate = { .x0 = x - half_width,
-      .y0 = y - half_height,
-      .x1 = x + half_width,
-      .y1 = y + half_height,
-      .confidence = confidence,
-      .index = level->first_row + row };
-    weir_boxes_add (boxes, &candidate);
+    WeirCandidate candidate = { .confidence = confidence, .index = level->first_row + row };
+    weir_boxes_add_centre (boxes, x, y, exp ((double) box[2]) * stride_px,
+        exp ((double) box[3]) * stride_px, candidate);
   }
 }
 
@@ -143,21 +137,12 @@ static void add_landmarks (
   const WeirGridLevel *level = &state->grid.levels[cell.level];
   const float *points =
       tables[cell.level][LANDMARKS] + (size_t) (row - level->first_row) * 2 * N_LANDMARKS;
-  WeirNamedTensor *tensor = weir_arena_new_array (arena, WeirNamedTensor, 1);
-  *tensor = (WeirNamedTensor){
-    .name = "landmarks", .rank = 2, .dims = { N_LANDMARKS, 2 }, .n_elements = 2 * N_LANDMARKS
-  };
-  tensor->data = weir_arena_new_array (arena, float, tensor->n_elements);
+  double points_px[2 * N_LANDMARKS];
   for (uint32_t k = 0; k < 2 * N_LANDMARKS; k += 2) {
-    double x_px = ((double) points[k] + cell.x) * level->stride_px;
-    double y_px = ((double) points[k + 1] + cell.y) * level->stride_px;
-    tensor->data[k] = (float) weir_job_region_x (job, x_px);
-    tensor->data[k + 1] = (float) weir_job_region_y (job, y_px);
-    if (!isfinite (tensor->data[k]) || !isfinite (tensor->data[k + 1]))
-      return;
+    points_px[k] = ((double) points[k] + cell.x) * level->stride_px;
+    points_px[k + 1] = ((double) points[k + 1] + cell.y) * level->stride_px;
   }
-  object->tensors = tensor;
-  object->n_tensors = 1;
+  weir_object_add_points (object, job, "landmarks", points_px, N_LANDMARKS, arena);
 }
 
 static bool decode (const WeirDecodeJob *job, WeirResult *result, GError **error)

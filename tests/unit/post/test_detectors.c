@@ -3,20 +3,8 @@
  */
 #include "engine/post/boxes.h"
 #include "tests/run_suite.h"
-#include "tests/unit/post/post_fixture.h"
+#include "tests/unit/post/detector_family.h"
 #include <math.h>
-
-#define TOLERANCE 1e-6
-
-/* Fills `fixture` with one object whose box is 24..56 × 12..28 pixels in an input of 64×64, of
- * class `label_id`, and returns a pointer to one of the numbers its confidence is made of. */
-typedef struct Family {
-  const char *decoder;
-  int32_t label_id;
-  const char *label; /* without labels */
-  double confidence;
-  float *(*fill) (Fixture *fixture);
-} Family;
 
 static float *fill_yolox (Fixture *fixture)
 {
@@ -139,128 +127,6 @@ static const Family families[] = {
   { "ultraface-raw", 1, "face", 0.72, fill_ultraface_raw },
 };
 
-static void assert_box (
-    const Fixture *fixture, double x_min, double y_min, double x_max, double y_max)
-{
-  ck_assert_uint_eq (fixture->result.n_objects, 1);
-  const WeirObject *object = &fixture->result.objects[0];
-  ck_assert_double_eq_tol (object->x_min, x_min, TOLERANCE);
-  ck_assert_double_eq_tol (object->y_min, y_min, TOLERANCE);
-  ck_assert_double_eq_tol (object->x_max, x_max, TOLERANCE);
-  ck_assert_double_eq_tol (object->y_max, y_max, TOLERANCE);
-}
-
-START_TEST (test_detector_box)
-{
-  const Family *family = &families[_i];
-  g_autoptr (Fixture) fixture = fixture_new (64, 64);
-  family->fill (fixture);
-  ck_assert (fixture_decode (fixture, family->decoder, NULL));
-  assert_box (fixture, 24 / 64.0, 12 / 64.0, 56 / 64.0, 28 / 64.0);
-  const WeirObject *object = &fixture->result.objects[0];
-  ck_assert_double_eq_tol ((double) object->confidence, family->confidence, TOLERANCE);
-  ck_assert_int_eq (object->label_id, family->label_id);
-  ck_assert_str_eq (object->label, family->label);
-  ck_assert_uint_eq (fixture->result.n_tensors, 0);
-}
-END_TEST
-
-START_TEST (test_detector_labels)
-{
-  const Family *family = &families[_i];
-  g_autoptr (Fixture) fixture = fixture_new (64, 64);
-  family->fill (fixture);
-  fixture_set_labels (fixture, "zero,one", ",");
-  ck_assert (fixture_decode (fixture, family->decoder, NULL));
-  ck_assert_str_eq (fixture->result.objects[0].label, family->label_id ? "one" : "zero");
-  fixture->facts.n_labels = (uint32_t) family->label_id;
-  ck_assert (fixture_decode (fixture, family->decoder, NULL));
-  ck_assert_str_eq (fixture->result.objects[0].label, family->label_id ? "1" : "0");
-}
-END_TEST
-
-START_TEST (test_detector_threshold)
-{
-  const Family *family = &families[_i];
-  g_autoptr (Fixture) fixture = fixture_new (64, 64);
-  family->fill (fixture);
-  fixture->options.threshold = (float) family->confidence + 0.001f;
-  fixture->options.attach_tensors = true;
-  ck_assert (fixture_decode (fixture, family->decoder, NULL));
-  ck_assert_uint_eq (fixture->result.n_objects, 0);
-  ck_assert_uint_eq (fixture->result.n_tensors, fixture->facts.n_outputs);
-  ck_assert_str_eq (fixture->result.tensors[0].name, fixture->names[0]);
-  fixture->options.threshold = (float) family->confidence - 0.001f;
-  ck_assert (fixture_decode (fixture, family->decoder, NULL));
-  ck_assert_uint_eq (fixture->result.n_objects, 1);
-}
-END_TEST
-
-/* The picture fills the left of the input, or its middle; boxes come back in 0..1 of the picture.
- */
-START_TEST (test_detector_letterbox)
-{
-  const Family *family = &families[_i];
-  g_autoptr (Fixture) fixture = fixture_new (64, 64);
-  family->fill (fixture);
-  fixture_set_region (fixture, 256, 128, (WeirMapping){ .scale_x = 0.25, .scale_y = 0.25 });
-  ck_assert (fixture_decode (fixture, family->decoder, NULL));
-  assert_box (fixture, 24 / 64.0, 12 / 32.0, 56 / 64.0, 28 / 32.0);
-  fixture->mapping.offset_y_px = 16;
-  ck_assert (fixture_decode (fixture, family->decoder, NULL));
-  assert_box (fixture, 24 / 64.0, 0, 56 / 64.0, 12 / 32.0);
-  fixture->mapping.offset_y_px = 30; /* nothing of the box lies in the picture */
-  ck_assert (fixture_decode (fixture, family->decoder, NULL));
-  ck_assert_uint_eq (fixture->result.n_objects, 0);
-}
-END_TEST
-
-START_TEST (test_detector_bad_confidence)
-{
-  static const float values[] = { NAN, INFINITY, -INFINITY, -1, -NAN };
-  const Family *family = &families[_i];
-  for (uint32_t i = 0; i < G_N_ELEMENTS (values); i++) {
-    g_autoptr (Fixture) fixture = fixture_new (64, 64);
-    *family->fill (fixture) = values[i];
-    fixture->options.threshold = 0.3f;
-    ck_assert (fixture_decode (fixture, family->decoder, NULL));
-    ck_assert_uint_eq (fixture->result.n_objects, 0);
-  }
-}
-END_TEST
-
-/* Whatever stands where the box is: finite, ordered corners inside 0..1 or nothing. */
-START_TEST (test_detector_bad_boxes)
-{
-  static const float values[] = { NAN, INFINITY, -INFINITY, 3e38f, -3e38f, 1e9f, 800, -800 };
-  const Family *family = &families[_i % G_N_ELEMENTS (families)];
-  float value = values[_i / G_N_ELEMENTS (families)];
-  g_autoptr (Fixture) fixture = fixture_new (64, 64);
-  float *confidence = family->fill (fixture);
-  float good = *confidence;
-  for (uint32_t k = 0; k < fixture->facts.n_outputs; k++) {
-    WeirTensor *output = &fixture->outputs[k];
-    int64_t n;
-    ck_assert (weir_tensor_n_elements (output, &n));
-    for (int64_t i = 0; i < n; i++) {
-      float *element = (float *) output->buffer + i;
-      float kept = *element;
-      *element = value;
-      *confidence = element == confidence ? value : good;
-      ck_assert (fixture_decode (fixture, family->decoder, NULL));
-      for (uint32_t j = 0; j < fixture->result.n_objects; j++) {
-        const WeirObject *object = &fixture->result.objects[j];
-        ck_assert (object->x_min >= 0 && object->x_max > object->x_min && object->x_max <= 1);
-        ck_assert (object->y_min >= 0 && object->y_max > object->y_min && object->y_max <= 1);
-        ck_assert (object->confidence >= fixture->options.threshold && object->confidence <= 1);
-        ck_assert_ptr_nonnull (object->label);
-      }
-      *element = kept;
-    }
-  }
-}
-END_TEST
-
 START_TEST (test_detector_corner_not_finite)
 {
   static const float values[] = { NAN, INFINITY, -INFINITY };
@@ -271,30 +137,6 @@ START_TEST (test_detector_corner_not_finite)
     ck_assert (fixture_decode (fixture, "ultraface", NULL));
     ck_assert_uint_eq (fixture->result.n_objects, 0);
   }
-}
-END_TEST
-
-START_TEST (test_detector_other_sizes)
-{
-  const Family *family = &families[_i];
-  g_autoptr (Fixture) fixture = fixture_new (64, 64);
-  g_autoptr (GError) error = NULL;
-  family->fill (fixture);
-  const WeirDecoder *decoder = weir_decoder_find (family->decoder);
-  void *state = decoder->prepare (&fixture->facts, &fixture->spec, NULL);
-  ck_assert_ptr_nonnull (state);
-  fixture->outputs[0].dims[1]--; /* not what was prepared for */
-  WeirDecodeJob job = { .facts = &fixture->facts,
-    .input = &fixture->spec,
-    .mapping = &fixture->mapping,
-    .region_width_px = 64,
-    .region_height_px = 64,
-    .outputs = fixture->outputs,
-    .options = &fixture->options,
-    .state = state };
-  ck_assert (!decoder->decode (&job, &fixture->result, &error));
-  ck_assert (g_error_matches (error, WEIR_ERROR, WEIR_ERROR_SHAPE));
-  decoder->release (state);
 }
 END_TEST
 
@@ -311,10 +153,10 @@ START_TEST (test_yunet_landmarks)
   ck_assert (tensor->rank == 2 && tensor->dims[0] == 5 && tensor->dims[1] == 2);
   ck_assert_uint_eq (tensor->n_elements, 10);
   /* cell (2, 1) of stride 16; the picture is 64×32 pixels of the input */
-  ck_assert_double_eq_tol ((double) tensor->data[0], (2 - 4) * 16 / 64.0, TOLERANCE);
-  ck_assert_double_eq_tol ((double) tensor->data[1], (1 + 0.1) * 16 / 32, TOLERANCE);
-  ck_assert_double_eq_tol ((double) tensor->data[8], (2 + 0.8) * 16 / 64, TOLERANCE);
-  ck_assert_double_eq_tol ((double) tensor->data[9], (1 + 0.9) * 16 / 32, TOLERANCE);
+  ck_assert_double_eq_tol ((double) tensor->data[0], (2 - 4) * 16 / 64.0, FAMILY_TOLERANCE);
+  ck_assert_double_eq_tol ((double) tensor->data[1], (1 + 0.1) * 16 / 32, FAMILY_TOLERANCE);
+  ck_assert_double_eq_tol ((double) tensor->data[8], (2 + 0.8) * 16 / 64, FAMILY_TOLERANCE);
+  ck_assert_double_eq_tol ((double) tensor->data[9], (1 + 0.9) * 16 / 32, FAMILY_TOLERANCE);
 }
 END_TEST
 
@@ -343,7 +185,7 @@ START_TEST (test_nanodet_clips_first)
     memset (bins + 8 * k, 0, 8 * sizeof *bins); /* 3.5 × 32 = 112 pixels to all sides */
   fixture->options.iou_threshold = 0.9f;
   ck_assert (fixture_decode (fixture, "nanodet", NULL));
-  assert_box (fixture, 0, 0, 1, 1);
+  family_assert_box (fixture, 0, 0, 1, 1);
 }
 END_TEST
 
@@ -369,7 +211,7 @@ START_TEST (test_detector_suppression)
   static const double best_first[] = { 0.9, 0.8, 0.7, 0.6 };
   for (uint32_t i = 0; i < rows[_i].n_objects; i++)
     ck_assert_double_eq_tol (
-        (double) fixture->result.objects[i].confidence, best_first[i], TOLERANCE);
+        (double) fixture->result.objects[i].confidence, best_first[i], FAMILY_TOLERANCE);
 }
 END_TEST
 
@@ -399,15 +241,8 @@ int main (void)
 {
   Suite *suite = suite_create ("detectors");
   TCase *tcase = tcase_create ("detectors");
-  const int n = G_N_ELEMENTS (families);
-  tcase_add_loop_test (tcase, test_detector_box, 0, n);
-  tcase_add_loop_test (tcase, test_detector_labels, 0, n);
-  tcase_add_loop_test (tcase, test_detector_threshold, 0, n);
-  tcase_add_loop_test (tcase, test_detector_letterbox, 0, n);
-  tcase_add_loop_test (tcase, test_detector_bad_confidence, 0, n);
-  tcase_add_loop_test (tcase, test_detector_bad_boxes, 0, 8 * n);
+  family_add_tests (tcase, families, G_N_ELEMENTS (families));
   tcase_add_test (tcase, test_detector_corner_not_finite);
-  tcase_add_loop_test (tcase, test_detector_other_sizes, 0, n);
   tcase_add_test (tcase, test_yunet_landmarks);
   tcase_add_test (tcase, test_yunet_landmarks_not_finite);
   tcase_add_test (tcase, test_nanodet_clips_first);

@@ -24,8 +24,16 @@ static const struct {
       6, WEIR_OP_CAST, KNOWN | WEIR_OUTPUT_SOFTMAX },
   { "softmax not last", { WEIR_OP_SOFTMAX, WEIR_OP_RELU }, 2, WEIR_OP_CAST, KNOWN },
   { "sigmoid last", { WEIR_OP_GEMM, WEIR_OP_SIGMOID }, 2, WEIR_OP_CAST,
-      KNOWN | WEIR_OUTPUT_SIGMOID },
-  { "sigmoid fused", { WEIR_OP_CONV }, 1, WEIR_OP_SIGMOID, KNOWN | WEIR_OUTPUT_SIGMOID },
+      KNOWN | WEIR_OUTPUT_SIGMOID | WEIR_OUTPUT_ANY_SIGMOID },
+  { "sigmoid fused", { WEIR_OP_CONV }, 1, WEIR_OP_SIGMOID,
+      KNOWN | WEIR_OUTPUT_SIGMOID | WEIR_OUTPUT_ANY_SIGMOID },
+  { "sigmoid on the way", { WEIR_OP_CONV, WEIR_OP_SIGMOID, WEIR_OP_ABS }, 3, WEIR_OP_CAST,
+      KNOWN | WEIR_OUTPUT_ANY_SIGMOID },
+  { "mish", { WEIR_OP_CONV, WEIR_OP_MISH, WEIR_OP_CONV }, 3, WEIR_OP_CAST,
+      KNOWN | WEIR_OUTPUT_NET_MISH },
+  { "silu", { WEIR_OP_SWISH, WEIR_OP_CONV }, 2, WEIR_OP_CAST, KNOWN | WEIR_OUTPUT_NET_SILU },
+  { "silu fused", { WEIR_OP_CONV, WEIR_OP_CONV }, 2, WEIR_OP_SWISH, KNOWN | WEIR_OUTPUT_NET_SILU },
+  { "split", { WEIR_OP_SPLIT, WEIR_OP_CONV }, 2, WEIR_OP_CAST, KNOWN | WEIR_OUTPUT_NET_SPLIT },
   { "something fused after softmax", { WEIR_OP_SOFTMAX }, 1, WEIR_OP_RELU, KNOWN },
   { "exp on the way", { WEIR_OP_CONV, WEIR_OP_EXP, WEIR_OP_MUL, WEIR_OP_RESHAPE }, 4, WEIR_OP_CAST,
       KNOWN | WEIR_OUTPUT_EXP },
@@ -81,12 +89,68 @@ START_TEST (test_output_traits_branches)
 }
 END_TEST
 
+/* Constants: what is added after the weights, or joined. */
+START_TEST (test_output_traits_constants)
+{
+  static const struct {
+    WeirOp op;
+    uint32_t rank;
+    int64_t dims[4];
+    uint32_t traits;
+  } cases[] = {
+    { WEIR_OP_ADD, 3, { 1, 2, 8400 }, WEIR_OUTPUT_GRID },
+    { WEIR_OP_MUL, 2, { 8400, 2 }, WEIR_OUTPUT_GRID },
+    { WEIR_OP_ADD, 4, { 1, 85, 1, 1 }, 0 },
+    { WEIR_OP_MUL, 0, { 0 }, 0 },
+    { WEIR_OP_MAX_POOL, 2, { 8400, 2 }, 0 },
+    { WEIR_OP_CONCAT, 3, { 1, 8400, 1 }, WEIR_OUTPUT_CONSTANT_PART },
+  };
+  g_autoptr (WeirGraph) graph = weir_graph_new ("test");
+  WeirTensor tensor = { .dtype = WEIR_DTYPE_F32, .rank = cases[_i].rank, .buffer = graph };
+  memcpy (tensor.dims, cases[_i].dims, sizeof cases[_i].dims);
+  uint32_t x = weir_graph_add_value (graph, "x"), constant;
+  constant = weir_graph_add_constant (graph, "c", &tensor);
+  uint32_t conv = add_node (graph, WEIR_OP_CONV, x, x, WEIR_OP_CAST);
+  uint32_t sources[] = { conv, constant }, dst = weir_graph_add_value (graph, "y");
+  WeirNode node = { .op = cases[_i].op,
+    .opset = 17,
+    .name = "n",
+    .n_src = 2,
+    .n_dst = 1,
+    .src = sources,
+    .dst = &dst };
+  weir_graph_add_node (graph, &node);
+  g_array_append_val (graph->outputs, dst);
+  ck_assert_uint_eq (weir_output_traits (graph, 0), KNOWN | cases[_i].traits);
+}
+END_TEST
+
+/* x · Sigmoid (x) anywhere in the network. */
+START_TEST (test_output_traits_products)
+{
+  static const WeirOp gates[][2] = { { WEIR_OP_SIGMOID, WEIR_OP_CAST },
+    { WEIR_OP_SOFTPLUS, WEIR_OP_TANH } };
+  static const uint32_t traits[] = { WEIR_OUTPUT_NET_SILU, WEIR_OUTPUT_NET_MISH };
+  g_autoptr (WeirGraph) graph = weir_graph_new ("test");
+  uint32_t x = weir_graph_add_value (graph, "x");
+  uint32_t gate = add_node (graph, gates[_i][0], x, x, WEIR_OP_CAST);
+  if (gates[_i][1] != WEIR_OP_CAST)
+    gate = add_node (graph, gates[_i][1], gate, x, WEIR_OP_CAST);
+  uint32_t product = add_node (graph, WEIR_OP_MUL, gate, x, WEIR_OP_CAST);
+  uint32_t conv = add_node (graph, WEIR_OP_CONV, product, x, WEIR_OP_CAST);
+  g_array_append_val (graph->outputs, conv);
+  ck_assert_uint_eq (weir_output_traits (graph, 0), KNOWN | traits[_i]);
+}
+END_TEST
+
 int main (void)
 {
   Suite *suite = suite_create ("output-traits");
   TCase *tcase = tcase_create ("traits");
   tcase_add_loop_test (tcase, test_output_traits, 0, G_N_ELEMENTS (rows));
   tcase_add_test (tcase, test_output_traits_branches);
+  tcase_add_loop_test (tcase, test_output_traits_constants, 0, 6);
+  tcase_add_loop_test (tcase, test_output_traits_products, 0, 2);
   suite_add_tcase (suite, tcase);
   return run_suite (suite, CK_FORK_GETENV);
 }

@@ -26,7 +26,18 @@ static void add_outputs (Fixture *fixture, const char *decoder, uint32_t w, uint
   char dims[64];
 #define ADD(...) \
   (g_snprintf (dims, sizeof dims, __VA_ARGS__), fixture_add_output (fixture, "o", dims))
-  if (g_str_equal (decoder, "yolox"))
+  if (g_str_equal (decoder, "detection_output"))
+    ADD ("1,1,%u,7", c);
+  else if (g_str_equal (decoder, "boxes_labels")) {
+    fixture_add_output (fixture, "boxes", (g_snprintf (dims, sizeof dims, "%u,5", c), dims));
+    fixture_add_output (fixture, "labels", (g_snprintf (dims, sizeof dims, "%u", c), dims));
+  } else if (g_str_equal (decoder, "boxes_labels_scores")) {
+    fixture_add_output (fixture, "boxes", (g_snprintf (dims, sizeof dims, "1,%u,4", c), dims));
+    fixture_add_output (fixture, "labels", (g_snprintf (dims, sizeof dims, "1,%u", c), dims));
+    fixture_add_output (fixture, "scores", dims);
+  } else if (g_str_equal (decoder, "yolo-v8"))
+    ADD ("1,%u,%u", 4 + c, n_cells);
+  else if (g_str_equal (decoder, "yolox"))
     ADD ("1,%u,%u", n_cells, 5 + c);
   else if (g_str_equal (decoder, "fastestdet"))
     ADD ("1,%u,%u,%u", 5 + c, h / 16, w / 16);

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Rows of OpenVINO's DetectionOutput: image, class, confidence, corners in 0..1. The network has
+ * chosen among overlapping boxes already. A row of image -1 ends them. */
+#include "engine/post/boxes.h"
+#include "engine/post/decoders.h"
+#include "engine/post/outputs.h"
+
+enum { IMAGE, CLASS, CONFIDENCE, CORNERS, N_COLUMNS = 7 };
+
+/* [1,1,N,7], [1,N,7] or [N,7]; N may be known only when the network has run. */
+static bool has_rows (const WeirModelFacts *facts, uint32_t k)
+{
+  const WeirTensor *output = &facts->outputs[k];
+  if (!weir_facts_is_float (facts, k) || output->rank < 2 || output->rank > 4 ||
+      output->dims[output->rank - 1] != N_COLUMNS)
+    return false;
+  for (uint32_t i = 0; i + 2 < output->rank; i++)
+    if (output->dims[i] != 1)
+      return false;
+  return true;
+}
+
+static bool is_certain (const WeirModelFacts *facts, uint32_t k)
+{
+  return (weir_facts_traits (facts, k) & WEIR_OUTPUT_DETECTION_OUTPUT) != 0;
+}
+
+/* The output that DetectionOutput writes, else the first that has such rows. */
+static uint32_t find_rows (const WeirModelFacts *facts)
+{
+  uint32_t found = facts->n_outputs;
+  for (uint32_t k = facts->n_outputs; k-- > 0;)
+    if (has_rows (facts, k) &&
+        (found == facts->n_outputs || !is_certain (facts, found) || is_certain (facts, k)))
+      found = k;
+  return found;
+}
+
+static bool match (const WeirModelFacts *facts, const char **why)
+{
+  uint32_t k = find_rows (facts);
+  if (k == facts->n_outputs)
+    return false;
+  if (is_certain (facts, k))
+    return weir_facts_recognise (why, "DetectionOutput writes output '%s'", facts->output_names[k]);
+  if (facts->n_outputs != 1 || facts->outputs[k].rank != 4)
+    return false;
+  return weir_facts_recognise (
+      why, "one output of rows of seven numbers [1,1,N,7], as DetectionOutput gives them");
+}
+
+static uint32_t n_classes (const WeirModelFacts *facts)
+{
+  return 0;
+}
+
+static void *prepare (const WeirModelFacts *facts, const WeirInputSpec *input, GError **error)
+{
+  uint32_t k = find_rows (facts);
+  if (k < facts->n_outputs)
+    return g_memdup2 (&k, sizeof k);
+  if (facts->n_outputs == 1)
+    weir_facts_refuse (facts, 0, "detection_output", error, "f32[1,1,N,7]");
+  else
+    weir_facts_refuse_count (facts, "detection_output", "one of them f32[1,1,N,7]", error);
+  return NULL;
+}
+
+/* Written so that NaN is no image and no class. */
+static bool is_index (float v)
+{
+  return v >= 0 && v < 1e6f;
+}
+
+static void add_row (const WeirDecodeJob *job, const float *row, uint32_t index, WeirBoxes *boxes)
+{
+  double width = job->input->width_px, height = job->input->height_px;
+  if (row[IMAGE] != (float) job->item || !is_index (row[CLASS]))
+    return;
+  WeirCandidate candidate = { .x0 = row[CORNERS] * width,
+    .y0 = row[CORNERS + 1] * height,
+    .x1 = row[CORNERS + 2] * width,
+    .y1 = row[CORNERS + 3] * height,
+    .confidence = row[CONFIDENCE],
+    .label_id = (int32_t) row[CLASS],
+    .index = index };
+  weir_boxes_add (boxes, &candidate);
+}
+
+static bool decode (const WeirDecodeJob *job, WeirResult *result, GError **error)
+{
+  const uint32_t *k = job->state;
+  uint32_t n_rows;
+  const float *rows = weir_job_rows (job, *k, N_COLUMNS, &n_rows, result->arena, error);
+  if (!rows)
+    return false;
+  WeirBoxes boxes;
+  weir_boxes_init (&boxes, job, result);
+  boxes.iou_threshold = WEIR_NO_NMS;
+  for (uint32_t i = 0; i < n_rows && is_index (rows[(size_t) i * N_COLUMNS]); i++)
+    add_row (job, rows + (size_t) i * N_COLUMNS, i, &boxes);
+  weir_boxes_finish (&boxes, job, NULL, result);
+  return weir_job_attach (job, false, result, error);
+}
+
+const WeirDecoder weir_decoder_detection_output = {
+  .name = "detection_output",
+  .blurb = "SSD objects as OpenVINO's DetectionOutput gives them: [1,1,N,7]",
+  .is_detector = true,
+  .color = WEIR_COLOR_BGR,
+  .resize = WEIR_RESIZE_STRETCH,
+  .mean = { 0, 0, 0 },
+  .scale = { 1, 1, 1 },
+  .match = match,
+  .n_classes = n_classes,
+  .prepare = prepare,
+  .release = g_free,
+  .decode = decode,
+};
