@@ -26,14 +26,17 @@ typedef struct WeirNamedTensor {
   float *data;
 } WeirNamedTensor;
 
-/* One class of a classification. */
+#define WEIR_NO_CLASS (-1) /* label_id of an answer that is no class: a text, a number */
+
+/* One class of a classification, or another answer. */
 typedef struct WeirClass {
   const char *label;
   int32_t label_id;
-  float confidence; /* 0..1 */
+  float confidence; /* 0..1; NAN: the answer has none */
 } WeirClass;
 
-/* One named answer of a classifier; classes[0] is the best, at most top-k of them. */
+/* One named answer of a classifier; classes[0] is the best, at most top-k of them. A result may
+ * hold several answers. */
 typedef struct WeirAttribute {
   const char *name;
   uint32_t n_classes;

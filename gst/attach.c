@@ -3,6 +3,7 @@
  * region of interest: elements that read regions would take them for one. */
 #include "gst/attach.h"
 
+#include <math.h>
 #include <string.h>
 
 static GstVideoRegionOfInterestMeta *next_roi (GstBuffer *buffer, gpointer *state)
@@ -156,10 +157,13 @@ static void attach_param (
 {
   const WeirClass *best = &attribute->classes[0];
   g_autofree gchar *name = structure_name (attribute->name);
-  gst_video_region_of_interest_meta_add_param (
-      roi, gst_structure_new (name, "label", G_TYPE_STRING, best->label, "label_id", G_TYPE_INT,
-               best->label_id, "confidence", G_TYPE_DOUBLE, (gdouble) best->confidence, "model",
-               G_TYPE_STRING, model, NULL));
+  GstStructure *param = gst_structure_new (
+      name, "label", G_TYPE_STRING, best->label, "model", G_TYPE_STRING, model, NULL);
+  if (best->label_id != WEIR_NO_CLASS)
+    gst_structure_set (param, "label_id", G_TYPE_INT, best->label_id, NULL);
+  if (!isnan (best->confidence))
+    gst_structure_set (param, "confidence", G_TYPE_DOUBLE, (gdouble) best->confidence, NULL);
+  gst_video_region_of_interest_meta_add_param (roi, param);
 }
 
 void weir_attach_result (

@@ -125,11 +125,14 @@ static void append_detection (GString *json, const WeirMetaObject *object)
   g_string_append_c (json, '}');
 }
 
+/* Texts and numbers are no class, and a text may come without a confidence. */
 static void append_class (GString *json, const WeirMetaClass *class)
 {
   member_string (json, "label", class->label);
-  member_integer (json, "label_id", class->label_id);
-  member_number (json, "confidence", class->confidence);
+  if (class->label_id != WEIR_NO_CLASS)
+    member_integer (json, "label_id", class->label_id);
+  if (!isnan (class->confidence))
+    member_number (json, "confidence", class->confidence);
 }
 
 static gboolean is_reserved (const gchar *name)

@@ -2,6 +2,8 @@
 /* Colours by label (a stable hash into a palette of distant hues) and texts of objects. */
 #include "gst/marks.h"
 
+#include <math.h>
+
 /* Neighbours differ in hue and in lightness, so that close indices stay apart on any picture. */
 static const guint32 palette[] = {
   0xe6194b,
@@ -35,7 +37,10 @@ guint32 weir_marks_colour (const gchar *label, gint label_id)
 
 gboolean weir_marks_is_points (const WeirMetaTensor *tensor)
 {
-  return tensor->rank == 2 && tensor->dims[1] == 2 && g_strcmp0 (tensor->name, "landmarks") == 0;
+  static const gchar *const names[] = { "landmarks", "keypoints", NULL };
+
+  return tensor->rank == 2 && tensor->dims[1] == 2 && tensor->name &&
+         g_strv_contains (names, tensor->name);
 }
 
 static void append_word (GString *text, const gchar *word)
@@ -45,10 +50,13 @@ static void append_word (GString *text, const gchar *word)
   g_string_append (text, word);
 }
 
+/* A text read by a network may have none. */
 static void append_confidence (GString *text, gdouble confidence)
 {
   gchar digits[G_ASCII_DTOSTR_BUF_SIZE];
 
+  if (isnan (confidence))
+    return;
   append_word (text, g_ascii_formatd (digits, sizeof digits, "%.2f", confidence));
 }
 

@@ -20,8 +20,8 @@ typedef struct WeirMetaTensor {
 
 typedef struct WeirMetaClass {
   gchar *label;
-  gint label_id;
-  gdouble confidence;
+  gint label_id;      /* WEIR_NO_CLASS: a text or a number */
+  gdouble confidence; /* NAN: it has none */
 } WeirMetaClass;
 
 typedef struct WeirMetaAttribute {

@@ -16,7 +16,10 @@ const WeirDecoder *const weir_decoders[] = {
   &weir_decoder_yolo_v8,
   &weir_decoder_yolox,
   &weir_decoder_fastestdet,
+  &weir_decoder_landmarks,
+  &weir_decoder_embedding,
   &weir_decoder_classification,
+  &weir_decoder_regression,
   &weir_decoder_raw,
   NULL,
 };
@@ -27,6 +30,54 @@ const WeirDecoder *weir_decoder_find (const char *name)
     if (g_str_equal (weir_decoders[i]->name, name))
       return weir_decoders[i];
   return NULL;
+}
+
+/* Converters of model-proc files that are called otherwise here. */
+static const struct {
+  const char *converter, *decoder;
+} converters[] = {
+  { "label", "classification" },
+  { "tensor_to_label", "classification" },
+  { "text", "classification" },
+  { "tensor_to_text", "classification" },
+  { "raw_data_copy", "raw" },
+  { "tensor_copy", "raw" },
+};
+
+/* Labels joined by their numbers are a text, unless the output is one number. */
+static bool is_spelling (const WeirModelFacts *facts, const WeirProcOutput *entry)
+{
+  return entry->method && g_str_equal (entry->method, "index") && facts->n_outputs == 1 &&
+         weir_facts_vector (facts, 0) > 1 && weir_decoder_find ("ctc");
+}
+
+static const WeirDecoder *find_converter (const WeirModelFacts *facts, const WeirProcOutput *entry)
+{
+  const char *name = is_spelling (facts, entry) ? "ctc" : entry->converter;
+  for (uint32_t i = 0; i < G_N_ELEMENTS (converters); i++)
+    if (g_str_equal (converters[i].converter, name))
+      name = converters[i].decoder;
+  return weir_decoder_find (name);
+}
+
+/* By the converters of the model-proc file: the first that asks for more than tensors. NULL where
+ * the file names none (*why stays) or none that exists (*why says it). */
+static const WeirDecoder *choose_by_proc (const WeirModelFacts *facts, const char **why)
+{
+  const WeirDecoder *chosen = NULL;
+  for (uint32_t i = 0; facts->proc && i < facts->proc->n_outputs; i++) {
+    const WeirProcOutput *entry = &facts->proc->outputs[i];
+    if (!entry->converter || (chosen && !g_str_equal (chosen->name, "raw")))
+      continue;
+    const WeirDecoder *decoder = find_converter (facts, entry);
+    chosen = decoder ? decoder : chosen;
+    if (decoder)
+      weir_facts_recognise (why, "the model-proc file names converter %s", entry->converter);
+    else if (!chosen)
+      weir_facts_recognise (
+          why, "the model-proc file names converter %s, which does not exist", entry->converter);
+  }
+  return chosen;
 }
 
 const WeirDecoder *weir_decoder_choose (const WeirModelFacts *facts, const char **why)
@@ -41,6 +92,10 @@ const WeirDecoder *weir_decoder_choose (const WeirModelFacts *facts, const char 
                    : "the model's metadata name a decoder in weir.decoder that does not exist";
     return decoder;
   }
+  *why = NULL;
+  const WeirDecoder *decoder = choose_by_proc (facts, why);
+  if (decoder || *why)
+    return decoder;
   for (uint32_t i = 0; weir_decoders[i]; i++)
     if (weir_decoders[i]->match (facts, why))
       return weir_decoders[i];

@@ -11,25 +11,29 @@ G_BEGIN_DECLS
 /* How an output is computed, as far as it tells families of equal names and shapes apart
  * (traits.h). */
 typedef enum WeirOutputTraits {
-  WEIR_OUTPUT_KNOWN = 1 << 0,   /* the graph was looked at: a bit that is not set means "no" */
-  WEIR_OUTPUT_SOFTMAX = 1 << 1, /* Softmax computes it; views and casts may follow */
-  WEIR_OUTPUT_SIGMOID = 1 << 2, /* likewise */
-  WEIR_OUTPUT_EXP = 1 << 3,     /* an Exp stands after the last convolution or matrix product */
-  WEIR_OUTPUT_DYNAMIC = 1 << 4, /* the data decide its size: dims are the largest, or just a guess;
-                                   those of job->outputs are true */
-  /* the others: somewhere after the last convolutions and matrix products stand */
-  WEIR_OUTPUT_EXP = 1 << 3,           /* an Exp */
-  WEIR_OUTPUT_GRID = 1 << 4,          /* constants that differ from place to place, computed with:
-                                       * a grid of cells, anchors, priors */
-  WEIR_OUTPUT_CONSTANT_PART = 1 << 5, /* a Concat with a constant */
-  WEIR_OUTPUT_SELECTED = 1 << 6,      /* NonMaxSuppression, TopK or their like */
-  WEIR_OUTPUT_DETECTION_OUTPUT = 1 << 7, /* DetectionOutput, which gives this output */
-  WEIR_OUTPUT_REGION = 1 << 8,           /* RegionYolo, which gives this output */
-  WEIR_OUTPUT_ANY_SIGMOID = 1 << 9,      /* a Sigmoid, of a part of it at least */
+  WEIR_OUTPUT_KNOWN = 1 << 0, /* the graph was looked at: a bit that is not set means "no" */
+  /* what computes it; views, casts, parts and joins may follow */
+  WEIR_OUTPUT_SOFTMAX = 1 << 1,
+  WEIR_OUTPUT_SIGMOID = 1 << 2,
+  WEIR_OUTPUT_LOG_SOFTMAX = 1 << 3,
+  WEIR_OUTPUT_INDEX = 1 << 4, /* ArgMax, or the second result of TopK: numbers of classes */
+  WEIR_OUTPUT_CTC = 1 << 5,   /* CTCGreedyDecoder: numbers of labels, ended by -1 */
+  WEIR_OUTPUT_DETECTION_OUTPUT = 1 << 6,
+  WEIR_OUTPUT_REGION = 1 << 7, /* RegionYolo */
+  /* the data decide its size: dims are the largest, or just a guess; those of job->outputs are true
+   */
+  WEIR_OUTPUT_DYNAMIC = 1 << 8,
+  /* somewhere after the last convolutions and matrix products stand */
+  WEIR_OUTPUT_EXP = 1 << 9,            /* an Exp */
+  WEIR_OUTPUT_GRID = 1 << 10,          /* constants that differ from place to place, computed with:
+                                        * a grid of cells, anchors, priors */
+  WEIR_OUTPUT_CONSTANT_PART = 1 << 11, /* a Concat with a constant */
+  WEIR_OUTPUT_SELECTED = 1 << 12,      /* NonMaxSuppression, TopK or their like */
+  WEIR_OUTPUT_ANY_SIGMOID = 1 << 13,   /* a Sigmoid, of a part of it at least */
   /* of the whole network: */
-  WEIR_OUTPUT_NET_MISH = 1 << 10,  /* Mish, or what computes it */
-  WEIR_OUTPUT_NET_SILU = 1 << 11,  /* Swish, or what computes it */
-  WEIR_OUTPUT_NET_SPLIT = 1 << 12, /* channels are split or sliced */
+  WEIR_OUTPUT_NET_MISH = 1 << 14,  /* Mish, or what computes it */
+  WEIR_OUTPUT_NET_SILU = 1 << 15,  /* Swish, or what computes it */
+  WEIR_OUTPUT_NET_SPLIT = 1 << 16, /* channels are split or sliced */
 } WeirOutputTraits;
 
 /* What is known of a model when its decoder is chosen. Dims are those of n = 1. */
@@ -102,9 +106,10 @@ typedef struct WeirDecoder {
 extern const WeirDecoder *const weir_decoders[];
 
 const WeirDecoder *weir_decoder_find (const char *name);
-/* metadata "weir.decoder" (unless it is "auto"), else the first that matches; `raw` always does.
- * NULL where the metadata name a decoder that does not exist; *why says so then. `why` may be NULL.
- */
+/* metadata "weir.decoder" (unless it is "auto"), else the converters of the model-proc file
+ * (`label` and `text` mean classification, with method `index` ctc), else the first that matches;
+ * `raw` always does. NULL where metadata or file name a decoder that does not exist; *why says so
+ * then. `why` may be NULL. */
 const WeirDecoder *weir_decoder_choose (const WeirModelFacts *facts, const char **why);
 
 /* A candidate of one picture; numbers finite. */

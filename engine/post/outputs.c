@@ -68,6 +68,27 @@ uint32_t weir_facts_find_output (const WeirModelFacts *facts, const char *name)
   return k;
 }
 
+uint32_t weir_facts_vector (const WeirModelFacts *facts, uint32_t k)
+{
+  const WeirTensor *output = &facts->outputs[k];
+  int64_t n = 1;
+  for (uint32_t i = 0; i < output->rank; i++) {
+    if (output->dims[i] < 1 || (n != 1 && output->dims[i] != 1))
+      return 0;
+    n *= output->dims[i];
+  }
+  return n <= INT32_MAX ? (uint32_t) n : 0;
+}
+
+bool weir_facts_is_named (const WeirModelFacts *facts, uint32_t k, const char *const *words)
+{
+  g_autofree char *name = g_ascii_strdown (facts->output_names[k], -1);
+  for (uint32_t i = 0; words[i]; i++)
+    if (strstr (name, words[i]))
+      return true;
+  return false;
+}
+
 bool weir_facts_is_table (
     const WeirModelFacts *facts, uint32_t k, int64_t n_rows, uint32_t *n_columns)
 {
@@ -266,19 +287,53 @@ static bool attach_output (
   return tensor->data != NULL;
 }
 
+bool weir_job_attach_some (
+    const WeirDecodeJob *job, const bool *wanted, WeirResult *result, GError **error)
+{
+  uint32_t n = job->facts->n_outputs;
+  WeirNamedTensor *tensors = weir_arena_new_array (result->arena, WeirNamedTensor, n);
+  uint32_t n_attached = 0;
+  for (uint32_t k = 0; k < n; k++) {
+    if (!job->options->attach_tensors && !wanted[k])
+      continue;
+    if (!attach_output (job, k, result->arena, &tensors[n_attached], error))
+      return false;
+    n_attached++;
+  }
+  result->tensors = n_attached ? tensors : NULL;
+  result->n_tensors = n_attached;
+  return true;
+}
+
 bool weir_job_attach (const WeirDecodeJob *job, bool always, WeirResult *result, GError **error)
 {
   if (!always && !job->options->attach_tensors)
     return true;
-  uint32_t n = job->facts->n_outputs;
-  result->tensors = weir_arena_new_array (result->arena, WeirNamedTensor, n);
-  result->n_tensors = 0;
-  for (uint32_t k = 0; k < n; k++) {
-    if (!attach_output (job, k, result->arena, &result->tensors[k], error))
-      return false;
-    result->n_tensors++;
-  }
-  return true;
+  bool *wanted = weir_arena_new_array (result->arena, bool, job->facts->n_outputs);
+  memset (wanted, always, job->facts->n_outputs * sizeof *wanted);
+  return weir_job_attach_some (job, wanted, result, error);
+}
+
+uint32_t weir_nothing_n_classes (const WeirModelFacts *facts)
+{
+  return 0;
+}
+
+/* Nothing to remember; decode needs only the job. */
+static const char nothing[] = "";
+
+void *weir_nothing_prepare (const WeirModelFacts *facts, const WeirInputSpec *input, GError **error)
+{
+  return (void *) nothing;
+}
+
+void weir_nothing_release (void *state)
+{
+}
+
+bool weir_nothing_decode (const WeirDecodeJob *job, WeirResult *result, GError **error)
+{
+  return weir_job_attach (job, true, result, error);
 }
 
 uint32_t weir_argmax (const float *values, uint32_t n, size_t step, float *best)

@@ -20,6 +20,11 @@ bool weir_facts_is_matrix (
     const WeirModelFacts *facts, uint32_t k, uint32_t *n_rows, uint32_t *n_columns);
 /* The output of that name (a tensor's ":0" aside); n_outputs where there is none. */
 uint32_t weir_facts_find_output (const WeirModelFacts *facts, const char *name);
+/* How many numbers output k holds where it is a vector, at most one of its dims not 1; else 0. */
+uint32_t weir_facts_vector (const WeirModelFacts *facts, uint32_t k);
+/* True where the output's name holds one of the words (NULL-terminated, lower case; the case of the
+ * name does not matter). */
+bool weir_facts_is_named (const WeirModelFacts *facts, uint32_t k, const char *const *words);
 uint32_t weir_facts_traits (const WeirModelFacts *facts, uint32_t k);
 /* NULL where there is none. */
 const char *weir_facts_metadata (const WeirModelFacts *facts, const char *key);
@@ -48,6 +53,17 @@ const float *weir_job_rows (const WeirDecodeJob *job, uint32_t k, uint32_t n_col
     uint32_t *n_rows, WeirArena *arena, GError **error);
 /* All outputs of the job as result->tensors, where the caller asks for it or `always`. */
 bool weir_job_attach (const WeirDecodeJob *job, bool always, WeirResult *result, GError **error);
+/* The same for the outputs of which wanted[k] is true, all of them where the caller asks for it. */
+bool weir_job_attach_some (
+    const WeirDecodeJob *job, const bool *wanted, WeirResult *result, GError **error);
+
+/* For decoders that need nothing but the job: `prepare`, `release`, no classes, and a `decode` that
+ * attaches every output. */
+void *weir_nothing_prepare (
+    const WeirModelFacts *facts, const WeirInputSpec *input, GError **error);
+void weir_nothing_release (void *state);
+uint32_t weir_nothing_n_classes (const WeirModelFacts *facts);
+bool weir_nothing_decode (const WeirDecodeJob *job, WeirResult *result, GError **error);
 
 /* Index of the greatest of n values that lie `step` apart, the first of equals; NaN is never one.
  * *best is -INFINITY where there is none. */

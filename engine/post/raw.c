@@ -1,38 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Raw: every output as a tensor; what embeddings, regressions and unknown networks get. */
+/* Raw: every output as a tensor; what unknown networks get. */
 #include "engine/post/decoders.h"
 #include "engine/post/outputs.h"
 
 static bool match (const WeirModelFacts *facts, const char **why)
 {
-  const WeirTensor *output = facts->n_outputs == 1 ? &facts->outputs[0] : NULL;
-  if (output && output->rank == 2 && output->dims[0] == 1 && output->dims[1] >= 2)
-    return weir_facts_recognise (why,
-        "one vector of %" G_GINT64_FORMAT " numbers without labels is taken as an embedding",
-        output->dims[1]);
   return weir_facts_recognise (why, "no family of networks has these outputs");
-}
-
-static uint32_t n_classes (const WeirModelFacts *facts)
-{
-  return 0;
-}
-
-/* Nothing to remember; decode needs only the job. */
-static const char nothing[] = "";
-
-static void *prepare (const WeirModelFacts *facts, const WeirInputSpec *input, GError **error)
-{
-  return (void *) nothing;
-}
-
-static void release (void *state)
-{
-}
-
-static bool decode (const WeirDecodeJob *job, WeirResult *result, GError **error)
-{
-  return weir_job_attach (job, true, result, error);
 }
 
 const WeirDecoder weir_decoder_raw = {
@@ -43,8 +16,8 @@ const WeirDecoder weir_decoder_raw = {
   .mean = { 0, 0, 0 },
   .scale = { 1, 1, 1 },
   .match = match,
-  .n_classes = n_classes,
-  .prepare = prepare,
-  .release = release,
-  .decode = decode,
+  .n_classes = weir_nothing_n_classes,
+  .prepare = weir_nothing_prepare,
+  .release = weir_nothing_release,
+  .decode = weir_nothing_decode,
 };

@@ -3,6 +3,9 @@
  * between is the network's own decoding. */
 #include "engine/post/traits.h"
 
+#define MAX_JOINS 2u
+#define MAX_NODES 4096u
+
 /* Convolutions and matrix products, quantised or not. */
 static bool has_weights (WeirOp op)
 {
@@ -10,19 +13,14 @@ static bool has_weights (WeirOp op)
   return strstr (name, "Conv") || strstr (name, "MatMul") || strstr (name, "Gemm");
 }
 
-/* Operators that leave the values what they are. */
+/* Operators that leave the values what they are, or take some of them, whatever the backend. */
 static bool keeps_values (const WeirNode *node)
 {
-  switch (node->op) {
-  case WEIR_OP_CAST:
-  case WEIR_OP_TRANSPOSE:
-  case WEIR_OP_QUANTIZE_LINEAR:
-  case WEIR_OP_DEQUANTIZE_LINEAR:
-  case WEIR_OP_REORDER:
-    return node->n_post == 0;
-  default:
-    return node->n_post == 0 && weir_op_info (node->op)->kind == WEIR_OP_KIND_VIEW;
-  }
+  static const char *const names[] = { "Cast", "Transpose", "QuantizeLinear", "DequantizeLinear",
+    "FakeQuantize", "Slice", "Split", "Gather", "weir:Reorder", NULL };
+  const WeirOpInfo *info = weir_op_info (node->op);
+  return node->n_post == 0 && node->n_src &&
+         (info->kind == WEIR_OP_KIND_VIEW || g_strv_contains (names, info->name));
 }
 
 static const WeirNode *producer (const WeirGraph *graph, uint32_t value)
@@ -33,34 +31,63 @@ static const WeirNode *producer (const WeirGraph *graph, uint32_t value)
   return node < graph->nodes->len ? weir_graph_node (graph, node) : NULL;
 }
 
-/* Operators that say something by their name alone ("weir:" aside). */
+/* Operators that say something by their name alone, whatever the format they come from. */
 typedef struct Mark {
   const char *op;
   uint32_t traits;
+  uint32_t result; /* which of its results */
 } Mark;
 
-static uint32_t find_marks (const Mark *marks, WeirOp op)
+static const Mark *find_mark (const Mark *marks, WeirOp op)
 {
   const char *name = weir_op_info (op)->name, *prefix = strchr (name, ':');
   for (name = prefix ? prefix + 1 : name; marks->op; marks++)
     if (g_str_equal (marks->op, name))
-      return marks->traits;
-  return 0;
+      return marks;
+  return NULL;
 }
 
-/* Traits by the operator that computes the values. */
-static uint32_t last_traits (const WeirGraph *graph, uint32_t value)
+static uint32_t find_marks (const Mark *marks, WeirOp op)
+{
+  const Mark *mark = find_mark (marks, op);
+  return mark ? mark->traits : 0;
+}
+
+/* What an operator makes of its input. */
+static uint32_t made_traits (const WeirNode *node, uint32_t value)
+{
+  static const Mark marks[] = { { "Softmax", WEIR_OUTPUT_SOFTMAX, 0 },
+    { "LogSoftmax", WEIR_OUTPUT_LOG_SOFTMAX, 0 }, { "Sigmoid", WEIR_OUTPUT_SIGMOID, 0 },
+    { "HardSigmoid", WEIR_OUTPUT_SIGMOID, 0 }, { "ArgMax", WEIR_OUTPUT_INDEX, 0 },
+    { "TopK", WEIR_OUTPUT_INDEX, 1 }, { "CTCGreedyDecoder", WEIR_OUTPUT_CTC, 0 },
+    { "CTCGreedyDecoderSeqLen", WEIR_OUTPUT_CTC, 0 },
+    { "DetectionOutput", WEIR_OUTPUT_DETECTION_OUTPUT, 0 }, { "RegionYolo", WEIR_OUTPUT_REGION, 0 },
+    { NULL, 0, 0 } };
+  const Mark *mark = find_mark (marks, node->n_post ? node->post[node->n_post - 1].op : node->op);
+  bool is_made = mark && mark->result < node->n_dst && node->dst[mark->result] == value;
+  return is_made ? mark->traits : 0;
+}
+
+/* Traits by the operators that compute the values; what is joined has those that all parts have. No
+ * network hides them behind more nodes than the budget. */
+static uint32_t last_traits (
+    const WeirGraph *graph, uint32_t value, uint32_t depth, uint32_t *budget)
 {
   const WeirNode *node = producer (graph, value);
-  for (guint steps = graph->nodes->len; steps && node && keeps_values (node) && node->n_src;
-       steps--)
-    node = producer (graph, node->src[0]);
-  if (!node)
+  for (; *budget && node && keeps_values (node); --*budget) {
+    value = node->src[0];
+    node = producer (graph, value);
+  }
+  if (!node || !*budget)
     return 0;
-  static const Mark marks[] = { { "Softmax", WEIR_OUTPUT_SOFTMAX },
-    { "Sigmoid", WEIR_OUTPUT_SIGMOID }, { "DetectionOutput", WEIR_OUTPUT_DETECTION_OUTPUT },
-    { "RegionYolo", WEIR_OUTPUT_REGION }, { NULL, 0 } };
-  return find_marks (marks, node->n_post ? node->post[node->n_post - 1].op : node->op);
+  if (node->op != WEIR_OP_CONCAT || node->n_post || !depth)
+    return made_traits (node, value);
+  uint32_t traits = node->n_src ? UINT32_MAX : 0;
+  for (uint32_t i = 0; i < node->n_src && traits; i++) {
+    *budget -= 1;
+    traits &= *budget ? last_traits (graph, node->src[i], depth - 1, budget) : 0;
+  }
+  return traits;
 }
 
 static bool is_arithmetic (WeirOp op)
@@ -96,9 +123,10 @@ static uint32_t constant_traits (const WeirGraph *graph, const WeirNode *node)
 
 static uint32_t node_traits (const WeirGraph *graph, const WeirNode *node)
 {
-  static const Mark marks[] = { { "Exp", WEIR_OUTPUT_EXP }, { "Sigmoid", WEIR_OUTPUT_ANY_SIGMOID },
-    { "TopK", WEIR_OUTPUT_SELECTED }, { "NonMaxSuppression", WEIR_OUTPUT_SELECTED },
-    { "MulticlassNms", WEIR_OUTPUT_SELECTED }, { "MatrixNms", WEIR_OUTPUT_SELECTED }, { NULL, 0 } };
+  static const Mark marks[] = { { "Exp", WEIR_OUTPUT_EXP, 0 },
+    { "Sigmoid", WEIR_OUTPUT_ANY_SIGMOID, 0 }, { "TopK", WEIR_OUTPUT_SELECTED, 0 },
+    { "NonMaxSuppression", WEIR_OUTPUT_SELECTED, 0 }, { "MulticlassNms", WEIR_OUTPUT_SELECTED, 0 },
+    { "MatrixNms", WEIR_OUTPUT_SELECTED, 0 }, { NULL, 0, 0 } };
   uint32_t traits = find_marks (marks, node->op) | constant_traits (graph, node);
   for (uint32_t i = 0; i < node->n_post; i++)
     traits |= find_marks (marks, node->post[i].op);
@@ -144,10 +172,10 @@ static uint32_t product_traits (const WeirGraph *graph, const WeirNode *node)
 
 static uint32_t network_traits (const WeirGraph *graph)
 {
-  static const Mark marks[] = { { "Mish", WEIR_OUTPUT_NET_MISH }, { "Swish", WEIR_OUTPUT_NET_SILU },
-    { "Split", WEIR_OUTPUT_NET_SPLIT }, { "Slice", WEIR_OUTPUT_NET_SPLIT },
-    { "VariadicSplit", WEIR_OUTPUT_NET_SPLIT }, { "StridedSlice", WEIR_OUTPUT_NET_SPLIT },
-    { NULL, 0 } };
+  static const Mark marks[] = { { "Mish", WEIR_OUTPUT_NET_MISH, 0 },
+    { "Swish", WEIR_OUTPUT_NET_SILU, 0 }, { "Split", WEIR_OUTPUT_NET_SPLIT, 0 },
+    { "Slice", WEIR_OUTPUT_NET_SPLIT, 0 }, { "VariadicSplit", WEIR_OUTPUT_NET_SPLIT, 0 },
+    { "StridedSlice", WEIR_OUTPUT_NET_SPLIT, 0 }, { NULL, 0, 0 } };
   uint32_t traits = 0;
   for (uint32_t id = 0; id < graph->nodes->len; id++) {
     const WeirNode *node = weir_graph_node (graph, id);
@@ -163,6 +191,7 @@ uint32_t weir_output_traits (const WeirGraph *graph, uint32_t k)
   if (k >= graph->outputs->len)
     return 0;
   uint32_t value = g_array_index (graph->outputs, uint32_t, k);
-  return WEIR_OUTPUT_KNOWN | last_traits (graph, value) | decoding_traits (graph, value) |
-         network_traits (graph);
+  uint32_t budget = MAX_NODES;
+  return WEIR_OUTPUT_KNOWN | last_traits (graph, value, MAX_JOINS, &budget) |
+         decoding_traits (graph, value) | network_traits (graph);
 }

@@ -150,7 +150,8 @@ bool weir_model_choose_decoder (WeirModel *model, const WeirModelOptions *option
   }
   if (!model->decoder) {
     model->decoder = weir_decoder_find ("raw");
-    model->decoder_why = "no decoder recognises the outputs";
+    if (!model->decoder_why)
+      model->decoder_why = "no decoder recognises the outputs";
   }
   if (!set_preprocessing (model, options, error) || !check_labels (model, error))
     return false;

@@ -65,7 +65,7 @@ static const struct {
   { "mobilenet_v2_128", 128, 128, SOFTMAX, NULL, NULL, { { "Identity:0", "1,2" } },
       "classification", 2 },
   { "mnist", 28, 28, KNOWN, NULL, NULL, { { "Plus214_Output_0", "1,10" } }, "classification", 10 },
-  { "osnet", 128, 256, KNOWN, NULL, NULL, { { "output", "1,512" } }, "raw", 0 },
+  { "osnet", 128, 256, KNOWN, NULL, NULL, { { "output", "1,512" } }, "embedding", 0 },
   /* other sizes and classes */
   { "yolox 640", 640, 640, UNKNOWN, NULL, NULL, { { "o", "1,8400,6" } }, "yolox", 1 },
   { "yolox wide", 640, 384, UNKNOWN, NULL, NULL, { { "o", "1,5040,25" } }, "yolox", 20 },
@@ -107,12 +107,13 @@ static const struct {
       { { "scores", "1,4421,2" }, { "boxes", "1,4421,4" } }, "raw", 0 },
   { "256 numbers and a softmax", 64, 64, SOFTMAX, NULL, NULL, { { "o", "1,256" } },
       "classification", 256 },
-  { "128 numbers, graph unknown", 64, 64, UNKNOWN, NULL, NULL, { { "o", "1,128" } }, "raw", 0 },
+  { "128 numbers, graph unknown", 64, 64, UNKNOWN, NULL, NULL, { { "o", "1,128" } }, "embedding",
+      0 },
   { "3 numbers and 3 labels", 64, 64, KNOWN, "a,b,c", NULL, { { "o", "1,3" } }, "classification",
       3 },
-  { "one number", 64, 64, KNOWN, NULL, NULL, { { "o", "1,1" } }, "raw", 0 },
-  { "a scalar", 64, 64, KNOWN, NULL, NULL, { { "o", "" } }, "raw", 0 },
-  { "two vectors", 64, 64, KNOWN, NULL, NULL, { { "a", "1,2" }, { "b", "1,1" } }, "raw", 0 },
+  { "one number", 64, 64, KNOWN, NULL, NULL, { { "o", "1,1" } }, "regression", 0 },
+  { "a scalar", 64, 64, KNOWN, NULL, NULL, { { "o", "" } }, "regression", 0 },
+  { "two vectors", 64, 64, KNOWN, NULL, NULL, { { "a", "1,2" }, { "b", "1,1" } }, "regression", 0 },
 };
 
 START_TEST (test_decoder_choice)

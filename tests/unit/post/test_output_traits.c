@@ -35,6 +35,12 @@ static const struct {
   { "silu fused", { WEIR_OP_CONV, WEIR_OP_CONV }, 2, WEIR_OP_SWISH, KNOWN | WEIR_OUTPUT_NET_SILU },
   { "split", { WEIR_OP_SPLIT, WEIR_OP_CONV }, 2, WEIR_OP_CAST, KNOWN | WEIR_OUTPUT_NET_SPLIT },
   { "something fused after softmax", { WEIR_OP_SOFTMAX }, 1, WEIR_OP_RELU, KNOWN },
+  { "log of softmax", { WEIR_OP_GEMM, WEIR_OP_LOG_SOFTMAX }, 2, WEIR_OP_CAST,
+      KNOWN | WEIR_OUTPUT_LOG_SOFTMAX },
+  { "hard sigmoid", { WEIR_OP_CONV, WEIR_OP_HARD_SIGMOID }, 2, WEIR_OP_CAST,
+      KNOWN | WEIR_OUTPUT_SIGMOID },
+  { "a part of a softmax", { WEIR_OP_SOFTMAX, WEIR_OP_SLICE }, 2, WEIR_OP_CAST,
+      KNOWN | WEIR_OUTPUT_SOFTMAX },
   { "exp on the way", { WEIR_OP_CONV, WEIR_OP_EXP, WEIR_OP_MUL, WEIR_OP_RESHAPE }, 4, WEIR_OP_CAST,
       KNOWN | WEIR_OUTPUT_EXP },
   { "exp fused", { WEIR_OP_CONV }, 1, WEIR_OP_EXP, KNOWN | WEIR_OUTPUT_EXP },
@@ -143,6 +149,32 @@ START_TEST (test_output_traits_products)
 }
 END_TEST
 
+/* A join is what all its parts are. */
+START_TEST (test_output_traits_joins)
+{
+  g_autoptr (WeirGraph) graph = weir_graph_new ("test");
+  uint32_t x = weir_graph_add_value (graph, "x");
+  uint32_t class = add_node (graph, WEIR_OP_SIGMOID, x, 0, WEIR_OP_CAST);
+  uint32_t box = add_node (graph, WEIR_OP_CONV, x, x, WEIR_OP_CAST);
+  uint32_t parts[][2] = { { class, class }, { class, box } };
+  for (uint32_t i = 0; i < 2; i++) {
+    uint32_t dst = weir_graph_add_value (graph, "joined");
+    WeirNode node = { .op = WEIR_OP_CONCAT,
+      .opset = 17,
+      .name = "node",
+      .n_src = 2,
+      .n_dst = 1,
+      .src = parts[i],
+      .dst = &dst };
+    weir_graph_add_node (graph, &node);
+    g_array_append_val (graph->outputs, dst);
+  }
+  ck_assert_uint_eq (
+      weir_output_traits (graph, 0), KNOWN | WEIR_OUTPUT_SIGMOID | WEIR_OUTPUT_ANY_SIGMOID);
+  ck_assert_uint_eq (weir_output_traits (graph, 1), KNOWN | WEIR_OUTPUT_ANY_SIGMOID);
+}
+END_TEST
+
 int main (void)
 {
   Suite *suite = suite_create ("output-traits");
@@ -151,6 +183,7 @@ int main (void)
   tcase_add_test (tcase, test_output_traits_branches);
   tcase_add_loop_test (tcase, test_output_traits_constants, 0, 6);
   tcase_add_loop_test (tcase, test_output_traits_products, 0, 2);
+  tcase_add_test (tcase, test_output_traits_joins);
   suite_add_tcase (suite, tcase);
   return run_suite (suite, CK_FORK_GETENV);
 }

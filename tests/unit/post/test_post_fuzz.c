@@ -43,6 +43,10 @@ static void add_outputs (Fixture *fixture, const char *decoder, uint32_t w, uint
     ADD ("1,%u,%u,%u", 5 + c, h / 16, w / 16);
   else if (g_str_equal (decoder, "classification"))
     ADD ("1,%u", 1 + c);
+  else if (g_str_equal (decoder, "regression") || g_str_equal (decoder, "embedding"))
+    ADD ("1,%u", c);
+  else if (g_str_equal (decoder, "landmarks"))
+    ADD ("1,%u,2", c);
   else if (g_str_has_prefix (decoder, "ultraface")) {
     ADD ("1,%u,2", n_priors);
     ADD ("1,%u,4", n_priors);
@@ -124,7 +128,9 @@ static void check_result (const Fixture *fixture)
     ck_assert (attribute->n_classes >= 1 && attribute->n_classes <= MAX (options->top_k, 1));
     for (uint32_t k = 0; k < attribute->n_classes; k++) {
       const WeirClass *class = &attribute->classes[k];
-      ck_assert (class->confidence >= 0 && class->confidence <= 1 && class->label);
+      bool is_text = class->label_id == WEIR_NO_CLASS && isnan (class->confidence);
+      ck_assert (class->label && *class->label);
+      ck_assert (is_text || (class->confidence >= 0 && class->confidence <= 1));
       ck_assert (k == 0 || class->confidence <= class[-1].confidence);
     }
   }
