@@ -2,6 +2,7 @@
 /* Readers of model and label files. */
 #pragma once
 
+#include "engine/base/proc.h"
 #include "engine/graph/graph.h"
 
 G_BEGIN_DECLS
@@ -36,5 +37,22 @@ bool weir_onnx_save_tensor (
  * The line as it stands without its line end; a UTF-8 mark is dropped, the empty last line too.
  * Errors: NOT_FOUND, FORMAT (not UTF-8, empty, over 1,000,000 lines). NULL-terminated. */
 char **weir_labels_load (const char *text, GError **error);
+
+/* What fills an input that takes no picture: metadata key WEIR_FILL_KEY + its name, or the bare key
+ * for every other one; value WEIR_FILL_ONES, or WEIR_FILL_IMAGE_INFO + " " + scale: height, width,
+ * then the scale in every further place. */
+#define WEIR_FILL_KEY        "weir.fill."
+#define WEIR_FILL_ONES       "ones"
+#define WEIR_FILL_IMAGE_INFO "image-info"
+
+/* Reads a model-proc file of DL Streamer, schema 2.x (its documentation: "Model-proc File"; at most
+ * 10 MB). output_postproc is returned; a layer_names of NULL speaks of all outputs, the converter
+ * names of schema 2.0 are given as today's, label files are looked for beside the file first.
+ * input_preproc sets or replaces keys of `metadata` (string to string, both newly allocated):
+ * weir.picture (name of the input that takes the picture), weir.resize, weir.color-format,
+ * weir.mean, weir.scale, weir.pad, WEIR_FILL_KEY…. Members that cannot be honoured (strides of
+ * padding, alignment_points) are named by a g_message.
+ * Errors: NOT_FOUND, FORMAT, UNSUPPORTED (schema 1.x, YUV, cut-out corners). */
+WeirProc *weir_modelproc_load (const char *path, GHashTable *metadata, GError **error);
 
 G_END_DECLS
