@@ -55,4 +55,13 @@ char **weir_labels_load (const char *text, GError **error);
  * Errors: NOT_FOUND, FORMAT, UNSUPPORTED (schema 1.x, YUV, cut-out corners). */
 WeirProc *weir_modelproc_load (const char *path, GHashTable *metadata, GError **error);
 
+/* Says in "weir." keys what exporters wrote into the model's metadata in their own way, where the key
+ * is not there yet: Ultralytics (names, task, imgsz, stride, kpt_shape; also metadata.yaml beside an
+ * .xml), model_info of OpenVINO (keys "model_info.NAME"), Model Optimizer's parameters
+ * ("conversion_parameters.NAME", "cli_parameters.NAME"), ONNX's image metadata, labels and classes
+ * of others. Keys: weir.labels (lines), weir.task, weir.input-size ("HxW", for open dims),
+ * weir.strides, weir.keypoints, weir.color-format, weir.resize, weir.mean, weir.scale, weir.pad,
+ * weir.method, weir.threshold, weir.iou-threshold. What cannot be understood is passed over. */
+void weir_metadata_translate (const char *path, GHashTable *metadata);
+
 G_END_DECLS
