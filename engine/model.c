@@ -49,60 +49,10 @@ static void count_operators (WeirModel *model)
   }
 }
 
-/* Writes the dims of "1x3x320x320" over those of input 0. */
-static bool pin_shape (WeirModel *model, const char *text, GError **error)
-{
-  WeirValue *value =
-      weir_graph_value (model->graph, g_array_index (model->graph->inputs, uint32_t, 0));
-  g_auto (GStrv) parts = g_strsplit (text, "x", -1);
-  if (g_strv_length (parts) != value->tensor.rank) {
-    g_set_error (error, WEIR_ERROR, WEIR_ERROR_OPTION,
-        "%s: input-shape '%s' has %u dimensions, input '%s' has %u", model->path, text,
-        g_strv_length (parts), value->name, value->tensor.rank);
-    return false;
-  }
-  for (uint32_t i = 0; i < value->tensor.rank; i++) {
-    gint64 dim;
-    if (!g_ascii_string_to_signed (parts[i], 10, 1, 1 << 20, &dim, NULL) ||
-        (i > 0 && value->tensor.dims[i] >= 0 && value->tensor.dims[i] != dim)) {
-      g_set_error (error, WEIR_ERROR, WEIR_ERROR_OPTION,
-          "%s: input-shape '%s' does not fit input '%s': dimension %u is %" G_GINT64_FORMAT
-          " in the model (-1: any)",
-          model->path, text, value->name, i, value->tensor.dims[i]);
-      return false;
-    }
-    if (i > 0)
-      value->tensor.dims[i] = dim;
-  }
-  return true;
-}
-
-static bool check_pinned (const WeirModel *model, GError **error)
-{
-  for (uint32_t k = 0; k < model->graph->inputs->len; k++) {
-    const WeirValue *value =
-        weir_graph_value (model->graph, g_array_index (model->graph->inputs, uint32_t, k));
-    for (uint32_t i = 1; i < value->tensor.rank; i++) {
-      if (value->tensor.dims[i] >= 0)
-        continue;
-      g_autofree char *shape = weir_tensor_describe (&value->tensor);
-      g_set_error (error, WEIR_ERROR, WEIR_ERROR_SHAPE,
-          "%s: input '%s' is %s: dimensions beyond the batch are left open (-1), give them with "
-          "input-shape, for instance 1x3x320x320",
-          model->path, value->name, shape);
-      return false;
-    }
-  }
-  return true;
-}
-
 /* The graph passes, in the order of passes.h. */
 static bool prepare_graph (WeirModel *model, const WeirModelOptions *options, GError **error)
 {
   WeirGraph *graph = model->graph;
-  const char *shape = options->input_shape
-                          ? options->input_shape
-                          : g_hash_table_lookup (model->metadata, "weir.input-shape");
   if (!weir_graph_sort (graph, error))
     return false;
   weir_graph_prune (graph);
@@ -113,7 +63,7 @@ static bool prepare_graph (WeirModel *model, const WeirModelOptions *options, GE
         graph->inputs->len, graph->outputs->len);
     return false;
   }
-  if ((shape && !pin_shape (model, shape, error)) || !check_pinned (model, error))
+  if (!weir_model_pin (model, options, error))
     return false;
   if (!weir_fold (graph, weir_ref_evaluate, error) ||
       !weir_batch_rewrite (
@@ -124,6 +74,18 @@ static bool prepare_graph (WeirModel *model, const WeirModelOptions *options, GE
   return weir_graph_sort (graph, error);
 }
 
+/* What is said of the model beside its graph. */
+static bool read_descriptions (WeirModel *model, const WeirModelOptions *options, GError **error)
+{
+  if (options->model_proc && *options->model_proc) {
+    model->proc = weir_modelproc_load (options->model_proc, model->metadata, error);
+    if (!model->proc)
+      return false;
+  }
+  weir_metadata_translate (model->path, model->metadata);
+  return true;
+}
+
 static bool load (WeirModel *model, const WeirModelOptions *options, GError **error)
 {
   if (g_str_has_suffix (model->path, ".xml")) {
@@ -132,7 +94,8 @@ static bool load (WeirModel *model, const WeirModelOptions *options, GError **er
     return false;
   }
   model->graph = weir_onnx_load (model->path, model->metadata, error);
-  return model->graph && prepare_graph (model, options, error) &&
+  return model->graph && read_descriptions (model, options, error) &&
+         prepare_graph (model, options, error) &&
          weir_model_choose_labels (model, options, error) &&
          weir_model_describe_io (model, error) && weir_model_set_input (model, options, error) &&
          weir_model_choose_decoder (model, options, error);
@@ -171,6 +134,7 @@ void weir_model_unref (WeirModel *model)
     model->decoder->release (model->decoder_state);
   if (model->graph)
     weir_graph_free (model->graph);
+  weir_proc_free (model->proc);
   g_hash_table_unref (model->metadata);
   g_hash_table_unref (model->operators);
   g_strfreev (model->labels);
@@ -208,6 +172,19 @@ const char *weir_model_input (const WeirModel *model, uint32_t k, WeirTensor *sh
   return model->facts.input_names[k];
 }
 
+const char *weir_model_input_fill (const WeirModel *model, uint32_t k)
+{
+  return k < model->facts.n_inputs ? model->fills[k].text : NULL;
+}
+
+uint32_t weir_model_input_axis (const WeirModel *model, uint32_t k)
+{
+  if (k >= model->facts.n_inputs || !model->graph->has_batch)
+    return 0;
+  return weir_graph_value (model->graph, g_array_index (model->graph->inputs, uint32_t, k))
+      ->batch_axis;
+}
+
 const char *weir_model_output (const WeirModel *model, uint32_t k, WeirTensor *shape)
 {
   if (k >= model->facts.n_outputs)
@@ -236,18 +213,10 @@ const char *weir_model_decoder (const WeirModel *model, const char **why)
 
 bool weir_model_check_picture (const WeirModel *model, GError **error)
 {
-  if (model->has_picture)
-    return true;
-  GString *inputs = g_string_new (NULL);
-  for (uint32_t k = 0; k < model->facts.n_inputs; k++) {
-    g_autofree char *shape = weir_tensor_describe (&model->facts.inputs[k]);
-    g_string_append_printf (inputs, "%s'%s' %s", k ? ", " : "", model->facts.input_names[k], shape);
-  }
-  g_set_error (error, WEIR_ERROR, WEIR_ERROR_SHAPE,
-      "%s: takes no pictures: its inputs are %s, expected is one of rank 4 with 1 or 3 channels",
-      model->path, inputs->str);
-  g_string_free (inputs, TRUE);
-  return false;
+  if (model->picture_problem)
+    g_set_error (
+        error, WEIR_ERROR, WEIR_ERROR_SHAPE, "%s: %s", model->path, model->picture_problem);
+  return !model->picture_problem;
 }
 
 bool weir_model_is_detector (const WeirModel *model)

@@ -20,6 +20,10 @@ typedef struct WeirModelOptions {
   const char *mean, *scale;    /* "127.5" or "103.53,116.28,123.675" */
   const char *resize;          /* "stretch", "letterbox-top-left", "letterbox-centre", "crop" */
   const char *input_shape;     /* "1x3x320x320": pins dynamic height and width */
+  const char *model_proc;      /* model-proc file of DL Streamer, schema 2.x: goes before the model's
+                                * own word, after the options above */
+  const char *constant_inputs; /* "NAME=VALUE,…": what fills inputs that take no picture; VALUE is
+                                * one number, or one for each element: "1:2:3" */
 } WeirModelOptions;
 
 /* Loads a file (.onnx; a folder with one). `options` may be NULL. Every error is one sentence with file,
@@ -35,6 +39,11 @@ uint32_t weir_model_n_inputs (const WeirModel *model);
 uint32_t weir_model_n_outputs (const WeirModel *model);
 /* Names and shapes at n = 1. NULL where k is out of range. */
 const char *weir_model_input (const WeirModel *model, uint32_t k, WeirTensor *shape);
+/* What fills input k where a request does not give it: "picture" (only frames do), or the values, for
+ * people: "image info: height, width, 1". NULL where nothing does, and out of range. */
+const char *weir_model_input_fill (const WeirModel *model, uint32_t k);
+/* The dim of input k that counts the items of a request: 0, or 1 of a sequence [t, n]. */
+uint32_t weir_model_input_axis (const WeirModel *model, uint32_t k);
 const char *weir_model_output (const WeirModel *model, uint32_t k, WeirTensor *shape);
 const char *const *weir_model_labels (const WeirModel *model, uint32_t *n_labels);
 /* NULL when it batches; else why it runs one by one. */
@@ -42,7 +51,7 @@ const char *weir_model_batch_limit_reason (const WeirModel *model);
 /* Decoder's name ("raw" where none fits) and why it was chosen. */
 const char *weir_model_decoder (const WeirModel *model, const char **why);
 /* True where pictures can be put into it: one input of rank 4 with 1 or 3 channels, [n, c, h, w] or
- * [n, h, w, c]. SHAPE error naming the inputs else. */
+ * [n, h, w, c], while every other one is filled. SHAPE error naming the inputs else. */
 bool weir_model_check_picture (const WeirModel *model, GError **error);
 /* True where the decoder gives objects. */
 bool weir_model_is_detector (const WeirModel *model);

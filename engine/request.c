@@ -117,10 +117,11 @@ bool weir_request_set_input (
   const WeirTensor *wanted = &model->facts.inputs[k];
   bool ok = tensor->rank == wanted->rank && tensor->layout == WEIR_LAYOUT_PLAIN &&
             dtype_is_taken (tensor->dtype, wanted->dtype) && tensor->buffer;
-  uint32_t first = model->graph->has_batch ? 1 : 0;
-  for (uint32_t i = first; ok && i < tensor->rank; i++)
-    ok = tensor->dims[i] == wanted->dims[i];
-  int64_t n = first && tensor->rank ? tensor->dims[0] : 1;
+  uint32_t axis = weir_model_input_axis (model, k);
+  bool has_batch = model->graph->has_batch && tensor->rank > axis;
+  for (uint32_t i = 0; ok && i < tensor->rank; i++)
+    ok = tensor->dims[i] == wanted->dims[i] || (has_batch && i == axis);
+  int64_t n = has_batch ? tensor->dims[axis] : 1;
   if (!ok || n < 1 || n > WEIR_MAX_BATCH || (request->n_items && request->n_items != n)) {
     g_autofree char *is = weir_tensor_describe (tensor), *must = weir_tensor_describe (wanted);
     g_set_error (error, WEIR_ERROR, WEIR_ERROR_SHAPE,
@@ -203,26 +204,36 @@ bool weir_request_keep_dynamic (
   return true;
 }
 
-/* A frame with regions, or all inputs as tensors: not half of either, not both. */
-static bool check_content (const WeirRequest *request, GError **error)
+static bool refuse_content (const WeirRequest *request, uint32_t n_given, GError **error)
 {
   const WeirModel *model = request->model;
-  uint32_t n_given = 0;
-  for (uint32_t k = 0; k < model->facts.n_inputs; k++)
-    n_given += request->inputs[k].dtype != WEIR_DTYPE_NONE;
-  if (request->has_frame ? model->has_picture && n_given == 0
-                         : request->regions->len == 0 && n_given == model->facts.n_inputs)
-    return true;
-  if (request->has_frame && !model->has_picture)
-    g_set_error (error, WEIR_ERROR, WEIR_ERROR_OPTION,
-        "%s: its inputs are no pictures, expected are tensors", model->path);
+  if (request->has_frame && model->picture_problem)
+    g_set_error (error, WEIR_ERROR, WEIR_ERROR_OPTION, "%s: takes no frames: %s", model->path,
+        model->picture_problem);
   else
     g_set_error (error, WEIR_ERROR, WEIR_ERROR_OPTION,
-        "%s: %u of %u inputs, %u regions and %s frame are given, expected are all inputs, or a "
-        "frame with regions",
+        "%s: %u of %u inputs, %u regions and %s frame are given, expected are all inputs that "
+        "nothing fills, or a frame with regions",
         model->path, n_given, model->facts.n_inputs, request->regions->len,
         request->has_frame ? "a" : "no");
   return false;
+}
+
+/* A frame with regions, or tensors for all inputs that nothing else fills: not half of either, not
+ * both. */
+static bool check_content (const WeirRequest *request, GError **error)
+{
+  const WeirModel *model = request->model;
+  uint32_t n_given = 0, n_known = 0;
+  for (uint32_t k = 0; k < model->facts.n_inputs; k++) {
+    bool is_given = request->inputs[k].dtype != WEIR_DTYPE_NONE;
+    n_given += is_given;
+    n_known += is_given || model->fills[k].values.dtype != WEIR_DTYPE_NONE;
+  }
+  bool ok = request->has_frame
+                ? !model->picture_problem && n_given == 0
+                : request->regions->len == 0 && n_given && n_known == model->facts.n_inputs;
+  return ok || refuse_content (request, n_given, error);
 }
 
 bool weir_request_prepare (WeirRequest *request, GError **error)

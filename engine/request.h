@@ -39,8 +39,9 @@ void weir_request_set_options (WeirRequest *request, const WeirRequestOptions *o
 void weir_request_set_frame (WeirRequest *request, const WeirFrame *frame);
 /* One item. A region outside the frame fails alone. Returns its index. */
 uint32_t weir_request_add_region (WeirRequest *request, const WeirRegion *region);
-/* Tensor requests: input k with n rows in dim 0 (the same n for every k), plain, f32, f16, u8 or the
- * model's type; n items. The bytes must stay readable until done. SHAPE errors name both shapes. */
+/* Tensor requests: input k with n rows in dim weir_model_input_axis (the same n for every k), plain,
+ * f32, f16, u8 or the model's type; n items. Inputs with a weir_model_input_fill of values may be left
+ * out. The bytes must stay readable until done. SHAPE errors name both shapes. */
 bool weir_request_set_input (WeirRequest *request, uint32_t k, const WeirTensor *tensor,
     GError **error);
 /* Keep the outputs as tensors for weir_request_output. */

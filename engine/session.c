@@ -33,7 +33,8 @@ static char *make_fingerprint (const WeirSessionOptions *o)
   const WeirModelOptions *m = &o->model_options;
   g_autofree char *path = g_canonicalize_filename (o->model, NULL);
   const char *const texts[] = { path, m->labels, m->decoder, m->color_format, m->mean, m->scale,
-    m->resize, m->input_shape, o->device, o->precision, o->performance_hint, o->config };
+    m->resize, m->input_shape, m->model_proc, m->constant_inputs, o->device, o->precision,
+    o->performance_hint, o->config };
   GString *text = g_string_new (NULL);
   for (uint32_t i = 0; i < G_N_ELEMENTS (texts); i++)
     g_string_append_printf (text, "%s\x1f", texts[i] ? texts[i] : "");

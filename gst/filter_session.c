@@ -33,6 +33,8 @@ static WeirSession *open_session (const WeirSettings *settings, GError **error)
         .decoder = settings->decoder,
         .color_format = weir_settings_nick (settings, "color-format"),
         .input_shape = settings->input_shape,
+        .model_proc = settings->model_proc,
+        .constant_inputs = settings->constant_inputs,
         .mean = settings->mean,
         .scale = settings->scale,
         .resize = weir_settings_nick (settings, "resize") },

@@ -87,6 +87,8 @@ static const Row rows[] = {
   STRING ("model", "Model", model, NULL, "The network: an .onnx file, or a folder with one"),
   STRING ("labels", "Labels", labels, NULL,
       "Names of the classes: a file with one a line, or a,b,c (unset: from the model)"),
+  STRING ("model-proc", "Model-proc", model_proc, NULL,
+      "Model-proc file of DL Streamer, schema 2.x: how inputs are prepared and outputs are read"),
   STRING ("device", "Device", device, "CPU",
       "Where to run: CPU, GPU, GPU.1, AUTO, BATCH:CPU, BATCH:GPU(4) …"),
   ENUM ("precision", "Precision", AT (precision), "WeirPrecision", precisions, 0, FALSE,
@@ -120,6 +122,10 @@ static const Row rows[] = {
   STRING ("scale", "Scale", scale, NULL, "See mean (unset: from the model)"),
   STRING ("input-shape", "Input shape", input_shape, NULL,
       "Height and width where the network leaves them open: 1x3x320x320 (unset: from the model)"),
+  STRING ("constant-inputs", "Constant inputs", constant_inputs, NULL,
+      "NAME=VALUE,NAME=VALUE: what fills inputs that take no picture; one number, or a:b:c for "
+      "each "
+      "element (unset: from the model, its model-proc file or names)"),
   ENUM ("resize", "Resize", AT (resize), "WeirResize", resizes, 0, FALSE,
       "How a region becomes the network's input"),
   STRING ("decoder", "Decoder", decoder, "auto", NULL),

@@ -28,6 +28,7 @@ typedef struct WeirLiveSettings {
 typedef struct WeirSettings {
   WeirLiveSettings live;
   gchar *model, *labels, *device, *config, *instance, *mean, *scale, *input_shape, *decoder;
+  gchar *model_proc, *constant_inputs;
   gchar *classes, *stream;
   gint precision, performance_hint, color_format, resize; /* see weir_settings_nick */
   gint region;                                            /* WeirRegionSource */

@@ -35,7 +35,8 @@ int cli_fail (const GError *error);
 /* Options of the model and of the session, named as the elements' properties. They are parsed into
  * one place, as one process runs one subcommand. */
 typedef enum CliOptionSet {
-  CLI_OPTIONS_LABELS = 1 << 0,  /* labels, decoder, color-format, resize, input-shape */
+  CLI_OPTIONS_LABELS = 1 << 0,  /* labels, decoder, color-format, resize, input-shape, model-proc,
+                                 * constant-inputs */
   CLI_OPTIONS_NORMAL = 1 << 1,  /* mean, scale of the model's own preprocessing */
   CLI_OPTIONS_SESSION = 1 << 2, /* device, precision, batching */
 } CliOptionSet;

@@ -58,7 +58,9 @@ static void print_tensors (JsonObject *root, const char *member, const char *tit
     g_autofree char *name = member_text (tensor, "name");
     g_autofree char *dtype = member_text (tensor, "dtype");
     g_autofree char *shape = member_text (tensor, "shape");
-    printf ("%-14s %s  %s[%s]\n", i ? "" : title, name, dtype, shape);
+    g_autofree char *fill = member_text (tensor, "fill");
+    printf (
+        "%-14s %s  %s[%s]%s%s\n", i ? "" : title, name, dtype, shape, *fill ? "  <- " : "", fill);
   }
 }
 

@@ -8,6 +8,7 @@
 
 typedef struct Options {
   char *labels, *decoder, *color_format, *resize, *input_shape, *mean, *scale;
+  char *model_proc, *constant_inputs;
   char *device, *precision, *performance_hint, *config, *allow_auto_batching;
   int num_requests, batch_size, batch_timeout;
   gboolean deterministic;
@@ -34,6 +35,10 @@ static const GOptionEntry label_entries[] = {
   TEXT ("color-format", color_format, "Channels of the network's input: rgb, bgr, gray", "FORMAT"),
   TEXT ("resize", resize, "stretch, letterbox-centre, letterbox-top-left, crop", "HOW"),
   TEXT ("input-shape", input_shape, "Pins a dynamic input: 1x3x320x320", "SHAPE"),
+  TEXT ("model-proc", model_proc, "Model-proc file of DL Streamer, schema 2.x", "FILE"),
+  TEXT ("constant-inputs", constant_inputs,
+      "What fills inputs that take no picture: one number, or a:b:c for each element",
+      "NAME=VALUE,..."),
   END,
 };
 
@@ -126,7 +131,9 @@ bool cli_session_options (const char *model, WeirSessionOptions *session, GError
         .mean = options.mean,
         .scale = options.scale,
         .resize = options.resize,
-        .input_shape = options.input_shape },
+        .input_shape = options.input_shape,
+        .model_proc = options.model_proc,
+        .constant_inputs = options.constant_inputs },
     .device = options.device,
     .precision = options.precision,
     .performance_hint = options.performance_hint,

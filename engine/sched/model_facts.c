@@ -87,31 +87,54 @@ bool weir_model_describe_io (WeirModel *model, GError **error)
   model->facts.metadata = model->metadata;
   model->facts.labels = (const char *const *) model->labels;
   model->facts.n_labels = model->n_labels;
+  model->facts.proc = model->proc;
   weir_model_count (model, shapes->values);
   return true;
 }
 
-static void write_tensors (JsonBuilder *json, const char *member, const char *const *names,
-    const WeirTensor *tensors, const uint32_t *traits, uint32_t n, bool batches)
+/* `batch_axis` -1: the tensor has no batch. */
+static void write_tensor (
+    JsonBuilder *json, const char *name, const WeirTensor *tensor, int64_t batch_axis)
 {
-  json_builder_set_member_name (json, member);
+  json_builder_set_member_name (json, "name");
+  json_builder_add_string_value (json, name);
+  json_builder_set_member_name (json, "dtype");
+  json_builder_add_string_value (json, weir_dtype_name (tensor->dtype));
+  json_builder_set_member_name (json, "shape");
   json_builder_begin_array (json);
-  for (uint32_t k = 0; k < n; k++) {
+  for (uint32_t i = 0; i < tensor->rank; i++) {
+    if (i == batch_axis)
+      json_builder_add_string_value (json, "n");
+    else
+      json_builder_add_int_value (json, tensor->dims[i]);
+  }
+  json_builder_end_array (json);
+}
+
+static void write_inputs (JsonBuilder *json, const WeirModel *model)
+{
+  json_builder_set_member_name (json, "inputs");
+  json_builder_begin_array (json);
+  for (uint32_t k = 0; k < model->facts.n_inputs; k++) {
+    int64_t axis = model->batch_limit_reason ? -1 : (int64_t) weir_model_input_axis (model, k);
     json_builder_begin_object (json);
-    json_builder_set_member_name (json, "name");
-    json_builder_add_string_value (json, names[k]);
-    json_builder_set_member_name (json, "dtype");
-    json_builder_add_string_value (json, weir_dtype_name (tensors[k].dtype));
-    json_builder_set_member_name (json, "shape");
-    json_builder_begin_array (json);
-    for (uint32_t i = 0; i < tensors[k].rank; i++) {
-      if (i == 0 && batches)
-        json_builder_add_string_value (json, "n");
-      else
-        json_builder_add_int_value (json, tensors[k].dims[i]);
-    }
-    json_builder_end_array (json);
-    if (traits && traits[k] & WEIR_OUTPUT_DYNAMIC) {
+    write_tensor (json, model->facts.input_names[k], &model->facts.inputs[k], axis);
+    json_builder_set_member_name (json, "fill");
+    json_builder_add_string_value (json, model->fills[k].text);
+    json_builder_end_object (json);
+  }
+  json_builder_end_array (json);
+}
+
+static void write_outputs (JsonBuilder *json, const WeirModel *model)
+{
+  json_builder_set_member_name (json, "outputs");
+  json_builder_begin_array (json);
+  for (uint32_t k = 0; k < model->facts.n_outputs; k++) {
+    json_builder_begin_object (json);
+    write_tensor (json, model->facts.output_names[k], &model->facts.outputs[k],
+        model->batch_limit_reason ? -1 : 0);
+    if (model->facts.output_traits[k] & WEIR_OUTPUT_DYNAMIC) {
       json_builder_set_member_name (json, "dynamic");
       json_builder_add_boolean_value (json, TRUE);
     }
@@ -172,10 +195,8 @@ static void write_members (JsonBuilder *json, const WeirModel *model)
   json_builder_add_string_value (json, model->path);
   json_builder_set_member_name (json, "name");
   json_builder_add_string_value (json, model->name);
-  write_tensors (json, "inputs", model->facts.input_names, model->facts.inputs, NULL,
-      model->facts.n_inputs, batches);
-  write_tensors (json, "outputs", model->facts.output_names, model->facts.outputs,
-      model->facts.output_traits, model->facts.n_outputs, batches);
+  write_inputs (json, model);
+  write_outputs (json, model);
   write_operators (json, model);
   json_builder_set_member_name (json, "gflop");
   json_builder_add_double_value (json, model->gflop);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Labels, decoder and preprocessing of a model: what the user says goes first, then the file's
- * metadata ("weir.…"), then what the decoder's family was trained with. */
+/* Labels, decoder and preprocessing of a model: what the user says goes first, then the model-proc
+ * file, then the model's own metadata (both as "weir.…"), then what the decoder's family was
+ * trained with. */
 #include "engine/formats/formats.h"
 #include "engine/sched/model_types.h"
 
@@ -11,15 +12,47 @@ static const char *option_or_metadata (const WeirModel *model, const char *optio
   return option && *option ? option : g_hash_table_lookup (model->metadata, key);
 }
 
+/* The one entry of the model-proc file that has labels of classes; NULL where there is none, or
+ * several heads have labels of their own. */
+static WeirProcOutput *find_labelled (const WeirProc *proc)
+{
+  WeirProcOutput *found = NULL;
+  for (uint32_t i = 0; proc && i < proc->n_outputs; i++) {
+    if (!proc->outputs[i].labels)
+      continue;
+    if (found)
+      return NULL;
+    found = &proc->outputs[i];
+  }
+  return found;
+}
+
+/* Labels that name attributes, one for each value, are no labels of classes. */
+static bool names_attributes (const WeirProcOutput *output)
+{
+  return output->method &&
+         (strcmp (output->method, "multi") == 0 || strcmp (output->method, "compound") == 0);
+}
+
+/* The property goes before the one labelled entry of the model-proc file, this before the file. */
 bool weir_model_choose_labels (WeirModel *model, const WeirModelOptions *options, GError **error)
 {
   const char *embedded = g_hash_table_lookup (model->metadata, "weir.labels");
+  WeirProcOutput *labelled = find_labelled (model->proc);
   if (options->labels && *options->labels) {
     model->labels = weir_labels_load (options->labels, error);
     if (!model->labels)
       return false;
+    if (labelled) {
+      g_strfreev (labelled->labels);
+      labelled->labels = g_strdupv (model->labels);
+      labelled->n_labels = g_strv_length (labelled->labels);
+    }
+  } else if (labelled && !names_attributes (labelled)) {
+    model->labels = g_strdupv (labelled->labels);
   } else if (embedded) {
     model->labels = g_strsplit (embedded, "\n", -1);
+    model->has_own_labels = true;
   }
   model->n_labels = model->labels ? g_strv_length (model->labels) : 0;
   return true;
@@ -62,75 +95,80 @@ static bool parse_choice (
   return false;
 }
 
-/* [n, c, h, w] or [n, h, w, c] with 1 or 3 channels. */
-static bool find_picture (WeirModel *model)
+/* What a file says of colours is passed over for a network of one channel. */
+static bool set_color (WeirModel *model, const WeirModelOptions *options, GError **error)
 {
-  const WeirTensor *shape = &model->facts.inputs[0];
-  const int64_t *d = shape->dims;
-  bool nchw = shape->rank == 4 && (d[1] == 3 || d[1] == 1);
-  bool nhwc = shape->rank == 4 && !nchw && (d[3] == 3 || d[3] == 1);
-  if ((!nchw && !nhwc) || model->facts.n_inputs != 1)
+  static const char *const colors[] = { "rgb", "bgr", "gray", NULL };
+  WeirInputSpec *input = &model->input;
+  const char *color = option_or_metadata (model, options->color_format, "weir.color-format");
+  uint32_t choice = 0;
+  if (input->n_channels == 1 && !(options->color_format && *options->color_format))
+    color = NULL;
+  input->color = input->n_channels == 1 ? WEIR_COLOR_GRAY : model->decoder->color;
+  if (color && !parse_choice ("color-format", color, colors, &choice, error))
     return false;
-  int64_t height = nhwc ? d[1] : d[2], width = nhwc ? d[2] : d[3];
-  if (height < 1 || width < 1 || height > 16384 || width > 16384)
-    return false;
-  model->is_nhwc = nhwc;
-  model->input.width_px = (uint32_t) width;
-  model->input.height_px = (uint32_t) height;
-  model->input.n_channels = (uint32_t) (nhwc ? d[3] : d[1]);
-  return true;
+  if (color)
+    input->color = (WeirColor) choice;
+  if ((input->color == WEIR_COLOR_GRAY) == (input->n_channels == 1))
+    return true;
+  g_set_error (error, WEIR_ERROR, WEIR_ERROR_OPTION,
+      "%s: color-format '%s' does not fit an input of %u channels", model->path, color,
+      input->n_channels);
+  return false;
 }
 
-bool weir_model_set_input (WeirModel *model, const WeirModelOptions *options, GError **error)
+static bool set_resize (WeirModel *model, const WeirModelOptions *options, GError **error)
 {
-  model->has_picture = find_picture (model);
+  static const char *const resizes[] = { "stretch", "letterbox-top-left", "letterbox-centre",
+    "crop", NULL };
+  WeirInputSpec *input = &model->input;
+  const char *resize = option_or_metadata (model, options->resize, "weir.resize");
+  const char *pad = g_hash_table_lookup (model->metadata, "weir.pad");
+  uint32_t choice = model->decoder->resize;
+  guint64 value = model->decoder->pad;
+  if (resize && !parse_choice ("resize", resize, resizes, &choice, error))
+    return false;
+  if (pad && !g_ascii_string_to_unsigned (pad, 10, 0, UINT8_MAX, &value, NULL)) {
+    g_set_error (error, WEIR_ERROR, WEIR_ERROR_OPTION,
+        "%s: the metadata's weir.pad is '%s', 0 to 255 is expected", model->path, pad);
+    return false;
+  }
+  input->resize = (WeirResize) choice;
+  input->pad = (uint8_t) value;
   return true;
 }
 
 /* The decoder's family gives the defaults. */
 static bool set_preprocessing (WeirModel *model, const WeirModelOptions *options, GError **error)
 {
-  static const char *const colors[] = { "rgb", "bgr", "gray", NULL };
-  static const char *const resizes[] = { "stretch", "letterbox-top-left", "letterbox-centre",
-    "crop", NULL };
   WeirInputSpec *input = &model->input;
-  const char *color = option_or_metadata (model, options->color_format, "weir.color-format");
-  const char *resize = option_or_metadata (model, options->resize, "weir.resize");
   const char *mean = option_or_metadata (model, options->mean, "weir.mean");
   const char *scale = option_or_metadata (model, options->scale, "weir.scale");
-  uint32_t choice = 0;
-  input->color = input->n_channels == 1 ? WEIR_COLOR_GRAY : model->decoder->color;
-  input->resize = model->decoder->resize;
-  input->pad = model->decoder->pad;
   memcpy (input->mean, model->decoder->mean, sizeof input->mean);
   memcpy (input->scale, model->decoder->scale, sizeof input->scale);
-  if (color && !parse_choice ("color-format", color, colors, &choice, error))
-    return false;
-  if (color)
-    input->color = (WeirColor) choice;
-  if ((input->color == WEIR_COLOR_GRAY) != (input->n_channels == 1)) {
-    g_set_error (error, WEIR_ERROR, WEIR_ERROR_OPTION,
-        "%s: color-format '%s' does not fit an input of %u channels", model->path, color,
-        input->n_channels);
-    return false;
-  }
-  if (resize && !parse_choice ("resize", resize, resizes, &choice, error))
-    return false;
-  if (resize)
-    input->resize = (WeirResize) choice;
-  return (!mean || weir_parse_channels ("mean", mean, input->n_channels, input->mean, error)) &&
+  return set_color (model, options, error) && set_resize (model, options, error) &&
+         (!mean || weir_parse_channels ("mean", mean, input->n_channels, input->mean, error)) &&
          (!scale || weir_parse_channels ("scale", scale, input->n_channels, input->scale, error));
 }
 
-static bool check_labels (const WeirModel *model, GError **error)
+/* Labels that do not fit: an error where they were given, dropped where they are the file's own. */
+static bool check_labels (WeirModel *model, GError **error)
 {
   uint32_t n = model->decoder->n_classes ? model->decoder->n_classes (&model->facts) : 0;
   if (!model->labels || !n || n == model->n_labels)
     return true;
-  g_set_error (error, WEIR_ERROR, WEIR_ERROR_OPTION,
-      "%s: %u labels are given, the network has %u classes (decoder %s)", model->path,
-      model->n_labels, n, model->decoder->name);
-  return false;
+  if (!model->has_own_labels) {
+    g_set_error (error, WEIR_ERROR, WEIR_ERROR_OPTION,
+        "%s: %u labels are given, the network has %u classes (decoder %s)", model->path,
+        model->n_labels, n, model->decoder->name);
+    return false;
+  }
+  g_message ("%s: the file has %u labels, its network %u classes (decoder %s): they are not used",
+      model->path, model->n_labels, n, model->decoder->name);
+  g_clear_pointer (&model->labels, g_strfreev);
+  model->facts.labels = NULL;
+  model->facts.n_labels = model->n_labels = 0;
+  return true;
 }
 
 bool weir_model_choose_decoder (WeirModel *model, const WeirModelOptions *options, GError **error)

@@ -33,11 +33,32 @@ static void fill_row (const WeirTensor *input, uint32_t n, uint32_t row, uint32_
   }
 }
 
+/* Noise for an input whose rows are columns. */
+static void fill_column (
+    const WeirModel *model, uint32_t k, const WeirTensor *input, uint32_t row, uint32_t seed)
+{
+  WeirTensor one = model->facts.inputs[k];
+  size_t n_bytes = 0;
+  one.dtype = input->dtype;
+  weir_tensor_bytes (&one, &n_bytes);
+  g_autofree char *bytes = g_malloc0 (n_bytes + 1);
+  one.buffer = bytes;
+  fill_row (&one, 1, 0, seed);
+  weir_rows_write_tensor (model, k, &one, 1, 0, input, row);
+}
+
 static void fill_inputs (
     const WeirModel *model, const WeirSlot *slot, uint32_t n, uint32_t row, uint32_t seed)
 {
-  for (uint32_t k = 0; k < model->facts.n_inputs; k++)
-    fill_row (weir_slot_input (slot, k), n, row, seed + k * 1000);
+  for (uint32_t k = 0; k < model->facts.n_inputs; k++) {
+    const WeirTensor *values = &model->fills[k].values, *input = weir_slot_input (slot, k);
+    if (values->dtype != WEIR_DTYPE_NONE)
+      weir_rows_write_tensor (model, k, values, 1, 0, input, row);
+    else if (weir_model_input_axis (model, k) == 1)
+      fill_column (model, k, input, row, seed + k * 1000);
+    else
+      fill_row (input, n, row, seed + k * 1000);
+  }
 }
 
 static bool rows_agree (

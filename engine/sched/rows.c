@@ -69,6 +69,37 @@ static void write_tensor_row (
   }
 }
 
+/* [t, n]: the items are columns. */
+static void write_column (
+    const WeirTensor *src, uint32_t n_items, uint32_t item, const WeirTensor *dst, uint32_t row)
+{
+  size_t src_bytes = weir_dtype_bytes (src->dtype), dst_bytes = weir_dtype_bytes (dst->dtype);
+  const char *from = (const char *) weir_tensor_data (src) + item * src_bytes;
+  char *to = (char *) weir_tensor_data (dst) + row * dst_bytes;
+  WeirTensor one = { .dtype = dst->dtype, .rank = 1, .dims = { 1 } };
+  for (int64_t t = 0; t < dst->dims[0]; t++) {
+    one.buffer = to + (size_t) (t * dst->dims[1]) * dst_bytes;
+    const char *element = from + (size_t) t * n_items * src_bytes;
+    if (src->dtype == dst->dtype)
+      memcpy (one.buffer, element, dst_bytes);
+    else
+      convert_row (element, src->dtype, &one);
+  }
+}
+
+void weir_rows_write_tensor (const WeirModel *model, uint32_t k, const WeirTensor *src,
+    uint32_t n_items, uint32_t item, const WeirTensor *dst, uint32_t row)
+{
+  uint32_t axis = weir_model_input_axis (model, k);
+  if (axis == 1) {
+    write_column (src, n_items, item, dst, row);
+    return;
+  }
+  uint32_t n = dst->rank && model->graph->has_batch ? (uint32_t) dst->dims[0] : 1;
+  WeirTensor to = one_row (dst, n, row);
+  write_tensor_row (src, n_items, item, &to);
+}
+
 /* An [n, h, w, c] input, as the [n, c, h, w] in channels-last that preprocessing knows. */
 static WeirTensor as_nchw (WeirTensor tensor)
 {
@@ -80,28 +111,43 @@ static WeirTensor as_nchw (WeirTensor tensor)
   return tensor;
 }
 
+/* What the request gives, or what fills the input. */
+static bool write_input (const WeirModel *model, const WeirSlot *slot, const WeirRequest *request,
+    uint32_t item, uint32_t row, uint32_t k, GError **error)
+{
+  const WeirTensor *dst = weir_slot_input (slot, k), *values = &model->fills[k].values;
+  if (request->inputs[k].dtype != WEIR_DTYPE_NONE) {
+    weir_rows_write_tensor (model, k, &request->inputs[k], request->n_items, item, dst, row);
+  } else if (values->dtype != WEIR_DTYPE_NONE) {
+    weir_rows_write_tensor (model, k, values, 1, 0, dst, row);
+  } else {
+    g_set_error (error, WEIR_ERROR, WEIR_ERROR_OPTION, "%s: input '%s' is not given", model->path,
+        model->facts.input_names[k]);
+    return false;
+  }
+  return true;
+}
+
+static void write_picture (WeirWorker *worker, const WeirSlot *slot, const WeirRequest *request,
+    uint32_t item, uint32_t row)
+{
+  const WeirModel *model = worker->session->model;
+  WeirTensor input = *weir_slot_input (slot, model->facts.picture);
+  if (model->is_nhwc)
+    input = as_nchw (input);
+  weir_pre_run (worker->pre, &request->frame, &g_array_index (request->regions, WeirRegion, item),
+      &input, row);
+}
+
 bool weir_rows_write (WeirWorker *worker, const WeirSlot *slot, WeirRequest *request, uint32_t item,
     uint32_t row, GError **error)
 {
   const WeirModel *model = worker->session->model;
-  if (request->has_frame) {
-    WeirTensor input = *weir_slot_input (slot, 0);
-    if (model->is_nhwc)
-      input = as_nchw (input);
-    weir_pre_run (worker->pre, &request->frame, &g_array_index (request->regions, WeirRegion, item),
-        &input, row);
-    return true;
-  }
   for (uint32_t k = 0; k < model->facts.n_inputs; k++) {
-    const WeirTensor *dst = weir_slot_input (slot, k);
-    if (request->inputs[k].dtype == WEIR_DTYPE_NONE) {
-      g_set_error (error, WEIR_ERROR, WEIR_ERROR_OPTION, "%s: input '%s' is not given", model->path,
-          model->facts.input_names[k]);
+    if (request->has_frame && k == model->facts.picture)
+      write_picture (worker, slot, request, item, row);
+    else if (!write_input (model, slot, request, item, row, k, error))
       return false;
-    }
-    uint32_t n = dst->rank ? (uint32_t) dst->dims[0] : 1;
-    WeirTensor to = one_row (dst, model->graph->has_batch ? n : 1, row);
-    write_tensor_row (&request->inputs[k], request->n_items, item, &to);
   }
   return true;
 }

@@ -138,6 +138,9 @@ bool weir_session_prove (WeirSession *session, bool *proved, GError **error);
 /* rows.c: one item in, one item out. */
 bool weir_rows_write (WeirWorker *worker, const WeirSlot *slot, WeirRequest *request, uint32_t item,
     uint32_t row, GError **error);
+/* Item `item` of n_items in `src` (plain, input k of the model) becomes row `row` of `dst`. */
+void weir_rows_write_tensor (const WeirModel *model, uint32_t k, const WeirTensor *src,
+    uint32_t n_items, uint32_t item, const WeirTensor *dst, uint32_t row);
 bool weir_rows_read (WeirWorker *worker, const WeirSlot *slot, uint32_t n, WeirRequest *request,
     uint32_t item, uint32_t row, GError **error);
 
