@@ -169,7 +169,7 @@ static void harm_opset_none (OnnxBuilder *builder)
 
 static void harm_operators (OnnxBuilder *builder)
 {
-  onnx_builder_node (builder, "QLinearAdd", "scores", "q", NULL)->domain = (char *) "com.microsoft";
+  onnx_builder_node (builder, "LegacyPadding", "scores", "q", NULL)->domain = (char *) "com.microsoft";
   onnx_builder_node (builder, "FC", "q", "r", NULL);
   onnx_builder_node (builder, "FC", "r", "s", NULL);
   builder->graph->output[0]->name = (char *) "s";
@@ -276,7 +276,7 @@ static const struct {
 } bad_models[] = {
   { harm_opset_old, WEIR_ERROR_UNSUPPORTED, "operator set 6 of ONNX, supported are 7 to 22" },
   { harm_opset_none, WEIR_ERROR_UNSUPPORTED, "operator set 0" },
-  { harm_operators, WEIR_ERROR_UNSUPPORTED, "com.microsoft:QLinearAdd (1 node), FC (2 nodes)" },
+  { harm_operators, WEIR_ERROR_UNSUPPORTED, "com.microsoft:LegacyPadding (1 node), FC (2 nodes)" },
   { harm_subgraph, WEIR_ERROR_UNSUPPORTED, "If (1 node)" },
   { harm_graph_attribute, WEIR_ERROR_UNSUPPORTED, "'make_conv' (Conv): attribute 'body'" },
   { harm_size, WEIR_ERROR_FORMAT, "'weights': has 212 bytes, its type and dims say 216" },

@@ -40,7 +40,7 @@ static const struct {
   { "hard sigmoid", { WEIR_OP_CONV, WEIR_OP_HARD_SIGMOID }, 2, WEIR_OP_CAST,
       KNOWN | WEIR_OUTPUT_SIGMOID },
   { "a part of a softmax", { WEIR_OP_SOFTMAX, WEIR_OP_SLICE }, 2, WEIR_OP_CAST,
-      KNOWN | WEIR_OUTPUT_SOFTMAX },
+      KNOWN | WEIR_OUTPUT_SOFTMAX | WEIR_OUTPUT_NET_SPLIT },
   { "exp on the way", { WEIR_OP_CONV, WEIR_OP_EXP, WEIR_OP_MUL, WEIR_OP_RESHAPE }, 4, WEIR_OP_CAST,
       KNOWN | WEIR_OUTPUT_EXP },
   { "exp fused", { WEIR_OP_CONV }, 1, WEIR_OP_EXP, KNOWN | WEIR_OUTPUT_EXP },

@@ -249,13 +249,15 @@ static const struct {
 
 START_TEST (test_reference_traits)
 {
+  const uint32_t compared =
+      WEIR_OUTPUT_KNOWN | WEIR_OUTPUT_SOFTMAX | WEIR_OUTPUT_SIGMOID | WEIR_OUTPUT_EXP;
   g_autoptr (GError) error = NULL;
   g_autofree char *path = g_build_filename (shared, "models/onnx", traits[_i].model, NULL);
   g_autoptr (WeirGraph) graph = weir_onnx_load (path, NULL, &error);
   ck_assert_msg (graph != NULL, "%s", error ? error->message : "");
   for (uint32_t k = 0; k < 2 && traits[_i].traits[k]; k++)
-    ck_assert_msg (weir_output_traits (graph, k) == traits[_i].traits[k], "%s: output %u: %x",
-        traits[_i].model, k, weir_output_traits (graph, k));
+    ck_assert_msg ((weir_output_traits (graph, k) & compared) == traits[_i].traits[k],
+        "%s: output %u: %x", traits[_i].model, k, weir_output_traits (graph, k));
   ck_assert_uint_eq (weir_output_traits (graph, graph->outputs->len), 0);
 }
 END_TEST
