@@ -31,9 +31,12 @@ typedef enum WeirOutputTraits {
   WEIR_OUTPUT_SELECTED = 1 << 12,      /* NonMaxSuppression, TopK or their like */
   WEIR_OUTPUT_ANY_SIGMOID = 1 << 13,   /* a Sigmoid, of a part of it at least */
   /* of the whole network: */
-  WEIR_OUTPUT_NET_MISH = 1 << 14,  /* Mish, or what computes it */
-  WEIR_OUTPUT_NET_SILU = 1 << 15,  /* Swish, or what computes it */
-  WEIR_OUTPUT_NET_SPLIT = 1 << 16, /* channels are split or sliced */
+  WEIR_OUTPUT_NET_MISH = 1 << 14,   /* Mish, or what computes it */
+  WEIR_OUTPUT_NET_SILU = 1 << 15,   /* Swish, or what computes it */
+  WEIR_OUTPUT_NET_SPLIT = 1 << 16,  /* channels are split or sliced */
+  WEIR_OUTPUT_NET_CONCAT = 1 << 17, /* channels are joined */
+  WEIR_OUTPUT_NET_POOL = 1 << 18,   /* maxima of 2×2, two apart */
+  WEIR_OUTPUT_NET_SCALES = 1 << 19, /* the picture is scaled by constants before any weights */
 } WeirOutputTraits;
 
 /* What is known of a model when its decoder is chosen. Dims are those of n = 1. */
@@ -60,9 +63,13 @@ typedef struct WeirDecodeOptions {
   bool attach_tensors; /* outputs as tensors, even where the decoder does not attach them itself */
 } WeirDecodeOptions;
 
-#define WEIR_DECODE_OPTIONS_DEFAULT                                              \
-  {                                                                              \
-    .threshold = 0.5f, .iou_threshold = 0.45f, .max_detections = 200, .top_k = 1 \
+/* A threshold of a model-proc file holds where the caller leaves it at this. */
+#define WEIR_IOU_THRESHOLD_DEFAULT 0.45f
+
+#define WEIR_DECODE_OPTIONS_DEFAULT                                                        \
+  {                                                                                        \
+    .threshold = 0.5f, .iou_threshold = WEIR_IOU_THRESHOLD_DEFAULT, .max_detections = 200, \
+    .top_k = 1                                                                             \
   }
 
 typedef struct WeirDecodeJob {

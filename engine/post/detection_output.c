@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Rows of OpenVINO's DetectionOutput: image, class, confidence, corners in 0..1. The network has
  * chosen among overlapping boxes already. A row of image -1 ends them. */
-#include "engine/post/boxes.h"
 #include "engine/post/decoders.h"
 #include "engine/post/outputs.h"
+#include "engine/post/row_form.h"
 
-enum { IMAGE, CLASS, CONFIDENCE, CORNERS, N_COLUMNS = 7 };
+static const WeirRowForm form = {
+  .n_columns = 7, .label = 1, .score = 2, .corners = 3, .has_picture = true, .is_unit = true
+};
 
 /* [1,1,N,7], [1,N,7] or [N,7]; N may be known only when the network has run. */
 static bool has_rows (const WeirModelFacts *facts, uint32_t k)
 {
   const WeirTensor *output = &facts->outputs[k];
   if (!weir_facts_is_float (facts, k) || output->rank < 2 || output->rank > 4 ||
-      output->dims[output->rank - 1] != N_COLUMNS)
+      output->dims[output->rank - 1] != form.n_columns)
     return false;
   for (uint32_t i = 0; i + 2 < output->rank; i++)
     if (output->dims[i] != 1)
@@ -66,41 +68,10 @@ static void *prepare (const WeirModelFacts *facts, const WeirInputSpec *input, G
   return NULL;
 }
 
-/* Written so that NaN is no image and no class. */
-static bool is_index (float v)
-{
-  return v >= 0 && v < 1e6f;
-}
-
-static void add_row (const WeirDecodeJob *job, const float *row, uint32_t index, WeirBoxes *boxes)
-{
-  double width = job->input->width_px, height = job->input->height_px;
-  if (row[IMAGE] != (float) job->item || !is_index (row[CLASS]))
-    return;
-  WeirCandidate candidate = { .x0 = row[CORNERS] * width,
-    .y0 = row[CORNERS + 1] * height,
-    .x1 = row[CORNERS + 2] * width,
-    .y1 = row[CORNERS + 3] * height,
-    .confidence = row[CONFIDENCE],
-    .label_id = (int32_t) row[CLASS],
-    .index = index };
-  weir_boxes_add (boxes, &candidate);
-}
-
 static bool decode (const WeirDecodeJob *job, WeirResult *result, GError **error)
 {
   const uint32_t *k = job->state;
-  uint32_t n_rows;
-  const float *rows = weir_job_rows (job, *k, N_COLUMNS, &n_rows, result->arena, error);
-  if (!rows)
-    return false;
-  WeirBoxes boxes;
-  weir_boxes_init (&boxes, job, result);
-  boxes.iou_threshold = WEIR_NO_NMS;
-  for (uint32_t i = 0; i < n_rows && is_index (rows[(size_t) i * N_COLUMNS]); i++)
-    add_row (job, rows + (size_t) i * N_COLUMNS, i, &boxes);
-  weir_boxes_finish (&boxes, job, NULL, result);
-  return weir_job_attach (job, false, result, error);
+  return weir_row_form_decode (&form, job, *k, result, error);
 }
 
 const WeirDecoder weir_decoder_detection_output = {

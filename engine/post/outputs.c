@@ -114,6 +114,39 @@ const char *weir_facts_metadata (const WeirModelFacts *facts, const char *key)
   return facts->metadata ? g_hash_table_lookup (facts->metadata, key) : NULL;
 }
 
+const char *weir_facts_member (const WeirModelFacts *facts, uint32_t k, const char *name)
+{
+  const WeirProcOutput *output =
+      facts->proc ? weir_proc_find (facts->proc, facts->output_names[k]) : NULL;
+  const char *text = output && output->members ? g_hash_table_lookup (output->members, name) : NULL;
+  if (text)
+    return text;
+  g_autofree char *key = g_strconcat ("weir.", name, NULL);
+  return weir_facts_metadata (facts, key);
+}
+
+bool weir_facts_numbers (const WeirModelFacts *facts, uint32_t k, const char *name, uint32_t n_max,
+    double *numbers, uint32_t *n, GError **error)
+{
+  const char *text = weir_facts_member (facts, k, name);
+  *n = 0;
+  if (!text)
+    return true;
+  g_auto (GStrv) words = g_strsplit (text, ",", (gint) MIN (n_max + 1, 65536));
+  for (; words[*n] && *n < n_max; ++*n) {
+    const char *word = g_strstrip (words[*n]);
+    char *end;
+    numbers[*n] = g_ascii_strtod (word, &end);
+    if (end == word || *end || !isfinite (numbers[*n]))
+      break;
+  }
+  if (*n && !words[*n])
+    return true;
+  g_set_error (error, WEIR_ERROR, WEIR_ERROR_OPTION,
+      "%s '%s': at most %u numbers with commas between them are expected", name, text, n_max);
+  return false;
+}
+
 const char *weir_facts_label (
     const WeirModelFacts *facts, int32_t label_id, const char *fallback, WeirArena *arena)
 {

@@ -28,6 +28,12 @@ bool weir_facts_is_named (const WeirModelFacts *facts, uint32_t k, const char *c
 uint32_t weir_facts_traits (const WeirModelFacts *facts, uint32_t k);
 /* NULL where there is none. */
 const char *weir_facts_metadata (const WeirModelFacts *facts, const char *key);
+/* A member that a model-proc file gives of output k, else metadata "weir.NAME"; NULL. */
+const char *weir_facts_member (const WeirModelFacts *facts, uint32_t k, const char *name);
+/* The same as numbers "1,2,3", at most n_max: how many, 0 where there is none. False and an OPTION
+ * error where they cannot be read. */
+bool weir_facts_numbers (const WeirModelFacts *facts, uint32_t k, const char *name, uint32_t n_max,
+    double *numbers, uint32_t *n, GError **error);
 /* The label of a class; `fallback` where the model has no labels; else the number as text. */
 const char *weir_facts_label (
     const WeirModelFacts *facts, int32_t label_id, const char *fallback, WeirArena *arena);

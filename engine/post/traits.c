@@ -170,16 +170,46 @@ static uint32_t product_traits (const WeirGraph *graph, const WeirNode *node)
   return 0;
 }
 
+static bool is_pool_by_two (const WeirNode *node)
+{
+  uint32_t n_kernel, n_strides;
+  const int64_t *kernel = weir_node_ints (node, "kernel_shape", &n_kernel);
+  const int64_t *strides = weir_node_ints (node, "strides", &n_strides);
+  return node->op == WEIR_OP_MAX_POOL && n_kernel == 2 && n_strides == 2 && kernel[0] == 2 &&
+         kernel[1] == 2 && strides[0] == 2 && strides[1] == 2;
+}
+
+/* The graph's input, through views, meets a constant. */
+static bool scales_picture (const WeirGraph *graph, const WeirNode *node)
+{
+  static const Mark marks[] = { { "ImageScaler", 1, 0 }, { "Add", 1, 0 }, { "Sub", 1, 0 },
+    { "Mul", 1, 0 }, { "Div", 1, 0 }, { "BatchNormalization", 1, 0 }, { "Affine", 1, 0 },
+    { NULL, 0, 0 } };
+  if (!node->n_src || !find_marks (marks, node->op))
+    return false;
+  uint32_t value = node->src[0];
+  const WeirNode *before = producer (graph, value);
+  for (guint steps = graph->nodes->len; steps && before && keeps_values (before) && before->n_src;
+       steps--) {
+    value = before->src[0];
+    before = producer (graph, value);
+  }
+  return !before && value < graph->values->len && !weir_graph_value (graph, value)->is_constant;
+}
+
 static uint32_t network_traits (const WeirGraph *graph)
 {
   static const Mark marks[] = { { "Mish", WEIR_OUTPUT_NET_MISH, 0 },
     { "Swish", WEIR_OUTPUT_NET_SILU, 0 }, { "Split", WEIR_OUTPUT_NET_SPLIT, 0 },
     { "Slice", WEIR_OUTPUT_NET_SPLIT, 0 }, { "VariadicSplit", WEIR_OUTPUT_NET_SPLIT, 0 },
+    { "HardSwish", WEIR_OUTPUT_NET_SILU, 0 }, { "Concat", WEIR_OUTPUT_NET_CONCAT, 0 },
     { "StridedSlice", WEIR_OUTPUT_NET_SPLIT, 0 }, { NULL, 0, 0 } };
   uint32_t traits = 0;
   for (uint32_t id = 0; id < graph->nodes->len; id++) {
     const WeirNode *node = weir_graph_node (graph, id);
     traits |= find_marks (marks, node->op) | product_traits (graph, node);
+    traits |= is_pool_by_two (node) ? WEIR_OUTPUT_NET_POOL : 0u;
+    traits |= scales_picture (graph, node) ? WEIR_OUTPUT_NET_SCALES : 0u;
     for (uint32_t i = 0; i < node->n_post; i++)
       traits |= find_marks (marks, node->post[i].op);
   }

@@ -109,7 +109,7 @@ START_TEST (test_output_traits_constants)
     { WEIR_OP_ADD, 4, { 1, 85, 1, 1 }, 0 },
     { WEIR_OP_MUL, 0, { 0 }, 0 },
     { WEIR_OP_MAX_POOL, 2, { 8400, 2 }, 0 },
-    { WEIR_OP_CONCAT, 3, { 1, 8400, 1 }, WEIR_OUTPUT_CONSTANT_PART },
+    { WEIR_OP_CONCAT, 3, { 1, 8400, 1 }, WEIR_OUTPUT_CONSTANT_PART | WEIR_OUTPUT_NET_CONCAT },
   };
   g_autoptr (WeirGraph) graph = weir_graph_new ("test");
   WeirTensor tensor = { .dtype = WEIR_DTYPE_F32, .rank = cases[_i].rank, .buffer = graph };

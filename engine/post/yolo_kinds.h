@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Which YOLO a model with anchors is: maps of equal shape come from five generations. */
+#pragma once
+
+#include "engine/post/yolo_region.h"
+
+G_BEGIN_DECLS
+
+typedef enum WeirYoloKind {
+  WEIR_YOLO_NONE = 0,
+  WEIR_YOLO_V3,
+  WEIR_YOLO_V4,
+  WEIR_YOLO_V5, /* and v7-tiny, which has v5's anchors */
+  WEIR_YOLO_V7,
+} WeirYoloKind;
+
+/* By the layout of maps of three anchors, what the network is built of (Mish, SiLU, splits, pools),
+ * and the order of its outputs: from v5 on the finest stride comes first. `regions` are the maps.
+ */
+WeirYoloKind weir_yolo_kind (const WeirModelFacts *facts, WeirRegions *regions);
+/* A decoder's `match` for one kind. */
+bool weir_yolo_recognise (const WeirModelFacts *facts, WeirYoloKind kind, const char **why);
+
+G_END_DECLS

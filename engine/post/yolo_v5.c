@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* YOLO v5 and v7 (and v3 and v4 as PyTorch exports them): a row for each of a cell's three anchors,
+ * decoded by the network to cx, cy, w, h in input pixels, objectness and classes; or the maps
+ * before that. */
+#include "engine/post/decoders.h"
+#include "engine/post/grid.h"
+#include "engine/post/outputs.h"
+#include "engine/post/yolo_head.h"
+#include "engine/post/yolo_kinds.h"
+
+enum { N_PER_CELL = 3, OBJECTNESS = 4, FIRST_CLASS = 5 };
+
+static const WeirRegionFamily p5 = { .name = "yolo-v5",
+  .n_levels = 3,
+  .n_per_cell = N_PER_CELL,
+  .has_squares = true,
+  .scale_xy = { 2, 2, 2 },
+  .anchors = {
+      { 10, 13, 16, 30, 33, 23 }, { 30, 61, 62, 45, 59, 119 }, { 116, 90, 156, 198, 373, 326 } } };
+static const WeirRegionFamily p6 = { .name = "yolo-v5",
+  .n_levels = 4,
+  .n_per_cell = N_PER_CELL,
+  .has_squares = true,
+  .scale_xy = { 2, 2, 2, 2 },
+  .anchors = { { 19, 27, 44, 40, 38, 94 }, { 96, 68, 86, 152, 180, 137 },
+      { 140, 301, 303, 264, 238, 542 }, { 436, 615, 739, 380, 925, 792 } } };
+
+typedef struct YoloV5 {
+  WeirRegions *regions; /* NULL: rows */
+  uint32_t output, n_rows, n_columns;
+} YoloV5;
+
+/* The output of rows; beside it there may be the maps it was made of, one a stride. */
+static bool find_rows (const WeirModelFacts *facts, uint32_t *output, uint32_t *n_columns)
+{
+  uint32_t n_found = 0, n;
+  for (uint32_t k = 0; k < facts->n_outputs; k++) {
+    if (weir_facts_is_table (facts, k, -1, &n)) {
+      *output = k;
+      *n_columns = n;
+      n_found++;
+    } else if (facts->outputs[k].rank != 5) {
+      return false;
+    }
+  }
+  return n_found == 1 && *n_columns > FIRST_CLASS;
+}
+
+static bool fit (const WeirModelFacts *facts, uint32_t width_px, uint32_t height_px, YoloV5 *state,
+    WeirGrid *grid, GError **error)
+{
+  if (!find_rows (facts, &state->output, &state->n_columns))
+    return weir_facts_refuse_count (
+        facts, "yolo-v5", "one, f32[1,P,5 + classes], or the maps of three anchors", error);
+  int64_t n_rows = facts->outputs[state->output].dims[1];
+  if (!weir_grid_find (grid, facts, N_PER_CELL, n_rows, width_px, height_px))
+    return weir_facts_refuse (facts, state->output, "yolo-v5", error,
+        "three rows a cell of strides 8, 16, 32 of an input of %u×%u", width_px, height_px);
+  state->n_rows = grid->n_rows;
+  return true;
+}
+
+static bool match (const WeirModelFacts *facts, const char **why)
+{
+  uint32_t width_px, height_px;
+  bool is_named;
+  YoloV5 state;
+  WeirGrid grid;
+  if (weir_yolo_recognise (facts, WEIR_YOLO_V5, why))
+    return true;
+  if (!weir_yolo_task_allows (facts, "detect", &is_named) ||
+      !weir_facts_input_size (facts, &width_px, &height_px) ||
+      !fit (facts, width_px, height_px, &state, &grid, NULL))
+    return false;
+  g_autofree char *strides = weir_grid_describe (&grid);
+  return weir_facts_recognise (why,
+      "%u rows, three a cell of strides %s, × (5 + %u classes), boxes decoded by the network",
+      state.n_rows, strides, state.n_columns - FIRST_CLASS);
+}
+
+static uint32_t n_classes (const WeirModelFacts *facts)
+{
+  uint32_t output, n_columns;
+  return find_rows (facts, &output, &n_columns) ? n_columns - FIRST_CLASS
+                                                : weir_regions_n_classes (facts, N_PER_CELL);
+}
+
+static void release (void *data)
+{
+  YoloV5 *state = data;
+  g_free (state->regions);
+  g_free (state);
+}
+
+static void *prepare (const WeirModelFacts *facts, const WeirInputSpec *input, GError **error)
+{
+  YoloV5 *state = g_new0 (YoloV5, 1);
+  WeirGrid grid;
+  WeirRegions regions;
+  bool is_maps = weir_regions_fit (
+      facts, N_PER_CELL, input->width_px, input->height_px, &regions, "yolo-v5", NULL);
+  if (is_maps)
+    state->regions = weir_regions_new (facts, facts->n_outputs == 4 ? &p6 : &p5, input, error);
+  if (is_maps ? state->regions != NULL
+              : fit (facts, input->width_px, input->height_px, state, &grid, error))
+    return state;
+  release (state);
+  return NULL;
+}
+
+static bool decode_rows (const WeirDecodeJob *job, WeirResult *result, GError **error)
+{
+  const YoloV5 *state = job->state;
+  size_t n_columns = state->n_columns;
+  const float *rows =
+      weir_job_f32 (job, state->output, state->n_rows * n_columns, result->arena, error);
+  if (!rows)
+    return false;
+  WeirBoxes boxes;
+  weir_boxes_init (&boxes, job, result);
+  for (uint32_t i = 0; i < state->n_rows; i++) {
+    const float *row = rows + i * n_columns;
+    float best;
+    /* Classes are at most 1, so a row whose objectness is under the threshold cannot pass it. */
+    if (!(row[OBJECTNESS] >= boxes.threshold))
+      continue;
+    uint32_t label_id = weir_argmax (row + FIRST_CLASS, state->n_columns - FIRST_CLASS, 1, &best);
+    WeirCandidate candidate = {
+      .confidence = row[OBJECTNESS] * best, .label_id = (int32_t) label_id, .index = i
+    };
+    weir_boxes_add_centre (&boxes, row[0], row[1], row[2], row[3], candidate);
+  }
+  weir_boxes_finish (&boxes, job, NULL, result);
+  return weir_job_attach (job, false, result, error);
+}
+
+static bool decode (const WeirDecodeJob *job, WeirResult *result, GError **error)
+{
+  const YoloV5 *state = job->state;
+  if (!state->regions)
+    return decode_rows (job, result, error);
+  WeirDecodeJob maps = *job;
+  maps.state = state->regions;
+  return weir_regions_decode (&maps, result, error);
+}
+
+const WeirDecoder weir_decoder_yolo_v5 = {
+  .name = "yolo-v5",
+  .blurb = "YOLO v5 and v7 objects: [1,P,5 + classes] of three anchors a cell, or their maps",
+  .is_detector = true,
+  .color = WEIR_COLOR_RGB,
+  .resize = WEIR_RESIZE_LETTERBOX_CENTRE,
+  .mean = { 0, 0, 0 },
+  .scale = { 1 / 255.0f, 1 / 255.0f, 1 / 255.0f },
+  .pad = 114,
+  .match = match,
+  .n_classes = n_classes,
+  .prepare = prepare,
+  .release = release,
+  .decode = decode,
+};
