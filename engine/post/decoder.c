@@ -25,6 +25,9 @@ const WeirDecoder *const weir_decoders[] = {
   &weir_decoder_yolo_v10,
   &weir_decoder_yolox,
   &weir_decoder_fastestdet,
+  &weir_decoder_ctc,
+  &weir_decoder_keypoints,
+  &weir_decoder_segmentation,
   &weir_decoder_landmarks,
   &weir_decoder_embedding,
   &weir_decoder_classification,
@@ -49,6 +52,9 @@ static const struct {
   { "tensor_to_label", "classification" },
   { "text", "classification" },
   { "tensor_to_text", "classification" },
+  { "keypoints_hrnet", "keypoints" },
+  { "semantic_mask", "segmentation" },
+  { "paddle_ocr", "ctc" },
   { "raw_data_copy", "raw" },
   { "tensor_copy", "raw" },
 };
@@ -57,7 +63,7 @@ static const struct {
 static bool is_spelling (const WeirModelFacts *facts, const WeirProcOutput *entry)
 {
   return entry->method && g_str_equal (entry->method, "index") && facts->n_outputs == 1 &&
-         weir_facts_vector (facts, 0) > 1 && weir_decoder_find ("ctc");
+         weir_facts_vector (facts, 0) > 1;
 }
 
 static const WeirDecoder *find_converter (const WeirModelFacts *facts, const WeirProcOutput *entry)

@@ -14,6 +14,7 @@ extern const WeirDecoder weir_decoder_boxes_labels, weir_decoder_boxes_labels_sc
 
 extern const WeirDecoder weir_decoder_ultraface, weir_decoder_ultraface_raw, weir_decoder_yunet,
     weir_decoder_yolox, weir_decoder_nanodet, weir_decoder_fastestdet, weir_decoder_classification,
-    weir_decoder_embedding, weir_decoder_landmarks, weir_decoder_regression, weir_decoder_raw;
+    weir_decoder_ctc, weir_decoder_embedding, weir_decoder_keypoints, weir_decoder_landmarks,
+    weir_decoder_segmentation, weir_decoder_regression, weir_decoder_raw;
 
 G_END_DECLS

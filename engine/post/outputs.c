@@ -347,6 +347,27 @@ bool weir_job_attach (const WeirDecodeJob *job, bool always, WeirResult *result,
   return weir_job_attach_some (job, wanted, result, error);
 }
 
+float *weir_result_add_tensor (
+    WeirResult *result, const char *name, uint32_t rank, const int64_t *dims)
+{
+  uint32_t n = result->n_tensors;
+  WeirNamedTensor *tensors = weir_arena_new_array (result->arena, WeirNamedTensor, n + 1);
+  WeirNamedTensor *tensor = &tensors[n];
+  if (n)
+    memcpy (tensors, result->tensors, n * sizeof *tensors);
+  tensor->name = name;
+  tensor->rank = rank;
+  tensor->n_elements = 1;
+  for (uint32_t i = 0; i < rank; i++) {
+    tensor->dims[i] = dims[i];
+    tensor->n_elements *= (size_t) dims[i];
+  }
+  tensor->data = weir_arena_new_array (result->arena, float, tensor->n_elements);
+  result->tensors = tensors;
+  result->n_tensors = n + 1;
+  return tensor->data;
+}
+
 uint32_t weir_nothing_n_classes (const WeirModelFacts *facts)
 {
   return 0;

@@ -63,6 +63,11 @@ bool weir_job_attach (const WeirDecodeJob *job, bool always, WeirResult *result,
 bool weir_job_attach_some (
     const WeirDecodeJob *job, const bool *wanted, WeirResult *result, GError **error);
 
+/* Appends a tensor of the decoder's own making, zeroed, to result->tensors; its values. `name` is
+ * static. Dims are ones that a decoder has checked. */
+float *weir_result_add_tensor (
+    WeirResult *result, const char *name, uint32_t rank, const int64_t *dims);
+
 /* For decoders that need nothing but the job: `prepare`, `release`, no classes, and a `decode` that
  * attaches every output. */
 void *weir_nothing_prepare (

@@ -17,7 +17,7 @@ static bool has_weights (WeirOp op)
 static bool keeps_values (const WeirNode *node)
 {
   static const char *const names[] = { "Cast", "Transpose", "QuantizeLinear", "DequantizeLinear",
-    "FakeQuantize", "Slice", "Split", "Gather", "weir:Reorder", NULL };
+    "openvino:FakeQuantize", "Slice", "Split", "Gather", "weir:Reorder", NULL };
   const WeirOpInfo *info = weir_op_info (node->op);
   return node->n_post == 0 && node->n_src &&
          (info->kind == WEIR_OP_KIND_VIEW || g_strv_contains (names, info->name));
