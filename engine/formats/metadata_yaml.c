@@ -17,10 +17,23 @@ typedef struct Block {
   bool is_dict;
 } Block;
 
+/* 'it''s': only quotes are special. NULL where the quote is not closed. */
+static char *read_single_quoted (const char *text)
+{
+  GString *value = g_string_new (NULL);
+  for (text++; *text && (*text != '\'' || text[1] == '\''); text++) {
+    text += *text == '\'';
+    g_string_append_c (value, *text);
+  }
+  return g_string_free (value, !*text);
+}
+
 /* Bare scalars end at a comment. */
 static char *read_scalar (const char *text)
 {
-  bool is_quoted = *text == '\'' || *text == '"';
+  if (*text == '\'')
+    return read_single_quoted (text);
+  bool is_quoted = *text == '"';
   char *value = weir_scalar_read (&text, "");
   char *comment = value && !is_quoted ? strstr (value, " #") : NULL;
   if (comment)
