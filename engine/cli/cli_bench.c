@@ -117,7 +117,8 @@ static bool make_tensors (Bench *bench, GError **error)
   bench->n_inputs = weir_model_n_inputs (bench->model);
   bench->inputs = g_new0 (CliTensor, bench->n_inputs);
   for (uint32_t k = 0; k < bench->n_inputs; k++)
-    if (!cli_tensor_random (&bench->inputs[k], bench->model, k, most, error))
+    if (!cli_input_is_filled (bench->model, k) &&
+        !cli_tensor_random (&bench->inputs[k], bench->model, k, most, error))
       return false;
   return true;
 }

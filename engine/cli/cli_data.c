@@ -33,9 +33,16 @@ static WeirDtype given_dtype (WeirDtype dtype)
   return dtype == WEIR_DTYPE_F16 || dtype == WEIR_DTYPE_BF16 ? WEIR_DTYPE_F32 : dtype;
 }
 
+bool cli_input_is_filled (const WeirModel *model, uint32_t k)
+{
+  const char *fill = weir_model_input_fill (model, k);
+  return fill && strcmp (fill, "picture") != 0;
+}
+
 bool cli_tensor_random (
     CliTensor *tensor, const WeirModel *model, uint32_t k, uint32_t n, GError **error)
 {
+  uint32_t axis = weir_model_input_axis (model, k);
   uint32_t seed = 2463534242u + k; /* xorshift32 */
   int64_t n_elements;
   size_t step;
@@ -43,9 +50,9 @@ bool cli_tensor_random (
 
   weir_model_input (model, k, &tensor->tensor);
   tensor->tensor.dtype = given_dtype (tensor->tensor.dtype);
-  if (tensor->tensor.rank > 0 &&
-      __builtin_mul_overflow (tensor->tensor.dims[0], (int64_t) n, &tensor->tensor.dims[0]))
-    tensor->tensor.dims[0] = -1;
+  if (tensor->tensor.rank > axis &&
+      __builtin_mul_overflow (tensor->tensor.dims[axis], (int64_t) n, &tensor->tensor.dims[axis]))
+    tensor->tensor.dims[axis] = -1;
   if (!cli_tensor_allocate (tensor, error) ||
       !weir_tensor_n_elements (&tensor->tensor, &n_elements))
     return false;
@@ -112,10 +119,26 @@ bool cli_tensor_normalise (
   return true;
 }
 
-bool cli_tensor_stack (CliTensor *dst, const WeirTensor *const *src, uint32_t n, GError **error)
+/* src stands in for the i-th of n equal parts of dst along the axis. */
+static void copy_part (
+    const WeirTensor *dst, const WeirTensor *src, uint32_t axis, uint32_t i, uint32_t n)
 {
-  size_t n_bytes;
+  size_t n_bytes = 0, n_outer = 1;
 
+  weir_tensor_bytes (src, &n_bytes);
+  for (uint32_t d = 0; d < axis; d++)
+    n_outer *= (size_t) src->dims[d];
+  if (n_bytes == 0)
+    return;
+  n_bytes /= n_outer;
+  for (size_t outer = 0; outer < n_outer; outer++)
+    memcpy ((char *) dst->buffer + (outer * n + i) * n_bytes,
+        (char *) weir_tensor_data (src) + outer * n_bytes, n_bytes);
+}
+
+bool cli_tensor_stack (
+    CliTensor *dst, const WeirTensor *const *src, uint32_t n, uint32_t axis, GError **error)
+{
   dst->tensor = *src[0];
   for (uint32_t i = 1; i < n; i++)
     if (src[i]->dtype != src[0]->dtype || !weir_tensor_same_shape (src[i], src[0])) {
@@ -125,17 +148,17 @@ bool cli_tensor_stack (CliTensor *dst, const WeirTensor *const *src, uint32_t n,
           "data of a batch must have one shape: %s and %s were given", first, here);
       return false;
     }
-  if (n > 1 && src[0]->rank == 0) {
+  if (n > 1 && src[0]->rank <= axis) {
     g_set_error (error, WEIR_ERROR, WEIR_ERROR_SHAPE, "scalar data cannot form a batch");
     return false;
   }
-  if (src[0]->rank > 0 &&
-      __builtin_mul_overflow (src[0]->dims[0], (int64_t) n, &dst->tensor.dims[0]))
-    dst->tensor.dims[0] = -1;
-  if (!cli_tensor_allocate (dst, error) || !weir_tensor_bytes (src[0], &n_bytes))
+  if (src[0]->rank > axis &&
+      __builtin_mul_overflow (src[0]->dims[axis], (int64_t) n, &dst->tensor.dims[axis]))
+    dst->tensor.dims[axis] = -1;
+  if (!cli_tensor_allocate (dst, error))
     return false;
   for (uint32_t i = 0; i < n; i++)
-    memcpy ((char *) dst->tensor.buffer + i * n_bytes, weir_tensor_data (src[i]), n_bytes);
+    copy_part (&dst->tensor, src[i], src[i]->rank > axis ? axis : 0, i, n);
   return true;
 }
 

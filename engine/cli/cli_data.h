@@ -15,6 +15,8 @@ typedef struct CliTensor {
 bool cli_tensor_allocate (CliTensor *tensor, GError **error);
 void cli_tensor_clear (CliTensor *tensor);
 
+/* True where values of the model's own fill input k, so that none need be given. */
+bool cli_input_is_filled (const WeirModel *model, uint32_t k);
 /* Input k of the model with n rows: uniform in 0..1, integers 0 or 1; the same on every call. */
 bool cli_tensor_random (
     CliTensor *tensor, const WeirModel *model, uint32_t k, uint32_t n, GError **error);
@@ -22,8 +24,9 @@ bool cli_tensor_random (
  * 0, 1. */
 bool cli_tensor_normalise (
     CliTensor *dst, const WeirTensor *src, const GArray *mean, const GArray *scale, GError **error);
-/* The tensors one behind the other in dim 0; all must have one shape and type. */
-bool cli_tensor_stack (CliTensor *dst, const WeirTensor *const *src, uint32_t n, GError **error);
+/* The tensors one behind the other in dim `axis`; all must have one shape and type. */
+bool cli_tensor_stack (
+    CliTensor *dst, const WeirTensor *const *src, uint32_t n, uint32_t axis, GError **error);
 /* Row block i of n of a stacked tensor: a view. False where dim 0 does not divide. */
 bool cli_tensor_block (const WeirTensor *stacked, uint32_t i, uint32_t n, WeirTensor *view);
 

@@ -133,9 +133,12 @@ static bool fill (BenchStream *stream, BenchRequest *request)
   weir_request_reset (request->request);
   for (uint32_t k = 0; bench->inputs && k < bench->n_inputs; k++) {
     WeirTensor rows = bench->inputs[k].tensor, shape;
+    uint32_t axis = weir_model_input_axis (bench->model, k);
+    if (rows.dtype == WEIR_DTYPE_NONE)
+      continue;
     weir_model_input (bench->model, k, &shape);
-    if (rows.rank > 0)
-      rows.dims[0] = shape.dims[0] * stream->items;
+    if (rows.rank > axis)
+      rows.dims[axis] = shape.dims[axis] * stream->items;
     if (!weir_request_set_input (request->request, k, &rows, &stream->error))
       return false;
   }

@@ -49,13 +49,15 @@ static bool load_input (const Run *run, DataSet *set, uint32_t k, GError **error
   const WeirTensor *first = &loaded;
   bool ok;
 
+  if (cli_input_is_filled (run->model, k) && !g_file_test (path, G_FILE_TEST_EXISTS))
+    return true;
   if (!weir_tensor_load_pb (path, &loaded, NULL, error))
     return false;
   weir_model_input (run->model, k, &shape);
   if (loaded.dtype == WEIR_DTYPE_U8 && (run->mean || run->scale || shape.dtype != WEIR_DTYPE_U8))
     ok = cli_tensor_normalise (&set->inputs[k], &loaded, run->mean, run->scale, error);
   else
-    ok = cli_tensor_stack (&set->inputs[k], &first, 1, error);
+    ok = cli_tensor_stack (&set->inputs[k], &first, 1, 0, error);
   weir_tensor_clear (&loaded);
   if (!ok)
     g_prefix_error (error, "%s: ", path);
@@ -66,7 +68,8 @@ static bool load_set (const Run *run, DataSet *set, GError **error)
 {
   for (uint32_t k = 0; k < run->n_inputs; k++) {
     bool ok = set->dir ? load_input (run, set, k, error)
-                       : cli_tensor_random (&set->inputs[k], run->model, k, 1, error);
+                       : cli_input_is_filled (run->model, k) ||
+                             cli_tensor_random (&set->inputs[k], run->model, k, 1, error);
     if (!ok)
       return false;
   }
@@ -231,7 +234,9 @@ static bool set_inputs (Run *run, WeirRequest *request, CliTensor *stacked, cons
   for (uint32_t k = 0; k < run->n_inputs; k++) {
     for (uint32_t i = 0; i < n; i++)
       rows[i] = &run->sets[items[i]].inputs[k].tensor;
-    if (!cli_tensor_stack (&stacked[k], rows, n, error) ||
+    if (rows[0]->dtype == WEIR_DTYPE_NONE)
+      continue;
+    if (!cli_tensor_stack (&stacked[k], rows, n, weir_model_input_axis (run->model, k), error) ||
         !weir_request_set_input (request, k, &stacked[k].tensor, error))
       return false;
   }
@@ -353,23 +358,41 @@ static bool run_session (Run *run, WeirSession *session, GError **error)
   return ok;
 }
 
-/* "1x3x320x320" of the first folder's input_0.pb; NULL where there is none. */
-static char *data_shape (const RunOptions *options)
+/* "1x3x320x320": the dims of a file; NULL where there is none. */
+static char *file_shape (const char *dir, uint32_t k, uint32_t *rank)
 {
-  g_autofree char *path = NULL;
+  g_autofree char *file = g_strdup_printf ("input_%u.pb", k);
+  g_autofree char *path = g_build_filename (dir, file, NULL);
   WeirTensor tensor = { 0 };
   GString *shape;
 
-  if (!options->data)
-    return NULL;
-  path = g_build_filename (options->data[0], "input_0.pb", NULL);
   if (!weir_tensor_load_pb (path, &tensor, NULL, NULL))
     return NULL;
   shape = g_string_new (NULL);
   for (uint32_t d = 0; d < tensor.rank; d++)
     g_string_append_printf (shape, "%s%" G_GINT64_FORMAT, d ? "x" : "", tensor.dims[d]);
+  *rank = tensor.rank;
   weir_tensor_clear (&tensor);
   return g_string_free (shape, FALSE);
+}
+
+/* That of the picture in the first folder: the first input of rank 4, else the first. */
+static char *data_shape (const RunOptions *options)
+{
+  char *shape, *first = NULL;
+
+  for (uint32_t k = 0, rank; options->data && (shape = file_shape (options->data[0], k, &rank));
+       k++) {
+    if (rank == 4) {
+      g_free (first);
+      return shape;
+    }
+    if (first)
+      g_free (shape);
+    else
+      first = shape;
+  }
+  return first;
 }
 
 /* A model that leaves its picture's size open takes that of the data. */

@@ -75,19 +75,26 @@ START_TEST (test_cli_data_stack)
   const WeirTensor *pair[] = { &x, &y }, *unlike[] = { &x, &longer };
   CliTensor stacked = { 0 };
   g_autoptr (GError) error = NULL;
-  ck_assert (cli_tensor_stack (&stacked, pair, 2, NULL));
+  ck_assert (cli_tensor_stack (&stacked, pair, 2, 0, NULL));
   ck_assert_int_eq (stacked.tensor.dims[0], 4);
   ck_assert (cli_tensor_block (&stacked.tensor, 1, 2, &view));
   ck_assert_int_eq (view.dims[0], 2);
   ck_assert (((float *) weir_tensor_data (&view))[0] == 3);
   ck_assert (!cli_tensor_block (&stacked.tensor, 0, 3, &view));
   cli_tensor_clear (&stacked);
-  ck_assert (!cli_tensor_stack (&stacked, unlike, 2, &error));
+  WeirTensor left = { .dtype = WEIR_DTYPE_F32, .rank = 2, .dims = { 2, 1 }, .buffer = a };
+  WeirTensor right = left;
+  right.buffer = b;
+  ck_assert (cli_tensor_stack (&stacked, (const WeirTensor *[]){ &left, &right }, 2, 1, NULL));
+  ck_assert_int_eq (stacked.tensor.dims[1], 2);
+  ck_assert_mem_eq (stacked.tensor.buffer, ((float[]){ 1, 3, 2, 4 }), 4 * sizeof (float));
+  cli_tensor_clear (&stacked);
+  ck_assert (!cli_tensor_stack (&stacked, unlike, 2, 0, &error));
   ck_assert (g_error_matches (error, WEIR_ERROR, WEIR_ERROR_SHAPE));
   WeirTensor huge = vector (a, INT64_MAX / 2);
   const WeirTensor *pair_of_huge[] = { &huge, &huge };
   g_clear_error (&error);
-  ck_assert (!cli_tensor_stack (&stacked, pair_of_huge, 2, &error));
+  ck_assert (!cli_tensor_stack (&stacked, pair_of_huge, 2, 0, &error));
   ck_assert (g_error_matches (error, WEIR_ERROR, WEIR_ERROR_MEMORY));
 }
 END_TEST

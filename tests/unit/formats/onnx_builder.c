@@ -207,6 +207,14 @@ Onnx__NodeProto *onnx_builder_node (
   return node;
 }
 
+void onnx_builder_metadata (OnnxBuilder *builder, const char *key, const char *value)
+{
+  Onnx__StringStringEntryProto *entry = NEW (builder, string_string_entry_proto);
+  entry->key = weir_arena_strdup (builder->arena, key);
+  entry->value = weir_arena_strdup (builder->arena, value);
+  append (builder, &builder->model->metadata_props, &builder->model->n_metadata_props, entry);
+}
+
 GBytes *onnx_builder_pack (const OnnxBuilder *builder)
 {
   size_t n_bytes = onnx__model_proto__get_packed_size (builder->model);

@@ -34,6 +34,8 @@ Onnx__NodeProto *onnx_builder_node (
 Onnx__AttributeProto *onnx_builder_attr (
     OnnxBuilder *builder, Onnx__NodeProto *node, const char *name, int type);
 
+void onnx_builder_metadata (OnnxBuilder *builder, const char *key, const char *value);
+
 GBytes *onnx_builder_pack (const OnnxBuilder *builder);
 /* A new temporary folder; onnx_builder_remove deletes it with its files. */
 char *onnx_builder_folder (void);
