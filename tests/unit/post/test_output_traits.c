@@ -169,9 +169,9 @@ START_TEST (test_output_traits_joins)
     weir_graph_add_node (graph, &node);
     g_array_append_val (graph->outputs, dst);
   }
-  ck_assert_uint_eq (
-      weir_output_traits (graph, 0), KNOWN | WEIR_OUTPUT_SIGMOID | WEIR_OUTPUT_ANY_SIGMOID);
-  ck_assert_uint_eq (weir_output_traits (graph, 1), KNOWN | WEIR_OUTPUT_ANY_SIGMOID);
+  uint32_t all = KNOWN | WEIR_OUTPUT_ANY_SIGMOID | WEIR_OUTPUT_NET_CONCAT;
+  ck_assert_uint_eq (weir_output_traits (graph, 0), all | WEIR_OUTPUT_SIGMOID);
+  ck_assert_uint_eq (weir_output_traits (graph, 1), all);
 }
 END_TEST
 
