@@ -35,6 +35,9 @@ static bool resolve (const WeirStepSpec *spec, WeirResize *resize)
       src->dims[1] != dst->dims[1] || !weir_resize_resolve (&job, resize, NULL) ||
       resize->mode == WEIR_RESIZE_CUBIC)
     return false;
+  for (uint32_t i = 0; i < src->rank; i++)
+    if (resize->src[i] != src->dims[i])
+      return false;
   if (resize->mode == WEIR_RESIZE_NEAREST)
     return true;
   for (uint32_t i = 2; i < src->rank; i++)

@@ -127,14 +127,17 @@ typedef enum WeirResizeNearest {
   WEIR_RESIZE_SIMPLE, /* opset 10: floor when enlarging, ceil when shrinking */
 } WeirResizeNearest;
 
-/* Resize and Upsample of all opsets. */
+/* Resize and Upsample of all opsets; OpenVINO's Interpolate, which has pads and computes in f32. */
 typedef struct WeirResize {
   WeirResizeMode mode;
   WeirResizeCoordinates coordinates;
   WeirResizeNearest nearest;
   float cubic_coeff_a;
-  bool exclude_outside, antialias;
+  bool exclude_outside, antialias, is_f32;
   double scale[WEIR_MAX_RANK]; /* dst / src, as the model gives it: dims are rounded from it */
+  double width[WEIR_MAX_RANK]; /* of the kernel, in source elements: more than 1 to antialias */
+  int64_t src[WEIR_MAX_RANK];  /* elements, with those that are padded */
+  int64_t pad[WEIR_MAX_RANK];  /* zeros in front */
   int64_t dst[WEIR_MAX_RANK];
 } WeirResize;
 bool weir_resize_resolve (const WeirShapeJob *job, WeirResize *resize, GError **error);

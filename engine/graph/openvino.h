@@ -15,10 +15,23 @@
  *                           decrease_label_id, normalized, input_height, input_width,
  *                           objectness_score
  *   FakeQuantize            levels, auto_broadcast
+ *   GRN                     bias
+ *   Interpolate             mode, and in opset 1: axes[], align_corners, antialias, pads_begin[],
+ *                           pads_end[]; later: shape_calculation_mode,
+ *                           coordinate_transformation_mode, nearest_mode, antialias, pads_begin[],
+ *                           pads_end[], cube_coeff
+ *   MVN                     eps, normalize_variance; opset 1: across_channels; later: eps_mode
+ *   NonMaxSuppression       box_encoding, sort_result_descending, output_type
+ *   NormalizeL2             eps, eps_mode
  *   PriorBox                min_size[], max_size[], aspect_ratio[], density[], fixed_ratio[],
  *                           fixed_size[], flip, clip, step, offset, variance[], scale_all_sizes,
  *                           min_max_aspect_ratios_order
- *   PriorBoxClustered       width[], height[], clip, step, step_w, step_h, offset, variance[] */
+ *   PriorBoxClustered       width[], height[], clip, step, step_w, step_h, offset, variance[]
+ *   RegionYolo              axis, end_axis, coords, classes, num, do_softmax, mask[]
+ *   ReorgYolo               stride[]
+ *   ShuffleChannels         axis, group
+ *   StridedSlice            begin_mask[], end_mask[], new_axis_mask[], shrink_axis_mask[],
+ *                           ellipsis_mask[] */
 #pragma once
 
 #include "engine/graph/geometry.h"
@@ -77,5 +90,51 @@ typedef struct WeirPriorGrid {
 bool weir_prior_grid_resolve (const WeirShapeJob *job, WeirPriorGrid *grid, GError **error);
 void weir_prior_grid_clear (WeirPriorGrid *grid);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (WeirPriorGrid, weir_prior_grid_clear)
+
+typedef enum WeirEpsMode {
+  WEIR_EPS_INSIDE,  /* added to what the root is taken of */
+  WEIR_EPS_OUTSIDE, /* added to the root */
+  WEIR_EPS_LEAST,   /* the least that the root is taken of */
+} WeirEpsMode;
+
+/* What MVN, NormalizeL2 and GRN do over the axes that is_reduced says: subtract the mean, then
+ * divide by the root of the variance (mean of squares) or of the sum of squares. */
+typedef struct WeirNormalise {
+  bool is_reduced[WEIR_MAX_RANK];
+  bool subtracts_mean, divides, takes_sum;
+  WeirEpsMode eps_mode;
+  float eps;
+} WeirNormalise;
+bool weir_normalise_resolve (const WeirShapeJob *job, WeirNormalise *normalise, GError **error);
+
+/* RegionYolo: src[0] as [n_images, n_regions, n_coords + 1 + n_classes, n_cells]. */
+typedef struct WeirRegionYolo {
+  int64_t n_images, n_regions, n_coords, n_classes, n_cells;
+  bool has_softmax;
+} WeirRegionYolo;
+bool weir_region_yolo_resolve (const WeirShapeJob *job, WeirRegionYolo *region, GError **error);
+
+/* StridedSlice: element j along axis i of src[0] is start[i] + j * step[i], n[i] of them; dst has
+ * the same elements in the same order. */
+typedef struct WeirStridedSlice {
+  int64_t start[WEIR_MAX_RANK], step[WEIR_MAX_RANK], n[WEIR_MAX_RANK];
+  uint32_t dst_axis[WEIR_MAX_RANK]; /* of an axis of src[0]; WEIR_NONE where it is dropped */
+  uint32_t dst_rank;
+  int64_t dst_dims[WEIR_MAX_RANK];
+} WeirStridedSlice;
+bool weir_strided_slice_resolve (const WeirShapeJob *job, WeirStridedSlice *slice, GError **error);
+
+/* Interpolate as a Resize, of which src and dst are src[0]'s dims: what attributes say, and all of
+ * it where the inputs are known. */
+bool weir_interpolate_attrs (const WeirShapeJob *job, WeirResize *resize, GError **error);
+bool weir_interpolate_resolve (const WeirShapeJob *job, WeirResize *resize, GError **error);
+
+typedef struct WeirOvNmsRow {
+  int64_t image, label, box;
+  float score;
+} WeirOvNmsRow;
+/* NonMaxSuppression: what it selects, in the order of the result. The contents of all inputs must
+ * be known. A new array of WeirOvNmsRow; NULL and an error where memory is out. */
+GArray *weir_ov_nms_select (const WeirShapeJob *job, GError **error);
 
 G_END_DECLS

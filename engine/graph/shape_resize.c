@@ -2,7 +2,7 @@
 /* Resize (opset 10 and on) and Upsample (7, 9) as one set of numbers.
  *
  * Opset 10's Resize and Upsample map coordinates asymmetrically and have no attributes but mode. */
-#include "engine/graph/geometry.h"
+#include "engine/graph/openvino.h"
 
 #include <math.h>
 #include <string.h>
@@ -135,10 +135,16 @@ bool weir_resize_resolve (const WeirShapeJob *job, WeirResize *resize, GError **
 {
   memset (resize, 0, sizeof *resize);
   for (uint32_t i = 0; i < job->src[0].rank; i++) {
-    resize->scale[i] = 1;
-    resize->dst[i] = job->src[0].dims[i];
+    resize->scale[i] = resize->width[i] = 1;
+    resize->src[i] = resize->dst[i] = job->src[0].dims[i];
   }
-  return read_attrs (job, resize, error) && read_target (job, resize, error);
+  if (job->node->op == WEIR_OP_OV_INTERPOLATE)
+    return weir_interpolate_resolve (job, resize, error);
+  if (!read_attrs (job, resize, error) || !read_target (job, resize, error))
+    return false;
+  for (uint32_t i = 0; i < job->src[0].rank && resize->antialias; i++)
+    resize->width[i] = MAX (1, 1 / resize->scale[i]);
+  return true;
 }
 
 bool weir_shape_resize (const WeirShapeJob *job, GError **error)
@@ -152,7 +158,7 @@ bool weir_shape_resize (const WeirShapeJob *job, GError **error)
         "interpolation of %s, expected a floating type", weir_dtype_name (job->src[0].dtype));
   for (uint32_t i = 0; i < job->src[0].rank; i++)
     if ((resize.dst[i] != job->src[0].dims[i] || resize.scale[i] != 1) &&
-        MAX (resize.dst[i], job->src[0].dims[i]) > MAX_RESIZED_DIM)
+        MAX (resize.dst[i], resize.src[i]) > MAX_RESIZED_DIM)
       return weir_job_refuse ("axis %u from %" G_GINT64_FORMAT " to %" G_GINT64_FORMAT
                               " elements, expected at most 2^22",
           i, job->src[0].dims[i], resize.dst[i]);
@@ -162,8 +168,27 @@ bool weir_shape_resize (const WeirShapeJob *job, GError **error)
   return true;
 }
 
+static float coordinate_f32 (const WeirResize *resize, uint32_t axis, int64_t n_src, int64_t j)
+{
+  float scale = (float) resize->scale[axis], x = (float) j, n_dst = (float) resize->dst[axis];
+  switch (resize->coordinates) {
+  case WEIR_RESIZE_ALIGN_CORNERS:
+    return n_dst <= 1 ? 0 : x * ((float) n_src - 1) / (n_dst - 1);
+  case WEIR_RESIZE_ASYMMETRIC:
+    return x / scale;
+  case WEIR_RESIZE_TF_HALF_PIXEL_FOR_NN:
+    return (x + 0.5f) / scale;
+  case WEIR_RESIZE_PYTORCH_HALF_PIXEL:
+    return n_dst > 1 ? (x + 0.5f) / scale - 0.5f : 0;
+  default:
+    return (x + 0.5f) / scale - 0.5f;
+  }
+}
+
 double weir_resize_coordinate (const WeirResize *resize, uint32_t axis, int64_t n_src, int64_t j)
 {
+  if (resize->is_f32)
+    return (double) coordinate_f32 (resize, axis, n_src, j);
   double scale = resize->scale[axis], x = (double) j, n = (double) n_src;
   double n_exact = scale * n, n_dst = (double) resize->dst[axis];
   switch (resize->coordinates) {

@@ -2,6 +2,7 @@
 /* Resize and Upsample. Interpolation is separable: every axis has, for each position of the result,
  * a few source positions and weights; an element is the sum over their product. The tables of all
  * axes lie in scratch. */
+#include "engine/graph/openvino.h"
 #include "engine/ref/ref.h"
 
 #include <math.h>
@@ -49,8 +50,9 @@ static double weigh (const WeirResize *resize, double t)
   return t < 2 ? ((a * t - 5 * a) * t + 8 * a) * t - 4 * a : 0;
 }
 
-/* Antialiasing widens the kernel to the source distance of two result elements. */
-static double find_width (const WeirResize *resize, double scale)
+/* Antialiasing widens the kernel to the source distance of two result elements: this is the most.
+ */
+static double max_width (const WeirResize *resize, double scale)
 {
   return resize->antialias && scale < 1 ? 1 / scale : 1;
 }
@@ -67,7 +69,7 @@ static int64_t count_taps (const WeirResize *resize, int64_t n_src, int64_t n_ds
   double support = resize->mode == WEIR_RESIZE_CUBIC ? 2 : 1;
   if (resize->mode == WEIR_RESIZE_NEAREST)
     return 1;
-  return 2 * (int64_t) ceil (support * find_width (resize, least_scale (n_src, n_dst)));
+  return 2 * (int64_t) ceil (support * max_width (resize, least_scale (n_src, n_dst)));
 }
 
 /* Weights of result element j, which sum to 1. */
@@ -75,7 +77,7 @@ static void fill_taps (
     const WeirResize *resize, uint32_t axis, int64_t n_src, int64_t j, const Axis *taps)
 {
   double x = weir_resize_coordinate (resize, axis, n_src, j), sum = 0;
-  double width = find_width (resize, resize->scale[axis]);
+  double width = resize->width[axis];
   int64_t first = (int64_t) floor (x) - (taps->n_taps - 1) / 2;
   int32_t *place = taps->place + j * taps->n_taps;
   float *weight = taps->weight + j * taps->n_taps;
@@ -93,9 +95,20 @@ static void fill_taps (
     }
 }
 
+/* From places in the padded source to its own; zeros get place -1. */
+static void remove_pad (const WeirResize *resize, uint32_t axis, int64_t n_own, const Axis *taps)
+{
+  for (int64_t k = 0; k < resize->dst[axis] * taps->n_taps; k++) {
+    int64_t at = taps->place[k] - resize->pad[axis];
+    bool is_own = at >= 0 && at < n_own;
+    taps->place[k] = is_own ? (int32_t) at : -1;
+    taps->weight[k] = is_own ? taps->weight[k] : 0;
+  }
+}
+
 static void fill_axis (const WeirShapeJob *job, const WeirResize *resize, uint32_t axis, Axis *taps)
 {
-  int64_t n_src = job->src[0].dims[axis], n_dst = job->dst[0].dims[axis];
+  int64_t n_src = resize->src[axis], n_dst = job->dst[0].dims[axis];
   bool is_same = n_src == n_dst && resize->scale[axis] == 1;
   taps->n_taps = is_same ? 1 : count_taps (resize, n_src, n_dst);
   for (int64_t j = 0; j < n_dst; j++)
@@ -105,6 +118,8 @@ static void fill_axis (const WeirShapeJob *job, const WeirResize *resize, uint32
     } else {
       fill_taps (resize, axis, n_src, j, taps);
     }
+  if (n_src != job->src[0].dims[axis])
+    remove_pad (resize, axis, job->src[0].dims[axis], taps);
 }
 
 static size_t table_entries (const WeirResize *resize, int64_t n_src, int64_t n_dst)
@@ -112,7 +127,8 @@ static size_t table_entries (const WeirResize *resize, int64_t n_src, int64_t n_
   return n_src && n_dst ? (size_t) (n_dst * count_taps (resize, n_src, n_dst)) : 0;
 }
 
-/* For this only mode and antialias of resize matter. */
+/* For this only mode, antialias and pads matter: they are attributes, while scales may not be known
+ * yet. */
 size_t weir_ref_resize_scratch (const WeirShapeJob *job)
 {
   const char *mode = weir_node_string (job->node, "mode", "nearest");
@@ -121,8 +137,11 @@ size_t weir_ref_resize_scratch (const WeirShapeJob *job)
   if (strcmp (mode, "cubic") == 0 || strcmp (mode, "nearest") == 0)
     resize.mode = *mode == 'c' ? WEIR_RESIZE_CUBIC : WEIR_RESIZE_NEAREST;
   resize.antialias = weir_node_int (job->node, "antialias", 0) != 0;
+  memcpy (resize.src, job->src[0].dims, sizeof resize.src);
+  if (job->node->op == WEIR_OP_OV_INTERPOLATE && !weir_interpolate_attrs (job, &resize, NULL))
+    return 0;
   for (uint32_t i = 0; i < job->src[0].rank; i++)
-    n += table_entries (&resize, job->src[0].dims[i], job->dst[0].dims[i]);
+    n += table_entries (&resize, resize.src[i], job->dst[0].dims[i]);
   return n * (sizeof (int32_t) + sizeof (float));
 }
 
@@ -133,7 +152,7 @@ static void fill_tables (
   int64_t stride[WEIR_MAX_RANK];
   weir_ref_strides (&job->src[0], stride);
   for (uint32_t i = 0; i < job->src[0].rank; i++) {
-    size_t n = table_entries (resize, job->src[0].dims[i], job->dst[0].dims[i]);
+    size_t n = table_entries (resize, resize->src[i], job->dst[0].dims[i]);
     axes[i].place = (int32_t *) (void *) at;
     axes[i].weight = (float *) (void *) (at + n * sizeof (int32_t));
     axes[i].stride = stride[i];
@@ -149,7 +168,7 @@ static void add_row (const Axis *axis, const float *src, float weight, float *ds
   for (int64_t j = 0; j < n; j++, place += axis->n_taps, weights += axis->n_taps) {
     float sum = 0;
     for (int64_t k = 0; k < axis->n_taps; k++)
-      sum += weights[k] * src[place[k]];
+      sum += place[k] < 0 ? 0 : weights[k] * src[place[k]];
     dst[j] += weight * sum;
   }
 }
@@ -178,12 +197,19 @@ static void interpolate_row (
 static void pick_row (
     const Axis *axes, const WeirWalk *row, const char *src, size_t size, char *dst, int64_t n)
 {
+  const int32_t *place = axes[row->rank].place;
   int64_t offset = 0;
-  for (uint32_t i = 0; i < row->rank; i++)
+  bool is_own = true;
+  for (uint32_t i = 0; i < row->rank; i++) {
+    is_own = is_own && axes[i].place[row->index[i]] >= 0;
     offset += axes[i].place[row->index[i]] * axes[i].stride;
-  src += (size_t) offset * size;
-  for (int64_t j = 0; j < n; j++)
-    memcpy (dst + (size_t) j * size, src + (size_t) axes[row->rank].place[j] * size, size);
+  }
+  memset (dst, 0, is_own ? 0 : (size_t) n * size);
+  for (int64_t j = 0; is_own && j < n; j++)
+    if (place[j] >= 0)
+      memcpy (dst + (size_t) j * size, src + (size_t) (offset + place[j]) * size, size);
+    else
+      memset (dst + (size_t) j * size, 0, size);
 }
 
 bool weir_ref_resize (const WeirShapeJob *job, void *scratch, GError **error)

@@ -6,7 +6,7 @@
  * keep_top_k boxes, since none behind them can be among the best keep_top_k of all classes. */
 #include "engine/graph/openvino.h"
 #include "engine/ref/ref.h"
-#include "engine/ref/score_order.h"
+#include "engine/graph/score_order.h"
 
 #include <math.h>
 #include <string.h>

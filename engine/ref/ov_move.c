@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* StridedSlice, ShuffleChannels and ReorgYolo of OpenVINO IR: elements copied by strides. */
+#include "engine/graph/openvino.h"
+#include "engine/ref/ref.h"
+
+bool weir_ref_ov_strided_slice (const WeirShapeJob *job, void *scratch, GError **error)
+{
+  const WeirTensor *src = &job->src[0], *dst = &job->dst[0];
+  size_t size = weir_dtype_bytes (src->dtype);
+  WeirStridedSlice slice;
+  int64_t stride[WEIR_MAX_RANK], offset = 0;
+  if (!weir_strided_slice_resolve (job, &slice, error))
+    return false;
+  if (weir_ref_n (dst) == 0)
+    return true;
+  weir_ref_strides (src, stride);
+  for (uint32_t i = 0; i < src->rank; i++) {
+    offset += slice.start[i] * stride[i];
+    stride[i] *= slice.step[i];
+  }
+  weir_ref_copy_strided (weir_tensor_data (dst),
+      (const char *) weir_tensor_data (src) + (ptrdiff_t) offset * (ptrdiff_t) size, size,
+      src->rank, slice.n, stride);
+  return true;
+}
+
+/* [before, group, channels of a group, after] with the middle two exchanged. */
+bool weir_ref_ov_shuffle_channels (const WeirShapeJob *job, void *scratch, GError **error)
+{
+  const WeirTensor *src = &job->src[0];
+  int64_t n_groups = weir_node_int (job->node, "group", 1);
+  uint32_t axis;
+  if (!weir_axis_resolve (
+          job->graph, job->node, weir_node_int (job->node, "axis", 1), src->rank, &axis, error))
+    return false;
+  if (weir_ref_n (src) == 0)
+    return true;
+  int64_t n = src->dims[axis] / n_groups, inner = weir_ref_product (src, axis + 1, src->rank);
+  int64_t dims[4] = { weir_ref_product (src, 0, axis), n, n_groups, inner };
+  int64_t stride[4] = { src->dims[axis] * inner, inner, n * inner, 1 };
+  weir_ref_copy_strided (weir_tensor_data (&job->dst[0]), weir_tensor_data (src),
+      weir_dtype_bytes (src->dtype), 4, dims, stride);
+  return true;
+}
+
+/* As darknet's layer: the picture is read as if it had C / s² channels of s H × s W, whatever its
+ * dims. Element (c, h, w), before the new dims are put on, is at channel c mod C / s², row
+ * h s + (c div C / s²) div s, column w s + (c div C / s²) mod s of that. */
+bool weir_ref_ov_reorg_yolo (const WeirShapeJob *job, void *scratch, GError **error)
+{
+  const WeirTensor *src = &job->src[0];
+  size_t size = weir_dtype_bytes (src->dtype);
+  int64_t s = src->dims[2] ? src->dims[2] / MAX (job->dst[0].dims[2], 1) : 1;
+  int64_t n_channels = src->dims[1], height = src->dims[2], width = src->dims[3];
+  int64_t n = n_channels / (s * s), n_item = n_channels * height * width, at = 0;
+  const char *from = weir_tensor_data (src);
+  char *to = weir_tensor_data (&job->dst[0]);
+  for (int64_t item = 0; item < src->dims[0]; item++)
+    for (int64_t c = 0; c < n_channels; c++)
+      for (int64_t h = 0; h < height; h++)
+        for (int64_t w = 0; w < width; w++, at++) {
+          int64_t row = h * s + c / n / s, column = w * s + c / n % s;
+          int64_t source = ((c % n) * height * s + row) * width * s + column;
+          memcpy (to + (size_t) at * size, from + (size_t) (item * n_item + source) * size, size);
+        }
+  return true;
+}
