@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* OpenVINO's NonMaxSuppression: greedy or, with a sigma, Soft-NMS (Bodla et al., 2017).
+/* OpenVINO's NonMaxSuppression: greedy, or with a sigma Soft-NMS (Bodla et al., 2017), which suppresses
+ * by the score alone.
  *
  * Candidates of a class are a heap. The best is compared with those kept since it was last looked
  * at; where that lowers its score it goes back into the heap, else it is kept. */
@@ -62,10 +63,10 @@ static bool compare (const Nms *nms, int64_t n_kept, WeirScored *candidate)
 {
   for (int64_t i = n_kept; i-- > candidate->label;) {
     float iou = overlap (nms->all[candidate->index], nms->all[nms->kept[i].index]);
-    if (iou > nms->iou_threshold)
-      return false;
     if (nms->factor != 0)
       candidate->score *= expf (nms->factor * iou * iou);
+    else if (iou > nms->iou_threshold)
+      return false;
     if (!(candidate->score > nms->score_threshold))
       return false;
   }
