@@ -88,12 +88,9 @@ static bool read_descriptions (WeirModel *model, const WeirModelOptions *options
 
 static bool load (WeirModel *model, const WeirModelOptions *options, GError **error)
 {
-  if (g_str_has_suffix (model->path, ".xml")) {
-    g_set_error (error, WEIR_ERROR, WEIR_ERROR_UNSUPPORTED,
-        "%s: OpenVINO IR is not supported, an ONNX file (.onnx) is expected", model->path);
-    return false;
-  }
-  model->graph = weir_onnx_load (model->path, model->metadata, error);
+  bool is_ir = g_str_has_suffix (model->path, ".xml");
+  model->graph = is_ir ? weir_ir_load (model->path, model->metadata, error)
+                       : weir_onnx_load (model->path, model->metadata, error);
   return model->graph && read_descriptions (model, options, error) &&
          prepare_graph (model, options, error) &&
          weir_model_choose_labels (model, options, error) &&

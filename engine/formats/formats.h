@@ -33,6 +33,24 @@ bool weir_onnx_load_tensor (
 bool weir_onnx_save_tensor (
     const char *path, const char *name, const WeirTensor *tensor, GError **error);
 
+/* Reads an OpenVINO IR file of version 10 or 11 (.xml) with its weights, which lie beside it under
+ * the same name (.bin) and are mapped. Layers become nodes of ONNX's meaning, or those of
+ * "openvino:" in ops.def where ONNX has none. The graph is sorted, nothing folded, but
+ *
+ * - all floating types are f32, as in weir_onnx_load: conversions between them are no nodes;
+ * - layers that lead to no Result are left out; a g_message names unknown types among them.
+ *
+ * Inputs are the Parameters and outputs what feeds the Results, in the file's order; values are
+ * named as the layers. `metadata` (as in weir_onnx_load) receives the entries of rt_info and
+ * meta_data: "model_info.NAME" for those of model_info, "rt_info.A.B" and "meta_data.A.B" else.
+ * Errors name the file and, where there is one, the layer:
+ *
+ * - NOT_FOUND: missing, unreadable, the weights too
+ * - FORMAT: not IR, truncated, constants past the end of the weights, cycles, wrong attributes
+ * - UNSUPPORTED: other versions (3 to 9: the message says how to convert them); layers of types
+ * that the engine has not, all of them in one message */
+WeirGraph *weir_ir_load (const char *path, GHashTable *metadata, GError **error);
+
 /* Labels: a file with one a line, or "a,b,c" where no such file exists and the text has a comma.
  * The line as it stands without its line end; a UTF-8 mark is dropped, the empty last line too.
  * Errors: NOT_FOUND, FORMAT (not UTF-8, empty, over 1,000,000 lines). NULL-terminated. */
@@ -55,9 +73,9 @@ char **weir_labels_load (const char *text, GError **error);
  * Errors: NOT_FOUND, FORMAT, UNSUPPORTED (schema 1.x, YUV, cut-out corners). */
 WeirProc *weir_modelproc_load (const char *path, GHashTable *metadata, GError **error);
 
-/* Says in "weir." keys what exporters wrote into the model's metadata in their own way, where the key
- * is not there yet: Ultralytics (names, task, imgsz, stride, kpt_shape; also metadata.yaml beside an
- * .xml), model_info of OpenVINO (keys "model_info.NAME"), Model Optimizer's parameters
+/* Says in "weir." keys what exporters wrote into the model's metadata in their own way, where the
+ * key is not there yet: Ultralytics (names, task, imgsz, stride, kpt_shape; also metadata.yaml
+ * beside an .xml), model_info of OpenVINO (keys "model_info.NAME"), Model Optimizer's parameters
  * ("conversion_parameters.NAME", "cli_parameters.NAME"), ONNX's image metadata, labels and classes
  * of others. Keys: weir.labels (lines), weir.task, weir.input-size ("HxW", for open dims),
  * weir.strides, weir.keypoints, weir.color-format, weir.resize, weir.mean, weir.scale, weir.pad,

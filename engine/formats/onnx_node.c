@@ -3,6 +3,7 @@
 #include "engine/formats/onnx_private.h"
 
 #include "engine/error.h"
+#include "engine/formats/widen.h"
 
 #include <string.h>
 
@@ -116,7 +117,7 @@ static void widen_cast (const WeirNode *node, WeirAttr *attr)
   if (node->op == WEIR_OP_CAST && attr->kind == WEIR_ATTR_INT && strcmp (attr->name, "to") == 0 &&
       attr->i >= 0 && attr->i <= INT32_MAX) {
     WeirDtype dtype = weir_onnx_dtype ((int32_t) attr->i);
-    if (weir_onnx_widened (dtype) != dtype)
+    if (weir_widened (dtype) != dtype)
       attr->i = ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT;
   }
 }
@@ -165,7 +166,7 @@ bool weir_onnx_read_type (const WeirOnnxSource *source, const Onnx__ValueInfoPro
     return type_error (source, proto->name, WEIR_ERROR_UNSUPPORTED, error,
         "has an element type that is not supported (numbers and bool are)");
   if (source->widens)
-    tensor->dtype = weir_onnx_widened (tensor->dtype);
+    tensor->dtype = weir_widened (tensor->dtype);
   const Onnx__TensorShapeProto *shape = type->tensor_type->shape;
   if (!shape)
     return type_error (

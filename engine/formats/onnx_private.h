@@ -26,8 +26,6 @@ typedef struct WeirOnnxSource {
 
 /* WEIR_DTYPE_NONE where the engine has no such type. */
 WeirDtype weir_onnx_dtype (int32_t data_type);
-/* What the loader makes of a floating type: f32. */
-WeirDtype weir_onnx_widened (WeirDtype dtype);
 /* Type, dims and bytes, all checked. `name` is for messages. */
 bool weir_onnx_read_tensor (const WeirOnnxSource *source, const char *name,
     const Onnx__TensorProto *proto, WeirTensor *tensor, GError **error);

@@ -8,9 +8,9 @@
 
 #include "engine/base/checked.h"
 #include "engine/base/file.h"
-#include "engine/base/half.h"
 #include "engine/error.h"
 #include "engine/formats/onnx_private.h"
+#include "engine/formats/widen.h"
 
 #include <string.h>
 
@@ -46,42 +46,10 @@ static const struct {
       4 },
 };
 
-static float read_f16 (const uint8_t *bytes)
-{
-  uint16_t half;
-  memcpy (&half, bytes, sizeof half);
-  return weir_f16_to_f32 (half);
-}
-
-static float read_bf16 (const uint8_t *bytes)
-{
-  uint16_t half;
-  memcpy (&half, bytes, sizeof half);
-  return weir_bf16_to_f32 (half);
-}
-
-static float read_f64 (const uint8_t *bytes)
-{
-  double value;
-  memcpy (&value, bytes, sizeof value);
-  return (float) value;
-}
-
-static float (*const wideners[WEIR_N_DTYPES]) (const uint8_t *) = {
-  [WEIR_DTYPE_F16] = read_f16,
-  [WEIR_DTYPE_BF16] = read_bf16,
-  [WEIR_DTYPE_F64] = read_f64,
-};
-
 WeirDtype weir_onnx_dtype (int32_t data_type)
 {
   return data_type >= 0 && (size_t) data_type < G_N_ELEMENTS (types) ? types[data_type].dtype
                                                                      : WEIR_DTYPE_NONE;
-}
-
-WeirDtype weir_onnx_widened (WeirDtype dtype)
-{
-  return wideners[dtype] ? WEIR_DTYPE_F32 : dtype;
 }
 
 static bool tensor_error (const WeirOnnxSource *source, const char *name, int code, GError **error,
@@ -222,9 +190,8 @@ static void copy_elements (
 {
   size_t size = weir_dtype_bytes (src_dtype);
   const uint8_t *src = elements->bytes;
-  if (widens && wideners[src_dtype])
-    for (size_t i = 0; i < n; i++)
-      ((float *) dst)[i] = wideners[src_dtype](src + i * elements->stride);
+  if (widens && weir_widened (src_dtype) != src_dtype)
+    weir_widen (dst, src_dtype, src, elements->stride, n);
   else if (src_dtype == WEIR_DTYPE_BOOL)
     for (size_t i = 0; i < n; i++)
       ((uint8_t *) dst)[i] = src[i * elements->stride] != 0;
@@ -281,7 +248,7 @@ bool weir_onnx_read_tensor (const WeirOnnxSource *source, const char *name,
   WeirDtype dtype = tensor->dtype;
   if (!locate (source, name, proto, (size_t) n, weir_dtype_bytes (dtype), &elements, error))
     return false;
-  bool widens = source->widens && wideners[dtype];
+  bool widens = source->widens && weir_widened (dtype) != dtype;
   bool is_usable = elements.is_mapped && !widens && dtype != WEIR_DTYPE_BOOL;
   if (is_usable && n && (uintptr_t) elements.bytes % 64 == 0) {
     tensor->buffer = (void *) elements.bytes;
