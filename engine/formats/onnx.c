@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-#define MIN_OPSET 7
+#define MIN_OPSET 1
 #define MAX_OPSET 22
 #define MAX_NODES 1000000u
 #define MAX_EDGES 65535u /* of one node, each way */
@@ -187,7 +187,8 @@ static bool add_node (Loader *loader, const Onnx__NodeProto *proto, GError **err
       g_utf8_make_valid (proto->name && *proto->name ? proto->name : result, -1);
   node.name = name;
   if (!check_results (loader, &node, error) ||
-      !weir_onnx_read_attrs (&loader->source, proto, &node, error))
+      !weir_onnx_read_attrs (&loader->source, proto, &node, error) ||
+      !weir_onnx_modernise (loader->graph, &node, error))
     return false;
   weir_graph_add_node (loader->graph, &node);
   return true;

@@ -112,14 +112,16 @@ static bool read_attr (const WeirOnnxSource *source, const WeirNode *node, const
 }
 
 /* Since every floating value is f32, a cast to another floating type is one to f32. */
-static void widen_cast (const WeirNode *node, WeirAttr *attr)
+static void widen_type (const WeirNode *node, WeirAttr *attr)
 {
-  if (node->op == WEIR_OP_CAST && attr->kind == WEIR_ATTR_INT && strcmp (attr->name, "to") == 0 &&
-      attr->i >= 0 && attr->i <= INT32_MAX) {
-    WeirDtype dtype = weir_onnx_dtype ((int32_t) attr->i);
-    if (weir_widened (dtype) != dtype)
-      attr->i = ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT;
-  }
+  static const struct {
+    WeirOp op;
+    const char *name;
+  } rows[] = { { WEIR_OP_CAST, "to" }, { WEIR_OP_EYE_LIKE, "dtype" } };
+  for (size_t i = 0; i < G_N_ELEMENTS (rows); i++)
+    if (attr->kind == WEIR_ATTR_INT && node->op == rows[i].op &&
+        strcmp (attr->name, rows[i].name) == 0)
+      attr->i = weir_onnx_widened_type (attr->i);
 }
 
 bool weir_onnx_read_attrs (
@@ -141,7 +143,7 @@ bool weir_onnx_read_attrs (
     if (!read_attr (source, node, from, attr, error))
       return false;
     if (source->widens)
-      widen_cast (node, attr);
+      widen_type (node, attr);
   }
   return true;
 }

@@ -26,6 +26,10 @@ typedef struct WeirOnnxSource {
 
 /* WEIR_DTYPE_NONE where the engine has no such type. */
 WeirDtype weir_onnx_dtype (int32_t data_type);
+/* The number that the loader makes of a type's: that of f32 for every floating one. */
+int64_t weir_onnx_widened_type (int64_t data_type);
+/* "FLOAT" and the like, as the first operator sets have it; 0 where there is none. */
+int32_t weir_onnx_type_number (const char *name);
 /* Type, dims and bytes, all checked. `name` is for messages. */
 bool weir_onnx_read_tensor (const WeirOnnxSource *source, const char *name,
     const Onnx__TensorProto *proto, WeirTensor *tensor, GError **error);
@@ -33,6 +37,9 @@ bool weir_onnx_read_tensor (const WeirOnnxSource *source, const char *name,
 /* A node's attributes, into the arena. */
 bool weir_onnx_read_attrs (
     const WeirOnnxSource *source, const Onnx__NodeProto *proto, WeirNode *node, GError **error);
+/* A node of an old operator set, in the words of the seventh: attributes, and nodes added before it
+ * where need be. UNSUPPORTED errors name what cannot be said so. */
+bool weir_onnx_modernise (WeirGraph *graph, WeirNode *node, GError **error);
 /* A graph input's type and dims; -1 for dynamic ones. */
 bool weir_onnx_read_type (const WeirOnnxSource *source, const Onnx__ValueInfoProto *proto,
     WeirTensor *tensor, GError **error);

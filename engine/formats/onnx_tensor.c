@@ -52,6 +52,21 @@ WeirDtype weir_onnx_dtype (int32_t data_type)
                                                                      : WEIR_DTYPE_NONE;
 }
 
+int64_t weir_onnx_widened_type (int64_t data_type)
+{
+  bool is_known = data_type >= 0 && (size_t) data_type < G_N_ELEMENTS (types);
+  WeirDtype dtype = is_known ? types[data_type].dtype : WEIR_DTYPE_NONE;
+  return weir_widened (dtype) != dtype ? ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT : data_type;
+}
+
+int32_t weir_onnx_type_number (const char *name)
+{
+  for (size_t i = 0; i < G_N_ELEMENTS (types); i++)
+    if (types[i].name && g_ascii_strcasecmp (types[i].name, name) == 0)
+      return (int32_t) i;
+  return 0;
+}
+
 static bool tensor_error (const WeirOnnxSource *source, const char *name, int code, GError **error,
     const char *format, ...) G_GNUC_PRINTF (5, 6);
 

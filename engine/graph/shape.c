@@ -174,6 +174,22 @@ static void guess_dst (const WeirShapeJob *job)
     };
 }
 
+/* Whether the contents follow from what is known, though not all inputs are: some only matter by
+ * their shape or type. */
+static bool is_decided (const WeirNode *node, const WeirTensor *src)
+{
+  switch (node->op) {
+  case WEIR_OP_SHAPE:
+  case WEIR_OP_SIZE:
+    return true;
+  case WEIR_OP_ALIGN:
+  case WEIR_OP_CAST_LIKE:
+    return src[0].buffer != NULL;
+  default:
+    return false;
+  }
+}
+
 static bool infer_node (Walk *walk, const WeirNode *node, GError **error)
 {
   bool all_known, is_dynamic;
@@ -190,9 +206,8 @@ static bool infer_node (Walk *walk, const WeirNode *node, GError **error)
     if (!weir_shape_node (&job, error))
       return false;
   }
-  bool is_of_shape = node->op == WEIR_OP_SHAPE || node->op == WEIR_OP_SIZE;
-  if (walk->evaluate && !is_dynamic && (all_known || is_of_shape) && is_small (walk, node) &&
-      !compute (walk, node, error))
+  if (walk->evaluate && !is_dynamic && (all_known || is_decided (node, job.src)) &&
+      is_small (walk, node) && !compute (walk, node, error))
     return false;
   for (uint32_t i = 0; i < node->n_dst; i++)
     if (node->dst[i] != WEIR_NONE) {

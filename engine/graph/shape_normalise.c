@@ -40,7 +40,7 @@ static bool check_scale (
   const WeirTensor *param = weir_job_src (job, i);
   WeirTensor joint;
   if (!param)
-    return true;
+    return i > 1 || weir_job_fail ("input 1, the scale, is missing");
   bool fits = weir_shape_broadcast (&job->src[0], param, &joint) &&
               weir_tensor_same_shape (&job->src[0], &joint);
   for (uint32_t k = 0; fits && k < param->rank; k++)

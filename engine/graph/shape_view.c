@@ -128,6 +128,21 @@ bool weir_shape_unsqueeze (const WeirShapeJob *job, GError **error)
   return true;
 }
 
+bool weir_shape_align (const WeirShapeJob *job, GError **error)
+{
+  const WeirTensor *src = &job->src[0];
+  uint32_t axis, rank = job->src[1].rank;
+  weir_copy_shape (&job->dst[0], src);
+  if (rank == 0)
+    return true;
+  if (!weir_axis_resolve (
+          job->graph, job->node, weir_node_int (job->node, "axis", 0), rank, &axis, error))
+    return false;
+  while (src->rank && job->dst[0].rank + axis < rank)
+    job->dst[0].dims[job->dst[0].rank++] = 1;
+  return true;
+}
+
 bool weir_shape_constant (const WeirShapeJob *job, GError **error)
 {
   static const struct {

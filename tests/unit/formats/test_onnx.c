@@ -159,7 +159,7 @@ END_TEST
 /* What can be wrong with a file: how to make it so, the error's code and words. */
 static void harm_opset_old (OnnxBuilder *builder)
 {
-  builder->model->opset_import[0]->version = 6;
+  builder->model->opset_import[0]->version = 0;
 }
 
 static void harm_opset_none (OnnxBuilder *builder)
@@ -274,7 +274,7 @@ static const struct {
   int code;
   const char *says;
 } bad_models[] = {
-  { harm_opset_old, WEIR_ERROR_UNSUPPORTED, "operator set 6 of ONNX, supported are 7 to 22" },
+  { harm_opset_old, WEIR_ERROR_UNSUPPORTED, "operator set 0 of ONNX, supported are 1 to 22" },
   { harm_opset_none, WEIR_ERROR_UNSUPPORTED, "operator set 0" },
   { harm_operators, WEIR_ERROR_UNSUPPORTED, "com.microsoft:LegacyPadding (1 node), FC (2 nodes)" },
   { harm_subgraph, WEIR_ERROR_UNSUPPORTED, "If (1 node)" },
