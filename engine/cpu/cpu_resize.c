@@ -33,7 +33,7 @@ static bool resolve (const WeirStepSpec *spec, WeirResize *resize)
   };
   if ((src->rank != 3 && src->rank != 4) || src->dims[0] != dst->dims[0] ||
       src->dims[1] != dst->dims[1] || !weir_resize_resolve (&job, resize, NULL) ||
-      resize->mode == WEIR_RESIZE_CUBIC)
+      resize->mode == WEIR_RESIZE_CUBIC || resize->coordinates == WEIR_RESIZE_TF_CROP_AND_RESIZE)
     return false;
   for (uint32_t i = 0; i < src->rank; i++)
     if (resize->src[i] != src->dims[i])

@@ -54,6 +54,10 @@ bool weir_shape_floats (const WeirShapeJob *job, const char *name, uint32_t src_
 bool weir_shape_axes (const WeirShapeJob *job, const char *name, uint32_t src_index, uint32_t rank,
     uint32_t axes[WEIR_MAX_RANK], uint32_t *n, GError **error);
 
+/* Which of `names` a string attribute is; UNSUPPORTED error where it is none of them. */
+bool weir_shape_choice (const WeirShapeJob *job, const char *attr, const char *fallback,
+    const char *const *names, uint32_t n_names, uint32_t *index, GError **error);
+
 /* Slice: element j along an axis is src[start + j * step], dst of them. */
 typedef struct WeirSlice {
   int64_t start[WEIR_MAX_RANK], step[WEIR_MAX_RANK], dst[WEIR_MAX_RANK];
@@ -117,6 +121,7 @@ typedef enum WeirResizeCoordinates {
   WEIR_RESIZE_ALIGN_CORNERS,
   WEIR_RESIZE_ASYMMETRIC,
   WEIR_RESIZE_TF_HALF_PIXEL_FOR_NN,
+  WEIR_RESIZE_TF_CROP_AND_RESIZE,
 } WeirResizeCoordinates;
 
 typedef enum WeirResizeNearest {
@@ -139,6 +144,9 @@ typedef struct WeirResize {
   int64_t src[WEIR_MAX_RANK];  /* elements, with those that are padded */
   int64_t pad[WEIR_MAX_RANK];  /* zeros in front */
   int64_t dst[WEIR_MAX_RANK];
+  /* of TF_CROP_AND_RESIZE: the part of each axis that is resized, in 0..1; what lies outside of the
+   * source has one value */
+  float roi_begin[WEIR_MAX_RANK], roi_end[WEIR_MAX_RANK], extrapolation_value;
 } WeirResize;
 bool weir_resize_resolve (const WeirShapeJob *job, WeirResize *resize, GError **error);
 /* The source coordinate that element j of an axis of n_src elements is taken from. */

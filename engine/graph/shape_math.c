@@ -78,8 +78,8 @@ bool weir_shape_gemm (const WeirShapeJob *job, GError **error)
   uint32_t trans_a = weir_node_int (job->node, "transA", 0) != 0;
   uint32_t trans_b = weir_node_int (job->node, "transB", 0) != 0;
   if (a->rank != 2 || b->rank != 2 || a->dims[1 - trans_a] != b->dims[trans_b] ||
-      a->dtype != b->dtype || !weir_dtype_is_floating (a->dtype))
-    return pair_error (job, "two floating matrices whose inner dimensions are equal", error);
+      a->dtype != b->dtype || a->dtype == WEIR_DTYPE_BOOL)
+    return pair_error (job, "two matrices of one type whose inner dimensions are equal", error);
   dst->dtype = a->dtype;
   dst->rank = 2;
   dst->dims[0] = a->dims[trans_a];
@@ -115,9 +115,9 @@ static bool multiply_shapes (const WeirTensor *a, const WeirTensor *b, WeirTenso
 bool weir_shape_mat_mul (const WeirShapeJob *job, GError **error)
 {
   const WeirTensor *a = &job->src[0], *b = &job->src[1];
-  if (a->dtype != b->dtype || !weir_dtype_is_floating (a->dtype) ||
+  if (a->dtype != b->dtype || a->dtype == WEIR_DTYPE_BOOL ||
       !multiply_shapes (a, b, &job->dst[0]))
-    return pair_error (job, "floating matrices whose inner dimensions are equal", error);
+    return pair_error (job, "matrices of one type whose inner dimensions are equal", error);
   job->dst[0].dtype = a->dtype;
   return true;
 }

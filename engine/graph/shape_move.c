@@ -87,13 +87,11 @@ bool weir_shape_gather (const WeirShapeJob *job, GError **error)
 static bool read_pad_mode (const WeirShapeJob *job, WeirPadMode *mode, GError **error)
 {
   static const char *const names[] = { "constant", "reflect", "edge", "wrap" };
-  const char *name = weir_node_string (job->node, "mode", "constant");
-  for (size_t i = 0; i < G_N_ELEMENTS (names); i++)
-    if (strcmp (name, names[i]) == 0) {
-      *mode = (WeirPadMode) i;
-      return true;
-    }
-  return weir_job_refuse ("mode '%s' is unknown", name);
+  uint32_t choice;
+  if (!weir_shape_choice (job, "mode", "constant", names, G_N_ELEMENTS (names), &choice, error))
+    return false;
+  *mode = (WeirPadMode) choice;
+  return true;
 }
 
 bool weir_pads_resolve (const WeirShapeJob *job, WeirPads *pads, GError **error)
@@ -139,7 +137,8 @@ bool weir_shape_pad (const WeirShapeJob *job, GError **error)
   return true;
 }
 
-/* One axis, as NumPy slices: bounds beyond the ends are moved to them. */
+/* One axis, as NumPy slices: bounds beyond the ends are moved to them. The largest number means "to
+ * the end" in either direction, as ONNX Runtime reads it. */
 static bool slice_axis (const WeirShapeJob *job, uint32_t axis, int64_t start, int64_t end,
     int64_t step, WeirSlice *slice, GError **error)
 {
@@ -147,8 +146,9 @@ static bool slice_axis (const WeirShapeJob *job, uint32_t axis, int64_t start, i
   int64_t first = step > 0 ? 0 : -1, last = step > 0 ? n : n - 1;
   if (step == 0)
     return weir_job_fail ("step 0 on axis %u", axis);
+  bool is_open = end == INT32_MAX || end == INT64_MAX;
   start = start < 0 ? start + n : start;
-  end = end < 0 ? end + n : end;
+  end = is_open ? (step > 0 ? n : -1) : end < 0 ? end + n : end;
   start = CLAMP (start, first, last);
   end = CLAMP (end, first, last);
   slice->start[axis] = start;

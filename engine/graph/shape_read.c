@@ -4,6 +4,8 @@
 #include "engine/base/half.h"
 #include "engine/graph/geometry.h"
 
+#include <string.h>
+
 bool weir_dtype_is_floating (WeirDtype dtype)
 {
   return dtype == WEIR_DTYPE_F32 || dtype == WEIR_DTYPE_F16 || dtype == WEIR_DTYPE_BF16 ||
@@ -167,4 +169,16 @@ bool weir_shape_axes (const WeirShapeJob *job, const char *name, uint32_t src_in
     axes[i] = axis;
   }
   return true;
+}
+
+bool weir_shape_choice (const WeirShapeJob *job, const char *attr, const char *fallback,
+    const char *const *names, uint32_t n_names, uint32_t *index, GError **error)
+{
+  const char *name = weir_node_string (job->node, attr, fallback);
+  for (uint32_t i = 0; i < n_names; i++)
+    if (strcmp (name, names[i]) == 0) {
+      *index = i;
+      return true;
+    }
+  return weir_job_refuse ("%s '%s' is not supported", attr, name);
 }

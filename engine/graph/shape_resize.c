@@ -11,33 +11,22 @@
 /* Of an axis that changes: bounds the tables that interpolation needs. */
 #define MAX_RESIZED_DIM (1 << 22)
 
-static bool find_name (const WeirShapeJob *job, const char *attr, const char *fallback,
-    const char *const *names, uint32_t n_names, uint32_t *index, GError **error)
-{
-  const char *name = weir_node_string (job->node, attr, fallback);
-  for (uint32_t i = 0; i < n_names; i++)
-    if (strcmp (name, names[i]) == 0) {
-      *index = i;
-      return true;
-    }
-  return weir_job_refuse ("%s '%s' is not supported", attr, name);
-}
-
 static bool read_attrs (const WeirShapeJob *job, WeirResize *resize, GError **error)
 {
   static const char *const modes[] = { "nearest", "linear", "cubic", "bilinear" };
   static const char *const coordinates[] = { "half_pixel", "half_pixel_symmetric",
-    "pytorch_half_pixel", "align_corners", "asymmetric", "tf_half_pixel_for_nn" };
+    "pytorch_half_pixel", "align_corners", "asymmetric", "tf_half_pixel_for_nn",
+    "tf_crop_and_resize" };
   static const char *const roundings[] = { "round_prefer_floor", "round_prefer_ceil", "floor",
     "ceil" };
   bool is_old = job->node->op == WEIR_OP_UPSAMPLE || job->node->opset < 11;
   uint32_t mode = 0, transform = WEIR_RESIZE_ASYMMETRIC;
   uint32_t rounding = job->node->op == WEIR_OP_UPSAMPLE ? WEIR_RESIZE_FLOOR : WEIR_RESIZE_SIMPLE;
-  if (!find_name (job, "mode", "nearest", modes, G_N_ELEMENTS (modes), &mode, error))
+  if (!weir_shape_choice (job, "mode", "nearest", modes, G_N_ELEMENTS (modes), &mode, error))
     return false;
-  if (!is_old && (!find_name (job, "coordinate_transformation_mode", "half_pixel", coordinates,
-                      G_N_ELEMENTS (coordinates), &transform, error) ||
-                     !find_name (job, "nearest_mode", "round_prefer_floor", roundings,
+  if (!is_old && (!weir_shape_choice (job, "coordinate_transformation_mode", "half_pixel",
+                      coordinates, G_N_ELEMENTS (coordinates), &transform, error) ||
+                     !weir_shape_choice (job, "nearest_mode", "round_prefer_floor", roundings,
                          G_N_ELEMENTS (roundings), &rounding, error)))
     return false;
   resize->mode = mode == 3 ? WEIR_RESIZE_LINEAR : (WeirResizeMode) mode;
@@ -46,6 +35,7 @@ static bool read_attrs (const WeirShapeJob *job, WeirResize *resize, GError **er
   resize->cubic_coeff_a = weir_node_float (job->node, "cubic_coeff_a", -0.75f);
   resize->exclude_outside = weir_node_int (job->node, "exclude_outside", 0) != 0;
   resize->antialias = weir_node_int (job->node, "antialias", 0) != 0;
+  resize->extrapolation_value = weir_node_float (job->node, "extrapolation_value", 0);
   return true;
 }
 
@@ -96,8 +86,8 @@ static bool apply_sizes (const WeirShapeJob *job, WeirResize *resize, const int6
   uint32_t policy = 0;
   if (n != n_axes)
     return weir_job_fail ("%u sizes, expected %u", n, n_axes);
-  if (!find_name (job, "keep_aspect_ratio_policy", "stretch", policies, G_N_ELEMENTS (policies),
-          &policy, error))
+  if (!weir_shape_choice (job, "keep_aspect_ratio_policy", "stretch", policies,
+          G_N_ELEMENTS (policies), &policy, error))
     return false;
   for (uint32_t i = 0; i < n; i++) {
     int64_t n_src = job->src[0].dims[axes[i]];
@@ -110,6 +100,29 @@ static bool apply_sizes (const WeirShapeJob *job, WeirResize *resize, const int6
   }
   return policy == 0 || n == 0 || share_scale (job, resize, axes, n_axes, policy) ||
          weir_job_fail ("sizes are out of range");
+}
+
+/* Begins of all axes, then their ends. */
+static bool read_roi (const WeirShapeJob *job, WeirResize *resize, const uint32_t *axes,
+    uint32_t n_axes, GError **error)
+{
+  float roi[WEIR_MAX_INTS];
+  uint32_t n;
+  for (uint32_t i = 0; i < WEIR_MAX_RANK; i++)
+    resize->roi_end[i] = 1;
+  if (resize->coordinates != WEIR_RESIZE_TF_CROP_AND_RESIZE)
+    return true;
+  if (!weir_shape_floats (job, "roi", 1, roi, &n, error))
+    return false;
+  if (n != 2 * n_axes)
+    return weir_job_fail ("roi has %u elements, expected %u", n, 2 * n_axes);
+  for (uint32_t i = 0; i < n_axes; i++) {
+    resize->roi_begin[axes[i]] = roi[i];
+    resize->roi_end[axes[i]] = roi[n_axes + i];
+    if (!isfinite (roi[i]) || !isfinite (roi[n_axes + i]))
+      return weir_job_fail ("roi is not finite");
+  }
+  return true;
 }
 
 static bool read_target (const WeirShapeJob *job, WeirResize *resize, GError **error)
@@ -127,6 +140,8 @@ static bool read_target (const WeirShapeJob *job, WeirResize *resize, GError **e
       axes[n_axes++] = i;
   if ((n_scales > 0) == (n_sizes > 0) && n_axes)
     return weir_job_fail ("expected either scales or sizes");
+  if (!read_roi (job, resize, axes, n_axes, error))
+    return false;
   return n_scales ? apply_scales (job, resize, scales, n_scales, axes, n_axes, error)
                   : apply_sizes (job, resize, sizes, n_sizes, axes, n_axes, error);
 }
@@ -153,9 +168,6 @@ bool weir_shape_resize (const WeirShapeJob *job, GError **error)
   WeirTensor *dst = &job->dst[0];
   if (!weir_resize_resolve (job, &resize, error))
     return false;
-  if (resize.mode != WEIR_RESIZE_NEAREST && !weir_dtype_is_floating (job->src[0].dtype))
-    return weir_job_refuse (
-        "interpolation of %s, expected a floating type", weir_dtype_name (job->src[0].dtype));
   for (uint32_t i = 0; i < job->src[0].rank; i++)
     if ((resize.dst[i] != job->src[0].dims[i] || resize.scale[i] != 1) &&
         MAX (resize.dst[i], resize.src[i]) > MAX_RESIZED_DIM)
@@ -200,6 +212,10 @@ double weir_resize_coordinate (const WeirResize *resize, uint32_t axis, int64_t 
     return (x + 0.5) / scale;
   case WEIR_RESIZE_PYTORCH_HALF_PIXEL:
     return n_dst > 1 ? (x + 0.5) / scale - 0.5 : 0;
+  case WEIR_RESIZE_TF_CROP_AND_RESIZE: {
+    double begin = (double) resize->roi_begin[axis], size = (double) resize->roi_end[axis] - begin;
+    return (n - 1) * (begin + size * (n_dst > 1 ? x / (n_dst - 1) : 0.5));
+  }
   case WEIR_RESIZE_HALF_PIXEL_SYMMETRIC:
     return n / 2 * (1 - n_dst / n_exact) + (x + 0.5) / scale - 0.5;
   case WEIR_RESIZE_HALF_PIXEL:

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Gemm and MatMul, accumulated in double. Their result may be f64, too, but for a Gemm with C:
- * integer.c wants sums that are not rounded. */
+/* Gemm and MatMul: floating types accumulated in double, integers in 64 bits that wrap. A floating
+ * result may be f64, too, but for a Gemm with C: integer.c wants sums that are not rounded. */
 #include "engine/ref/ref.h"
 
 #include <string.h>
@@ -46,6 +46,55 @@ static void multiply (const Product *p, const float *a, const float *b, float al
     }
 }
 
+/* A matrix of integers: the product's strides count from element `offset`. */
+typedef struct IntMatrix {
+  const WeirTensor *tensor;
+  int64_t offset;
+} IntMatrix;
+
+static uint64_t int_at (const IntMatrix *matrix, int64_t i)
+{
+  const WeirTensor *tensor = matrix->tensor;
+  return (uint64_t) weir_ref_load_int (
+      tensor->dtype, weir_tensor_data (tensor), matrix->offset + i);
+}
+
+static uint64_t dot_int (
+    const Product *p, const IntMatrix *a, const IntMatrix *b, int64_t i, int64_t j)
+{
+  uint64_t sum = 0;
+  for (int64_t k = 0; k < p->k; k++)
+    sum += int_at (a, i * p->a_row + k * p->a_col) * int_at (b, k * p->b_row + j * p->b_col);
+  return sum;
+}
+
+/* A factor other than 1 makes a floating product of it. */
+static uint64_t scale_int (uint64_t value, float factor)
+{
+  double product = (double) (int64_t) value * (double) factor;
+  if (factor == 1)
+    return value;
+  return product >= -0x1p63 && product < 0x1p63 ? (uint64_t) (int64_t) product : 0;
+}
+
+static void gemm_int (const WeirShapeJob *job, const Product *p)
+{
+  const WeirTensor *c = weir_job_src (job, 2), *dst = &job->dst[0];
+  float alpha = weir_node_float (job->node, "alpha", 1),
+        beta = weir_node_float (job->node, "beta", 1);
+  IntMatrix a = { &job->src[0], 0 }, b = { &job->src[1], 0 };
+  int64_t stride[WEIR_MAX_RANK] = { 0 };
+  if (c)
+    weir_ref_broadcast_strides (c, dst, stride);
+  for (int64_t i = 0; i < p->m; i++)
+    for (int64_t j = 0; j < p->n; j++) {
+      IntMatrix bias = { c, i * stride[0] + j * stride[1] };
+      uint64_t sum = scale_int (dot_int (p, &a, &b, i, j), alpha);
+      sum += c ? scale_int (int_at (&bias, 0), beta) : 0;
+      weir_ref_store_int (dst->dtype, weir_tensor_data (dst), i * p->n + j, (int64_t) sum);
+    }
+}
+
 bool weir_ref_gemm (const WeirShapeJob *job, void *scratch, GError **error)
 {
   const WeirTensor *a = &job->src[0], *b = &job->src[1], *c = weir_job_src (job, 2);
@@ -59,6 +108,10 @@ bool weir_ref_gemm (const WeirShapeJob *job, void *scratch, GError **error)
     p.a_row = 1, p.a_col = a->dims[1];
   if (trans_b)
     p.b_row = 1, p.b_col = b->dims[1];
+  if (!weir_dtype_is_floating (a->dtype)) {
+    gemm_int (job, &p);
+    return true;
+  }
   multiply (
       &p, weir_ref_f32 (a), weir_ref_f32 (b), weir_node_float (job->node, "alpha", 1), dst, 0);
   if (!c || !y)
@@ -68,6 +121,15 @@ bool weir_ref_gemm (const WeirShapeJob *job, void *scratch, GError **error)
     for (int64_t j = 0; j < p.n; j++)
       *y++ += beta * weir_ref_f32 (c)[i * stride[0] + j * stride[1]];
   return true;
+}
+
+static void multiply_int (
+    const Product *p, const IntMatrix *a, const IntMatrix *b, const WeirTensor *dst, int64_t at)
+{
+  for (int64_t i = 0; i < p->m; i++)
+    for (int64_t j = 0; j < p->n; j++)
+      weir_ref_store_int (
+          dst->dtype, weir_tensor_data (dst), at++, (int64_t) dot_int (p, a, b, i, j));
 }
 
 /* An operand of MatMul as a stack of matrices: 1-D ones get their second dimension. */
@@ -97,6 +159,7 @@ bool weir_ref_mat_mul (const WeirShapeJob *job, void *scratch, GError **error)
 {
   WeirTensor a = as_matrices (&job->src[0], true), b = as_matrices (&job->src[1], false);
   WeirTensor batch = job->dst[0];
+  const WeirTensor *dst = &job->dst[0];
   int64_t at = 0;
   Product p = { a.dims[a.rank - 2], b.dims[b.rank - 1], a.dims[a.rank - 1], a.dims[a.rank - 1], 1,
     b.dims[b.rank - 1], 1 };
@@ -108,8 +171,11 @@ bool weir_ref_mat_mul (const WeirShapeJob *job, void *scratch, GError **error)
   stack_strides (&a, &batch, walk.stride[0]);
   stack_strides (&b, &batch, walk.stride[1]);
   do {
-    multiply (&p, weir_ref_f32 (&a) + walk.offset[0], weir_ref_f32 (&b) + walk.offset[1], 1,
-        &job->dst[0], at);
+    IntMatrix left = { &a, walk.offset[0] }, right = { &b, walk.offset[1] };
+    if (weir_dtype_is_floating (a.dtype))
+      multiply (&p, weir_ref_f32 (&a) + left.offset, weir_ref_f32 (&b) + right.offset, 1, dst, at);
+    else
+      multiply_int (&p, &left, &right, dst, at);
     at += p.m * p.n;
   } while (weir_walk_next (&walk));
   return true;

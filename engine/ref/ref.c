@@ -48,6 +48,8 @@ static size_t (*const scratch_fns[WEIR_N_OPS]) (const WeirShapeJob *job) = {
   [WEIR_OP_Q_LINEAR_SOFTMAX] = weir_ref_quantised_scratch,
   [WEIR_OP_QUANTISED_CONV] = weir_ref_quantised_scratch,
   [WEIR_OP_QUANTISED_MAT_MUL] = weir_ref_quantised_scratch,
+  [WEIR_OP_DEFORM_CONV] = weir_ref_deform_scratch,
+  [WEIR_OP_TOP_K] = weir_ref_top_k_scratch,
 };
 
 static size_t scratch_bytes (const WeirShapeJob *job)

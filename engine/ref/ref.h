@@ -8,6 +8,8 @@
 #include "engine/graph/geometry.h"
 #include "engine/plan/backend.h"
 
+#include <string.h>
+
 G_BEGIN_DECLS
 
 /* job->src and job->dst have buffers; an output whose buffer is NULL is not wanted or empty.
@@ -21,6 +23,8 @@ typedef bool (*WeirRefFn) (const WeirShapeJob *job, void *scratch, GError **erro
 
 /* Bytes of scratch that an operator needs. */
 size_t weir_ref_resize_scratch (const WeirShapeJob *job);
+size_t weir_ref_top_k_scratch (const WeirShapeJob *job);
+size_t weir_ref_deform_scratch (const WeirShapeJob *job);
 size_t weir_ref_det_scratch (const WeirShapeJob *job);
 size_t weir_ref_ov_detection_output_scratch (const WeirShapeJob *job);
 /* binary.c: dst = a op b, both broadcast to dst's shape, of operator `op`, which is BINARY; dst may
@@ -110,6 +114,49 @@ void weir_ref_copy_strided (void *dst, const void *src, size_t element_bytes, ui
 /* Walks of src (operand 0) over the axes that stay, and over those that go. */
 void weir_ref_split_axes (
     const WeirTensor *src, const bool is_reduced[WEIR_MAX_RANK], WeirWalk *outer, WeirWalk *inner);
+
+/* gathering.c. The index at place i of `indices`, negative ones counted from the end; false and an
+ * error where it is out of range for n elements. */
+bool weir_ref_index (const WeirShapeJob *job, const WeirTensor *indices, int64_t i, int64_t n,
+    int64_t *index, GError **error);
+
+/* GatherElements, ScatterElements: row by row of the indices; element i of a row with index k is at
+ * outer.offset[0] + i * step + k * chosen. */
+typedef struct WeirElementWalk {
+  WeirWalk outer;
+  int64_t n_row, step, chosen;
+} WeirElementWalk;
+void weir_ref_element_walk (
+    const WeirTensor *tensor, const WeirTensor *indices, uint32_t axis, WeirElementWalk *walk);
+
+/* GatherND, ScatterND: n tuples of indices, each of a slice of n_slice elements of src[0]. */
+typedef struct WeirTuples {
+  int64_t n, n_tuple, n_per_batch, batch_stride, n_slice;
+  int64_t dims[WEIR_MAX_RANK], stride[WEIR_MAX_RANK];
+} WeirTuples;
+void weir_ref_tuples_init (const WeirShapeJob *job, uint32_t n_batch, WeirTuples *tuples);
+/* Where the slice of tuple i begins. */
+bool weir_ref_tuple (
+    const WeirShapeJob *job, const WeirTuples *tuples, int64_t i, int64_t *offset, GError **error);
+
+/* Elements of 1, 2, 4 or 8 bytes, one load and one store each. */
+static inline void weir_ref_copy_element (void *dst, const void *src, size_t size)
+{
+  switch (size) {
+  case 1:
+    *(char *) dst = *(const char *) src;
+    break;
+  case 2:
+    memcpy (dst, src, 2);
+    break;
+  case 4:
+    memcpy (dst, src, 4);
+    break;
+  default:
+    memcpy (dst, src, 8);
+    break;
+  }
+}
 
 /* A window as three dimensions, missing ones of size 1 in front. */
 typedef struct WeirGrid {

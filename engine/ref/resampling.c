@@ -78,6 +78,8 @@ static void fill_taps (
 {
   double x = weir_resize_coordinate (resize, axis, n_src, j), sum = 0;
   double width = resize->width[axis];
+  /* Only a crop can lie that far outside. */
+  x = CLAMP (x, -0x1p40, 0x1p40);
   int64_t first = (int64_t) floor (x) - (taps->n_taps - 1) / 2;
   int32_t *place = taps->place + j * taps->n_taps;
   float *weight = taps->weight + j * taps->n_taps;
@@ -109,7 +111,8 @@ static void remove_pad (const WeirResize *resize, uint32_t axis, int64_t n_own, 
 static void fill_axis (const WeirShapeJob *job, const WeirResize *resize, uint32_t axis, Axis *taps)
 {
   int64_t n_src = resize->src[axis], n_dst = job->dst[0].dims[axis];
-  bool is_same = n_src == n_dst && resize->scale[axis] == 1;
+  bool is_same = n_src == n_dst && resize->scale[axis] == 1 && resize->roi_begin[axis] == 0 &&
+                 resize->roi_end[axis] == 1;
   taps->n_taps = is_same ? 1 : count_taps (resize, n_src, n_dst);
   for (int64_t j = 0; j < n_dst; j++)
     if (is_same || resize->mode == WEIR_RESIZE_NEAREST) {
@@ -194,6 +197,29 @@ static void interpolate_row (
   } while (weir_walk_next (&taps));
 }
 
+/* The same for other types: integers are cut off, as a cast does it. */
+static void interpolate_any_row (
+    const Axis *axes, const WeirWalk *row, const WeirTensor *src, WeirRefRow dst, int64_t n)
+{
+  WeirWalk taps = { .rank = row->rank + 1 };
+  for (uint32_t i = 0; i <= row->rank; i++)
+    taps.dims[i] = axes[i].n_taps;
+  for (int64_t j = 0; j < n; j++) {
+    double sum = 0;
+    do {
+      double weight = 1;
+      int64_t offset = 0;
+      for (uint32_t i = 0; i <= row->rank; i++) {
+        int64_t k = (i < row->rank ? row->index[i] : j) * axes[i].n_taps + taps.index[i];
+        weight *= (double) axes[i].weight[k];
+        offset += axes[i].place[k] * axes[i].stride;
+      }
+      sum += weight * weir_ref_load (src->dtype, weir_tensor_data (src), offset);
+    } while (weir_walk_next (&taps));
+    weir_ref_store (dst.dtype, dst.data, dst.offset + j, sum);
+  }
+}
+
 static void pick_row (
     const Axis *axes, const WeirWalk *row, const char *src, size_t size, char *dst, int64_t n)
 {
@@ -210,6 +236,25 @@ static void pick_row (
       memcpy (dst + (size_t) j * size, src + (size_t) (offset + place[j]) * size, size);
     else
       memset (dst + (size_t) j * size, 0, size);
+}
+
+/* TF_CROP_AND_RESIZE: elements whose place along any axis lies outside of the source. */
+static void fill_outside (const WeirShapeJob *job, const WeirResize *resize)
+{
+  const WeirTensor *src = &job->src[0], *dst = &job->dst[0];
+  for (uint32_t axis = 0; axis < dst->rank; axis++) {
+    int64_t n_outer = weir_ref_product (dst, 0, axis), n_dst = dst->dims[axis];
+    int64_t n_inner = weir_ref_product (dst, axis + 1, dst->rank);
+    for (int64_t j = 0; j < n_dst; j++) {
+      double x = weir_resize_coordinate (resize, axis, src->dims[axis], j);
+      if (x >= 0 && x <= (double) (src->dims[axis] - 1))
+        continue;
+      for (int64_t o = 0; o < n_outer; o++)
+        for (int64_t i = 0; i < n_inner; i++)
+          weir_ref_store (dst->dtype, weir_tensor_data (dst), (o * n_dst + j) * n_inner + i,
+              (double) resize->extrapolation_value);
+    }
+  }
 }
 
 bool weir_ref_resize (const WeirShapeJob *job, void *scratch, GError **error)
@@ -234,9 +279,13 @@ bool weir_ref_resize (const WeirShapeJob *job, void *scratch, GError **error)
   do {
     if (resize.mode == WEIR_RESIZE_NEAREST)
       pick_row (axes, &row, weir_tensor_data (src), size, to, n);
-    else
+    else if (src->dtype == WEIR_DTYPE_F32)
       interpolate_row (axes, &row, weir_ref_f32 (src), (float *) (void *) to, n);
+    else
+      interpolate_any_row (axes, &row, src, (WeirRefRow){ dst->dtype, to, 0, 1 }, n);
     to += (size_t) n * size;
   } while (weir_walk_next (&row));
+  if (resize.coordinates == WEIR_RESIZE_TF_CROP_AND_RESIZE)
+    fill_outside (job, &resize);
   return true;
 }
