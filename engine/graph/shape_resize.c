@@ -108,8 +108,6 @@ static bool read_roi (const WeirShapeJob *job, WeirResize *resize, const uint32_
 {
   float roi[WEIR_MAX_INTS];
   uint32_t n;
-  for (uint32_t i = 0; i < WEIR_MAX_RANK; i++)
-    resize->roi_end[i] = 1;
   if (resize->coordinates != WEIR_RESIZE_TF_CROP_AND_RESIZE)
     return true;
   if (!weir_shape_floats (job, "roi", 1, roi, &n, error))
@@ -151,6 +149,7 @@ bool weir_resize_resolve (const WeirShapeJob *job, WeirResize *resize, GError **
   memset (resize, 0, sizeof *resize);
   for (uint32_t i = 0; i < job->src[0].rank; i++) {
     resize->scale[i] = resize->width[i] = 1;
+    resize->roi_end[i] = 1;
     resize->src[i] = resize->dst[i] = job->src[0].dims[i];
   }
   if (job->node->op == WEIR_OP_OV_INTERPOLATE)
