@@ -31,12 +31,13 @@ static bool is_vector (const WeirModelFacts *facts, uint32_t k)
   return output->rank == 1 || (output->rank == 2 && output->dims[0] == 1);
 }
 
-/* True where dims that are known do not speak against it: as many entries as there are boxes. */
+/* As many entries as there are boxes, unless the data decide. */
 static bool is_as_long (const WeirModelFacts *facts, uint32_t vector, uint32_t boxes)
 {
   const WeirTensor *a = &facts->outputs[vector], *b = &facts->outputs[boxes];
+  uint32_t traits = weir_facts_traits (facts, vector) | weir_facts_traits (facts, boxes);
   int64_t n = a->dims[a->rank - 1], n_boxes = b->dims[b->rank - 2];
-  return n < 0 || n_boxes < 0 || n == n_boxes;
+  return (traits & WEIR_OUTPUT_DYNAMIC) || n < 0 || n_boxes < 0 || n == n_boxes;
 }
 
 static uint32_t find_named (const WeirModelFacts *facts, const char *const *names)

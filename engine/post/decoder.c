@@ -21,6 +21,7 @@ const WeirDecoder *const weir_decoders[] = {
   &weir_decoder_yolo_v3_nms,
   &weir_decoder_yolo_v2,
   &weir_decoder_yolo_v2_scaled,
+  &weir_decoder_yolo_v2_region,
   &weir_decoder_yolo_v8,
   &weir_decoder_yolo_v10,
   &weir_decoder_yolox,
@@ -36,11 +37,52 @@ const WeirDecoder *const weir_decoders[] = {
   NULL,
 };
 
+/* Other names, as model-proc files and users write them; spelled without '-' and '_'. */
+static const struct {
+  const char *alias, *name;
+} aliases[] = {
+  { "tensortobboxssd", "detection_output" },
+  { "ssd", "detection_output" },
+  { "tensortobboxyolov2", "yolo-v2" },
+  { "tensortobboxyolov2tf", "yolo-v2" },
+  { "tensortobboxyolov3", "yolo-v3" },
+  { "tensortobboxyolov3tf", "yolo-v3" },
+  { "tensortobboxatss", "boxes_labels" },
+  { "boxesscores", "boxes_labels_scores" },
+  { "yolov6", "yolo-v8" },
+  { "yolov9", "yolo-v8" },
+  { "yolov11", "yolo-v8" },
+  { "yolo11", "yolo-v8" },
+  { "yolov12", "yolo-v8" },
+  { "yolo12", "yolo-v8" },
+  { "yolov26", "yolo-v10" },
+  { "yolo26", "yolo-v10" },
+};
+
+/* Letters in lower case, without '-' and '_'. */
+static void spell (const char *name, char *dst, size_t n_bytes)
+{
+  size_t n = 0;
+  for (; *name && n + 1 < n_bytes; name++)
+    if (*name != '-' && *name != '_')
+      dst[n++] = g_ascii_tolower (*name);
+  dst[n] = '\0';
+}
+
 const WeirDecoder *weir_decoder_find (const char *name)
 {
-  for (uint32_t i = 0; name && weir_decoders[i]; i++)
-    if (g_str_equal (weir_decoders[i]->name, name))
+  char wanted[64], known[64];
+  if (!name || strlen (name) >= sizeof wanted)
+    return NULL;
+  spell (name, wanted, sizeof wanted);
+  for (uint32_t i = 0; i < G_N_ELEMENTS (aliases); i++)
+    if (g_str_equal (aliases[i].alias, wanted))
+      spell (aliases[i].name, wanted, sizeof wanted);
+  for (uint32_t i = 0; weir_decoders[i]; i++) {
+    spell (weir_decoders[i]->name, known, sizeof known);
+    if (g_str_equal (known, wanted))
       return weir_decoders[i];
+  }
   return NULL;
 }
 

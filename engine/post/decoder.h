@@ -112,6 +112,7 @@ typedef struct WeirDecoder {
 /* NULL-terminated, in the order in which they are tried. */
 extern const WeirDecoder *const weir_decoders[];
 
+/* By name or alias ("yolo_v5", "tensor_to_bbox_ssd"); '-' and '_' count for nothing. */
 const WeirDecoder *weir_decoder_find (const char *name);
 /* metadata "weir.decoder" (unless it is "auto"), else the converters of the model-proc file
  * (`label` and `text` mean classification, with method `index` ctc), else the first that matches;

@@ -33,12 +33,15 @@ static double softmax_sum (const Site *site, uint32_t n_classes, double best)
   return sum;
 }
 
+/* Objectness × best class; NaN where one of them is not finite. */
 static float rate (const WeirRegions *regions, const Site *site, int32_t *label_id)
 {
   float best;
   *label_id = (int32_t) weir_argmax (
       site->values + FIRST_CLASS * site->step, regions->n_classes, site->step, &best);
   double objectness = value_at (site, OBJECTNESS), class_score = (double) best;
+  if (!isfinite (objectness) || !isfinite (class_score))
+    return NAN;
   if (regions->is_softmax_raw)
     class_score = 1 / softmax_sum (site, regions->n_classes, class_score);
   else if (regions->is_score_raw)

@@ -8,30 +8,21 @@
 #define STRIDE_PX     32u
 #define N_VOC_CLASSES 20u
 
+#define FAMILY(...)                                                                  \
+  {                                                                                  \
+    .name = "yolo-v2", .n_levels = 1, .n_per_cell = N_PER_CELL, .has_softmax = true, \
+    .has_cell_anchors = true, .scale_xy = { 1 }, .anchors = {                        \
+      { __VA_ARGS__ }                                                                \
+    }                                                                                \
+  }
+
 /* Those of COCO, of the tiny network on VOC, and of the whole one on VOC. */
-static const WeirRegionFamily coco = { .name = "yolo-v2",
-  .n_levels = 1,
-  .n_per_cell = N_PER_CELL,
-  .has_softmax = true,
-  .has_cell_anchors = true,
-  .scale_xy = { 1 },
-  .anchors = { { 0.57273f, 0.677385f, 1.87446f, 2.06253f, 3.33843f, 5.47434f, 7.88282f, 3.52778f,
-      9.77052f, 9.16828f } } };
-static const WeirRegionFamily tiny_voc = { .name = "yolo-v2",
-  .n_levels = 1,
-  .n_per_cell = N_PER_CELL,
-  .has_softmax = true,
-  .has_cell_anchors = true,
-  .scale_xy = { 1 },
-  .anchors = { { 1.08f, 1.19f, 3.42f, 4.41f, 6.63f, 11.38f, 9.42f, 5.11f, 16.62f, 10.52f } } };
-static const WeirRegionFamily voc = { .name = "yolo-v2",
-  .n_levels = 1,
-  .n_per_cell = N_PER_CELL,
-  .has_softmax = true,
-  .has_cell_anchors = true,
-  .scale_xy = { 1 },
-  .anchors = { { 1.3221f, 1.73145f, 3.19275f, 4.00944f, 5.05587f, 8.09892f, 9.47112f, 4.84053f,
-      11.2364f, 10.0071f } } };
+static const WeirRegionFamily coco = FAMILY (0.57273f, 0.677385f, 1.87446f, 2.06253f, 3.33843f,
+    5.47434f, 7.88282f, 3.52778f, 9.77052f, 9.16828f);
+static const WeirRegionFamily tiny_voc =
+    FAMILY (1.08f, 1.19f, 3.42f, 4.41f, 6.63f, 11.38f, 9.42f, 5.11f, 16.62f, 10.52f);
+static const WeirRegionFamily voc = FAMILY (1.3221f, 1.73145f, 3.19275f, 4.00944f, 5.05587f,
+    8.09892f, 9.47112f, 4.84053f, 11.2364f, 10.0071f);
 
 /* The whole network joins a finer map to its last one. */
 static const WeirRegionFamily *choose_family (const WeirModelFacts *facts)
@@ -41,7 +32,7 @@ static const WeirRegionFamily *choose_family (const WeirModelFacts *facts)
   return weir_facts_traits (facts, 0) & WEIR_OUTPUT_NET_CONCAT ? &voc : &tiny_voc;
 }
 
-static bool match_region (const WeirModelFacts *facts, bool is_region, const char **why)
+static bool match_map (const WeirModelFacts *facts, bool is_region, const char **why)
 {
   uint32_t width_px, height_px;
   WeirRegions regions;
@@ -60,12 +51,17 @@ static bool match_region (const WeirModelFacts *facts, bool is_region, const cha
 static bool match (const WeirModelFacts *facts, const char **why)
 {
   return facts->n_outputs && !(weir_facts_traits (facts, 0) & WEIR_OUTPUT_NET_SCALES) &&
-         match_region (facts, false, why);
+         match_map (facts, false, why);
 }
 
 static bool match_scaled (const WeirModelFacts *facts, const char **why)
 {
-  return match_region (facts, true, why) || match_region (facts, false, why);
+  return match_map (facts, false, why);
+}
+
+static bool match_region (const WeirModelFacts *facts, const char **why)
+{
+  return match_map (facts, true, why);
 }
 
 static uint32_t n_classes (const WeirModelFacts *facts)
@@ -98,11 +94,26 @@ const WeirDecoder weir_decoder_yolo_v2_scaled = {
   .blurb =
       "YOLO v2 objects where the network takes 0..255 and scales it itself, or ends in RegionYolo",
   .is_detector = true,
-  .color = WEIR_COLOR_BGR,
+  .color = WEIR_COLOR_RGB,
   .resize = WEIR_RESIZE_STRETCH,
   .mean = { 0, 0, 0 },
   .scale = { 1, 1, 1 },
   .match = match_scaled,
+  .n_classes = n_classes,
+  .prepare = prepare,
+  .release = g_free,
+  .decode = weir_regions_decode,
+};
+
+const WeirDecoder weir_decoder_yolo_v2_region = {
+  .name = "yolo-v2-region",
+  .blurb = "YOLO v2 objects as OpenVINO's RegionYolo gives them, or ends in RegionYolo",
+  .is_detector = true,
+  .color = WEIR_COLOR_BGR,
+  .resize = WEIR_RESIZE_STRETCH,
+  .mean = { 0, 0, 0 },
+  .scale = { 1, 1, 1 },
+  .match = match_region,
   .n_classes = n_classes,
   .prepare = prepare,
   .release = g_free,

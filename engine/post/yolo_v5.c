@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* YOLO v5 and v7 (and v3 and v4 as PyTorch exports them): a row for each of a cell's three anchors,
  * decoded by the network to cx, cy, w, h in input pixels, objectness and classes; or the maps
- * before that. */
+ * before that; or (v7) the boxes that the network has chosen. */
 #include "engine/post/decoders.h"
 #include "engine/post/grid.h"
 #include "engine/post/outputs.h"
+#include "engine/post/row_form.h"
 #include "engine/post/yolo_head.h"
 #include "engine/post/yolo_kinds.h"
 
@@ -25,7 +26,19 @@ static const WeirRegionFamily p6 = { .name = "yolo-v5",
   .anchors = { { 19, 27, 44, 40, 38, 94 }, { 96, 68, 86, 152, 180, 137 },
       { 140, 301, 303, 264, 238, 542 }, { 436, 615, 739, 380, 925, 792 } } };
 
+static const WeirRegionFamily v7 = { .name = "yolo-v7",
+  .n_levels = 3,
+  .n_per_cell = N_PER_CELL,
+  .has_squares = true,
+  .scale_xy = { 2, 2, 2 },
+  .anchors = {
+      { 12, 16, 19, 36, 40, 28 }, { 36, 75, 76, 55, 72, 146 }, { 142, 110, 192, 243, 459, 401 } } };
+static const WeirRowForm chosen = {
+  .n_columns = 7, .corners = 1, .label = 5, .score = 6, .has_picture = true
+};
+
 typedef struct YoloV5 {
+  bool is_chosen;
   WeirRegions *regions; /* NULL: rows */
   uint32_t output, n_rows, n_columns;
 } YoloV5;
@@ -60,6 +73,13 @@ static bool fit (const WeirModelFacts *facts, uint32_t width_px, uint32_t height
   return true;
 }
 
+static bool is_chosen (const WeirModelFacts *facts)
+{
+  const WeirTensor *output = &facts->outputs[0];
+  return facts->n_outputs == 1 && weir_facts_is_float (facts, 0) && output->rank == 2 &&
+         output->dims[1] == chosen.n_columns;
+}
+
 static bool match (const WeirModelFacts *facts, const char **why)
 {
   uint32_t width_px, height_px;
@@ -78,6 +98,20 @@ static bool match (const WeirModelFacts *facts, const char **why)
       state.n_rows, strides, state.n_columns - FIRST_CLASS);
 }
 
+/* A classifier of seven classes has one row of seven numbers. */
+static bool match_v7 (const WeirModelFacts *facts, const char **why)
+{
+  if (weir_yolo_recognise (facts, WEIR_YOLO_V7, why))
+    return true;
+  if (!facts->n_outputs || !is_chosen (facts) || facts->n_labels == chosen.n_columns)
+    return false;
+  uint32_t traits = weir_facts_traits (facts, 0);
+  if (traits & WEIR_OUTPUT_KNOWN ? !(traits & WEIR_OUTPUT_SELECTED)
+                                 : facts->outputs[0].dims[0] == 1)
+    return false;
+  return weir_facts_recognise (why, "rows [N,7] of boxes that the network has chosen");
+}
+
 static uint32_t n_classes (const WeirModelFacts *facts)
 {
   uint32_t output, n_columns;
@@ -92,20 +126,35 @@ static void release (void *data)
   g_free (state);
 }
 
-static void *prepare (const WeirModelFacts *facts, const WeirInputSpec *input, GError **error)
+static void *prepare_as (const WeirModelFacts *facts, const WeirRegionFamily *family,
+    const WeirInputSpec *input, GError **error)
 {
   YoloV5 *state = g_new0 (YoloV5, 1);
   WeirGrid grid;
   WeirRegions regions;
   bool is_maps = weir_regions_fit (
-      facts, N_PER_CELL, input->width_px, input->height_px, &regions, "yolo-v5", NULL);
+      facts, N_PER_CELL, input->width_px, input->height_px, &regions, family->name, NULL);
   if (is_maps)
-    state->regions = weir_regions_new (facts, facts->n_outputs == 4 ? &p6 : &p5, input, error);
+    state->regions = weir_regions_new (facts, family, input, error);
   if (is_maps ? state->regions != NULL
               : fit (facts, input->width_px, input->height_px, state, &grid, error))
     return state;
   release (state);
   return NULL;
+}
+
+static void *prepare (const WeirModelFacts *facts, const WeirInputSpec *input, GError **error)
+{
+  return prepare_as (facts, facts->n_outputs == 4 ? &p6 : &p5, input, error);
+}
+
+static void *prepare_v7 (const WeirModelFacts *facts, const WeirInputSpec *input, GError **error)
+{
+  if (!facts->n_outputs || !is_chosen (facts))
+    return prepare_as (facts, facts->n_outputs == 4 ? &p6 : &v7, input, error);
+  YoloV5 *state = g_new0 (YoloV5, 1);
+  state->is_chosen = true;
+  return state;
 }
 
 static bool decode_rows (const WeirDecodeJob *job, WeirResult *result, GError **error)
@@ -137,6 +186,8 @@ static bool decode_rows (const WeirDecodeJob *job, WeirResult *result, GError **
 static bool decode (const WeirDecodeJob *job, WeirResult *result, GError **error)
 {
   const YoloV5 *state = job->state;
+  if (state->is_chosen)
+    return weir_row_form_decode (&chosen, job, 0, result, error);
   if (!state->regions)
     return decode_rows (job, result, error);
   WeirDecodeJob maps = *job;
@@ -146,7 +197,7 @@ static bool decode (const WeirDecodeJob *job, WeirResult *result, GError **error
 
 const WeirDecoder weir_decoder_yolo_v5 = {
   .name = "yolo-v5",
-  .blurb = "YOLO v5 and v7 objects: [1,P,5 + classes] of three anchors a cell, or their maps",
+  .blurb = "YOLO v5, v7 and v3 objects: [1,P,5 + classes] of three anchors a cell, or v5's maps",
   .is_detector = true,
   .color = WEIR_COLOR_RGB,
   .resize = WEIR_RESIZE_LETTERBOX_CENTRE,
@@ -156,6 +207,22 @@ const WeirDecoder weir_decoder_yolo_v5 = {
   .match = match,
   .n_classes = n_classes,
   .prepare = prepare,
+  .release = release,
+  .decode = decode,
+};
+
+const WeirDecoder weir_decoder_yolo_v7 = {
+  .name = "yolo-v7",
+  .blurb = "YOLO v7 objects: rows [N,7] that the network has chosen, or maps of v7's anchors",
+  .is_detector = true,
+  .color = WEIR_COLOR_RGB,
+  .resize = WEIR_RESIZE_LETTERBOX_CENTRE,
+  .mean = { 0, 0, 0 },
+  .scale = { 1 / 255.0f, 1 / 255.0f, 1 / 255.0f },
+  .pad = 114,
+  .match = match_v7,
+  .n_classes = n_classes,
+  .prepare = prepare_v7,
   .release = release,
   .decode = decode,
 };
