@@ -3,9 +3,9 @@
  * distribution over bins whose mean is the distance. */
 #include "engine/post/boxes.h"
 #include "engine/post/decoders.h"
+#include "engine/post/distances.h"
 #include "engine/post/grid.h"
 #include "engine/post/outputs.h"
-#include <math.h>
 
 #define N_SIDES 4u
 
@@ -101,45 +101,15 @@ static bool reaches (const float *values, uint32_t n, float threshold)
   return reached != 0;
 }
 
-/* Σ k · softmax (bins)[k]; NaN where the bins are none. */
-static double expected_bin (const float *bins, uint32_t n)
-{
-  float greatest;
-  double sum = 0, weighted = 0;
-  weir_argmax (bins, n, 1, &greatest);
-  for (uint32_t k = 0; k < n; k++) {
-    double weight = exp ((double) bins[k] - (double) greatest);
-    sum += weight;
-    weighted += k * weight;
-  }
-  return weighted / sum;
-}
-
-static double clip (double v, double most)
-{
-  return isnan (v) ? v : fmin (fmax (v, 0), most);
-}
-
 static void add_row (const WeirDecodeJob *job, const WeirGridLevel *level, uint32_t row,
     const float *classes, const float *bins, WeirBoxes *boxes)
 {
   const Nanodet *state = job->state;
-  double width = job->input->width_px, height = job->input->height_px;
   double stride_px = level->stride_px;
-  double x = (row % level->width + 0.5) * stride_px - 0.5;
-  double y = (row / level->width + 0.5) * stride_px - 0.5;
-  double side[N_SIDES];
-  float best;
-  uint32_t label_id = weir_argmax (classes, state->n_classes, 1, &best);
-  for (uint32_t k = 0; k < N_SIDES; k++)
-    side[k] = stride_px * expected_bin (bins + (size_t) k * state->n_bins, state->n_bins);
-  WeirCandidate candidate = { .x0 = clip (x - side[0], width),
-    .y0 = clip (y - side[1], height),
-    .x1 = clip (x + side[2], width),
-    .y1 = clip (y + side[3], height),
-    .confidence = best,
-    .label_id = (int32_t) label_id,
-    .index = level->first_row + row };
+  WeirCandidate candidate = { .index = level->first_row + row };
+  candidate.label_id = (int32_t) weir_argmax (classes, state->n_classes, 1, &candidate.confidence);
+  weir_distances_place (bins, state->n_bins, (row % level->width + 0.5) * stride_px - 0.5,
+      (row / level->width + 0.5) * stride_px - 0.5, stride_px, job->input, &candidate);
   weir_boxes_add (boxes, &candidate);
 }
 
