@@ -15,6 +15,8 @@ extern const WeirDecoder weir_decoder_yolo_fastestv2, weir_decoder_yolo_v10, wei
     weir_decoder_yolo_v5, weir_decoder_yolo_v7, weir_decoder_yolo_v8;
 extern const WeirDecoder weir_decoder_damo_yolo, weir_decoder_nanodet_plus, weir_decoder_ppyoloe,
     weir_decoder_rtdetr, weir_decoder_yolo_nas;
+extern const WeirDecoder weir_decoder_blazeface, weir_decoder_centerface, weir_decoder_centernet,
+    weir_decoder_retinaface, weir_decoder_scrfd, weir_decoder_yunet_2022;
 
 extern const WeirDecoder weir_decoder_ultraface, weir_decoder_ultraface_raw, weir_decoder_yunet,
     weir_decoder_yolox, weir_decoder_nanodet, weir_decoder_fastestdet, weir_decoder_classification,

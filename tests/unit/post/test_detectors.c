@@ -117,6 +117,106 @@ static float *fill_ultraface_raw (Fixture *fixture)
   return &scores[row * 2 + 1];
 }
 
+/* Stride 16, cell (3, 1): its corner (48, 16) */
+static float *fill_nanodet_plus (Fixture *fixture)
+{
+  float *row = fixture_add_output (fixture, "output", "1,85,34") + (64 + 1 * 4 + 3) * 34;
+  static const double sides_px[] = { 48 - 24, 16 - 12, 56 - 48, 28 - 16 };
+  for (uint32_t k = 0; k < 4; k++) {
+    double distance = sides_px[k] / 16;
+    float *bins = row + 2 + 8 * k;
+    for (uint32_t i = 0; i < 8; i++)
+      bins[i] = -200;
+    /* bins 1 and 2, or 0 and 1 */
+    uint32_t first = distance > 1 ? 1 : 0;
+    bins[first] = (float) log (1 + first - distance);
+    bins[first + 1] = (float) log (distance - first);
+  }
+  row[0] = 0.2f;
+  row[1] = 0.72f;
+  return &row[1];
+}
+
+static float *fill_ppyoloe (Fixture *fixture)
+{
+  static const float box[] = { 24, 12, 56, 28 };
+  memcpy (fixture_add_output (fixture, "boxes", "1,84,4") + 4 * 80, box, sizeof box);
+  float *scores = fixture_add_output (fixture, "scores", "1,3,84");
+  scores[84 * 1 + 80] = 0.72f;
+  return &scores[84 * 1 + 80];
+}
+
+static float *fill_ppyoloe_turned (Fixture *fixture)
+{
+  static const float box[] = { 24, 12, 56, 28 };
+  float *boxes = fixture_add_output (fixture, "boxes", "1,4,84");
+  for (uint32_t k = 0; k < 4; k++)
+    boxes[84 * k + 80] = box[k];
+  float *scores = fixture_add_output (fixture, "scores", "1,3,84");
+  scores[84 * 1 + 80] = 0.72f;
+  return &scores[84 * 1 + 80];
+}
+
+static float *fill_damo (Fixture *fixture)
+{
+  static const float box[] = { 24, 12, 56, 28 };
+  float *scores = fixture_add_output (fixture, "scores", "1,84,3");
+  memcpy (fixture_add_output (fixture, "boxes", "1,84,4") + 4 * 80, box, sizeof box);
+  scores[3 * 80 + 1] = 0.72f;
+  return &scores[3 * 80 + 1];
+}
+
+static float *fill_rtdetr (Fixture *fixture)
+{
+  static const float row[] = { 40 / 64.0f, 20 / 64.0f, 0.5f, 0.25f, 0.1f, 0.72f };
+  float *rows = fixture_add_output (fixture, "output0", "1,300,6") + 6 * 7;
+  memcpy (rows, row, sizeof row);
+  return rows + 5;
+}
+
+static float *fill_queries (Fixture *fixture, const char *scores_dims, uint32_t n_columns)
+{
+  static const float box[] = { 40 / 64.0f, 20 / 64.0f, 0.5f, 0.25f };
+  int64_t n;
+  float *scores = fixture_add_output (fixture, "logits", scores_dims);
+  weir_tensor_n_elements (&fixture->outputs[0], &n);
+  for (int64_t i = 0; i < n; i++)
+    scores[i] = -200;
+  g_autofree char *dims = g_strdup_printf ("1,%u,4", (uint32_t) n / n_columns);
+  memcpy (fixture_add_output (fixture, "pred_boxes", dims) + 4 * 7, box, sizeof box);
+  scores += 7 * n_columns;
+  scores[1] = (float) log (0.72 / 0.28);
+  return &scores[1];
+}
+
+static float *fill_deformable (Fixture *fixture)
+{
+  return fill_queries (fixture, "1,300,3", 3);
+}
+
+/* Softmax of 0.72 against "no object", the last of three classes. */
+static float *fill_detr (Fixture *fixture)
+{
+  float *score = fill_queries (fixture, "1,100,3", 3);
+  for (uint32_t i = 0; i < 100; i++)
+    score[2 + 3 * (int) i - 3 * 7 - 1] = 0;
+  return score;
+}
+
+/* Map of stride 16, cell (2, 1) */
+static float *fill_centernet (Fixture *fixture)
+{
+  float *heat = fixture_add_output (fixture, "hm", "1,3,4,4");
+  float *size = fixture_add_output (fixture, "wh", "1,2,4,4");
+  float *offset = fixture_add_output (fixture, "reg", "1,2,4,4");
+  size[6] = 2;
+  size[16 + 6] = 1;
+  offset[6] = 0.5f;
+  offset[16 + 6] = 0.25f;
+  heat[16 + 6] = 0.72f;
+  return &heat[16 + 6];
+}
+
 static const Family families[] = {
   { "yolox", 1, "1", 0.72, fill_yolox },
   { "yolox", 1, "1", 0.72, fill_yolox_decoded },
@@ -125,6 +225,15 @@ static const Family families[] = {
   { "yunet", 0, "face", 0.72, fill_yunet },
   { "ultraface", 1, "face", 0.72, fill_ultraface },
   { "ultraface-raw", 1, "face", 0.72, fill_ultraface_raw },
+  { "nanodet-plus", 1, "1", 0.72, fill_nanodet_plus },
+  { "ppyoloe", 1, "1", 0.72, fill_ppyoloe },
+  { "ppyoloe", 1, "1", 0.72, fill_ppyoloe_turned },
+  { "damo-yolo", 1, "1", 0.72, fill_damo },
+  { "yolo-nas", 1, "1", 0.72, fill_damo },
+  { "rtdetr", 1, "1", 0.72, fill_rtdetr },
+  { "rtdetr", 1, "1", 0.72, fill_deformable },
+  { "rtdetr", 1, "1", 0.72, fill_detr },
+  { "centernet", 1, "1", 0.72, fill_centernet },
 };
 
 START_TEST (test_detector_corner_not_finite)
@@ -189,6 +298,22 @@ START_TEST (test_nanodet_clips_first)
 }
 END_TEST
 
+/* A neighbour that is less is no object, however little they overlap. */
+START_TEST (test_centernet_peaks)
+{
+  g_autoptr (Fixture) fixture = fixture_new (64, 64);
+  float *peak = fill_centernet (fixture);
+  float *size = fixture->outputs[1].buffer;
+  size[7] = size[16 + 7] = 0.5f;
+  size[0] = size[16] = 0.5f;
+  peak[1] = 0.7f;
+  peak[-6] = 0.7f; /* cell (0, 0), two away */
+  ck_assert (fixture_decode (fixture, "centernet", NULL));
+  ck_assert_uint_eq (fixture->result.n_objects, 2);
+  ck_assert_double_eq_tol (fixture->result.objects[1].x_max, 0.0625, FAMILY_TOLERANCE);
+}
+END_TEST
+
 START_TEST (test_detector_suppression)
 {
   static const struct {
@@ -246,6 +371,7 @@ int main (void)
   tcase_add_test (tcase, test_yunet_landmarks);
   tcase_add_test (tcase, test_yunet_landmarks_not_finite);
   tcase_add_test (tcase, test_nanodet_clips_first);
+  tcase_add_test (tcase, test_centernet_peaks);
   tcase_add_loop_test (tcase, test_detector_suppression, 0, 4);
   tcase_add_test (tcase, test_detector_many_candidates);
   suite_add_tcase (suite, tcase);

@@ -71,7 +71,17 @@ static float *fill_tensorflow (Fixture *fixture)
   return ADD ("detection_scores:0", "1,1", 0.72f);
 }
 
+static float *fill_paddle (Fixture *fixture)
+{
+  int32_t *count = weir_arena_new_array (fixture->arena, int32_t, 1);
+  WeirTensor tensor = { .dtype = WEIR_DTYPE_I32, .rank = 1, .dims = { 1 }, .buffer = count };
+  float *rows = ADD ("rows", "2,6", 1, 0.72f, CORNERS_PX, -1, 0.9f, 0, 0, 64, 64);
+  fixture_add_tensor (fixture, "count", &tensor);
+  return rows + 1;
+}
+
 static const Family families[] = {
+  { "multiclass_nms", 1, "1", 0.72, fill_paddle, true },
   { "detection_output", 1, "1", 0.72, fill_detection_output, true },
   { "boxes_labels", 1, "1", 0.72, fill_boxes_labels, true },
   { "boxes_labels", 1, "1", 0.72, fill_boxes_labels_batch, true },

@@ -230,6 +230,42 @@ static float *fill_v3_nms (Fixture *fixture)
   return &scores[63 + 5];
 }
 
+/* Cell (2, 1) of stride 16, second anchor; [1,H,W,15 + 2] */
+static float *fill_fastestv2 (Fixture *fixture)
+{
+  float *map = fixture_add_output (fixture, "a", "1,4,4,17") + (1 * 4 + 2) * 17;
+  fixture_add_output (fixture, "b", "1,2,2,17");
+  const float box[] = { 0.5f, 0.375f, (float) sqrt (32 / 37.88) / 2,
+    (float) sqrt (16 / 51.48) / 2 };
+  memcpy (map + 4, box, sizeof box);
+  map[12 + 1] = 0.9f;
+  map[15] = 0.1f;
+  map[16] = 0.8f;
+  return &map[12 + 1];
+}
+
+/* The same as maps before sigmoid and softmax. */
+static float *fill_fastestv2_parts (Fixture *fixture)
+{
+  const float box[] = { 0, logit (0.375), logit (sqrt (32 / 37.88) / 2),
+    logit (sqrt (16 / 51.48) / 2) };
+  float *reg = fixture_add_output (fixture, "reg2", "1,12,4,4") + 6;
+  float *obj = fixture_add_output (fixture, "obj2", "1,3,4,4");
+  float *cls = fixture_add_output (fixture, "cls2", "1,2,4,4") + 6;
+  fixture_add_output (fixture, "reg3", "1,12,2,2");
+  float *others = fixture_add_output (fixture, "obj3", "1,3,2,2");
+  fixture_add_output (fixture, "cls3", "1,2,2,2");
+  for (uint32_t i = 0; i < 48; i++)
+    obj[i] = -9;
+  for (uint32_t i = 0; i < 12; i++)
+    others[i] = -9;
+  for (uint32_t k = 0; k < 4; k++)
+    reg[(4 + k) * 16] = box[k];
+  cls[16] = logit (0.8);
+  obj[16 + 6] = logit (0.9);
+  return &obj[16 + 6];
+}
+
 static const Family families[] = {
   { "yolo-v2", 1, "1", 0.72, fill_v2, false },
   { "yolo-v2-region", 1, "1", 0.72, fill_v2_flat, false },
@@ -247,6 +283,8 @@ static const Family families[] = {
   { "yolo-v7", 1, "1", 0.72, fill_v7_maps, false },
   { "yolo-v7", 1, "1", 0.72, fill_v7_chosen, true },
   { "yolo-v10", 1, "1", 0.72, fill_v10, true },
+  { "yolo-fastestv2", 1, "1", 0.72, fill_fastestv2, false },
+  { "yolo-fastestv2", 1, "1", 0.72, fill_fastestv2_parts, false },
   { "yolo-v8", 1, "1", 0.72, fill_v8, false },
   { "yolo-v8", 1, "1", 0.72, fill_v8_turned, false },
   { "yolo-v8", 1, "1", 0.72, fill_v6, false },

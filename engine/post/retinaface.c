@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* RetinaFace: boxes, two scores and five landmarks of every prior, two priors a cell. */
+#include "engine/post/decoders.h"
+#include "engine/post/outputs.h"
+#include "engine/post/prior_faces.h"
+#include <math.h>
+
+enum { BOXES, SCORES, LANDMARKS, N_ROLES };
+enum { N_LEVELS = 3 };
+
+static const uint32_t role_columns[N_ROLES] = { 4, 2, 2 * WEIR_N_FACE_POINTS };
+
+typedef struct Retinaface {
+  WeirPriors priors;
+  uint32_t outputs[N_ROLES];
+  bool is_raw; /* softmax is still to be done */
+} Retinaface;
+
+static bool set_priors (WeirPriors *priors, uint32_t width_px, uint32_t height_px)
+{
+  static const uint16_t sizes_px[N_LEVELS][3] = { { 16, 32 }, { 64, 128 }, { 256, 512 } };
+  static const uint32_t strides_px[N_LEVELS] = { 8, 16, 32 }, n_per_cell[N_LEVELS] = { 2, 2, 2 };
+  *priors = (WeirPriors){ .variance_x = 0.2, .variance_y = 0.2 };
+  memcpy (priors->sizes_px, sizes_px, sizeof sizes_px);
+  return weir_grid_init (&priors->grid, N_LEVELS, strides_px, n_per_cell, width_px, height_px);
+}
+
+static bool fit (const WeirModelFacts *facts, uint32_t width_px, uint32_t height_px,
+    Retinaface *state, GError **error)
+{
+  uint32_t n_columns;
+  bool has_priors = set_priors (&state->priors, width_px, height_px);
+  uint32_t n_rows = state->priors.grid.n_rows;
+  if (facts->n_outputs != N_ROLES)
+    return weir_facts_refuse_count (
+        facts, "retinaface", "3: boxes [1,P,4], scores [1,P,2], landmarks [1,P,10]", error);
+  for (uint32_t role = 0; role < N_ROLES; role++) {
+    uint32_t k = 0;
+    while (k < N_ROLES &&
+           !(weir_facts_is_table (facts, k, n_rows, &n_columns) && n_columns == role_columns[role]))
+      k++;
+    if (k == N_ROLES || !has_priors)
+      return weir_facts_refuse (facts, 0, "retinaface", error,
+          "one of f32[1,%u,4], f32[1,%u,2] and f32[1,%u,10], for an input of %u×%u", n_rows, n_rows,
+          n_rows, width_px, height_px);
+    state->outputs[role] = k;
+  }
+  uint32_t traits = weir_facts_traits (facts, state->outputs[SCORES]);
+  state->is_raw = (traits & WEIR_OUTPUT_KNOWN) && !(traits & WEIR_OUTPUT_SOFTMAX);
+  return true;
+}
+
+static bool match (const WeirModelFacts *facts, const char **why)
+{
+  uint32_t width_px, height_px;
+  Retinaface state;
+  return weir_facts_input_size (facts, &width_px, &height_px) &&
+         fit (facts, width_px, height_px, &state, NULL) &&
+         weir_facts_recognise (why,
+             "boxes, scores%s and landmarks of the %u priors of RetinaFace at this input size",
+             state.is_raw ? " before their softmax" : "", state.priors.grid.n_rows);
+}
+
+static uint32_t n_classes (const WeirModelFacts *facts)
+{
+  return 2;
+}
+
+static void *prepare (const WeirModelFacts *facts, const WeirInputSpec *input, GError **error)
+{
+  g_autofree Retinaface *state = g_new0 (Retinaface, 1);
+  return fit (facts, input->width_px, input->height_px, state, error) ? g_steal_pointer (&state)
+                                                                      : NULL;
+}
+
+static float rate (const Retinaface *state, const float *scores)
+{
+  if (!state->is_raw || !isfinite (scores[0]) || !isfinite (scores[1]))
+    return scores[1];
+  return (float) (1 / (1 + exp ((double) scores[0] - (double) scores[1])));
+}
+
+static bool decode (const WeirDecodeJob *job, WeirResult *result, GError **error)
+{
+  const Retinaface *state = job->state;
+  const float *tables[N_ROLES];
+  size_t n = state->priors.grid.n_rows;
+  for (uint32_t role = 0; role < N_ROLES; role++) {
+    tables[role] =
+        weir_job_f32 (job, state->outputs[role], n * role_columns[role], result->arena, error);
+    if (!tables[role])
+      return false;
+  }
+  WeirBoxes boxes;
+  weir_boxes_init (&boxes, job, result);
+  for (size_t i = 0; i < n; i++) {
+    WeirCandidate candidate = {
+      .confidence = rate (state, tables[SCORES] + 2 * i), .label_id = 1, .index = (uint32_t) i
+    };
+    if (candidate.confidence >= boxes.threshold)
+      weir_priors_add (&state->priors, tables[BOXES] + 4 * i, candidate, &boxes);
+  }
+  weir_boxes_finish (&boxes, job, "face", result);
+  for (uint32_t i = 0; i < result->n_objects; i++) {
+    uint32_t row = boxes.items[i].index;
+    weir_priors_add_points (&state->priors, job, row,
+        tables[LANDMARKS] + (size_t) row * role_columns[LANDMARKS], result->arena,
+        &result->objects[i]);
+  }
+  return weir_job_attach (job, false, result, error);
+}
+
+const WeirDecoder weir_decoder_retinaface = {
+  .name = "retinaface",
+  .blurb = "RetinaFace faces with landmarks: [1,P,4], [1,P,2], [1,P,10]",
+  .is_detector = true,
+  .color = WEIR_COLOR_BGR,
+  .resize = WEIR_RESIZE_STRETCH,
+  .mean = { 104, 117, 123 },
+  .scale = { 1, 1, 1 },
+  .match = match,
+  .n_classes = n_classes,
+  .prepare = prepare,
+  .release = g_free,
+  .decode = decode,
+};
