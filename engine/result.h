@@ -24,6 +24,7 @@ typedef struct WeirNamedTensor {
   int64_t dims[WEIR_MAX_RANK];
   size_t n_elements;
   float *data;
+  bool is_values; /* of an object: no coordinates, even where the last dim is 2 */
 } WeirNamedTensor;
 
 #define WEIR_NO_CLASS (-1) /* label_id of an answer that is no class: a text, a number */
@@ -50,7 +51,10 @@ typedef struct WeirObject {
   float confidence;
   int32_t label_id;
   const char *label;
-  uint32_t n_tensors; /* landmarks and the like, coordinates in 0..1 as the corners, unclipped */
+  /* Coordinates, [n, 2], in 0..1 as the corners are, unclipped: "landmarks", "keypoints",
+   * "rotated_box" (corners, clockwise). Values: "keypoints_confidence" [n], "mask" [h, w], 0..1
+   * over the object's box. */
+  uint32_t n_tensors;
   WeirNamedTensor *tensors;
 } WeirObject;
 
@@ -64,6 +68,9 @@ typedef struct WeirResult {
   WeirObject *objects;
   uint32_t n_attributes;
   WeirAttribute *attributes;
+  /* Of the whole item: outputs of the network; "segmentation" [h, w], numbers of classes;
+   * "keypoints" [n, 2] with "keypoints_confidence" [n]. Coordinates are in 0..1 of the item's
+   * region always. */
   uint32_t n_tensors;
   WeirNamedTensor *tensors;
   WeirArena *arena; /* owns all of the above, reset when the request is reused */

@@ -120,23 +120,43 @@ void weir_boxes_finish (
   boxes->n = result->n_objects;
 }
 
-void weir_object_add_points (WeirObject *object, const WeirDecodeJob *job, const char *name,
-    const double *points_px, uint32_t n_points, WeirArena *arena)
+static WeirNamedTensor *append_tensor (WeirObject *object, WeirArena *arena)
 {
   WeirNamedTensor *tensors = weir_arena_new_array (arena, WeirNamedTensor, object->n_tensors + 1);
-  WeirNamedTensor *tensor = &tensors[object->n_tensors];
-  *tensor = (WeirNamedTensor){
-    .name = name, .rank = 2, .dims = { n_points, 2 }, .n_elements = (size_t) n_points * 2
-  };
-  tensor->data = weir_arena_new_array (arena, float, tensor->n_elements);
-  for (size_t k = 0; k < tensor->n_elements; k += 2) {
-    tensor->data[k] = (float) weir_job_region_x (job, points_px[k]);
-    tensor->data[k + 1] = (float) weir_job_region_y (job, points_px[k + 1]);
-    if (!isfinite (tensor->data[k]) || !isfinite (tensor->data[k + 1]))
-      return;
-  }
   if (object->n_tensors)
     memcpy (tensors, object->tensors, object->n_tensors * sizeof *tensors);
   object->tensors = tensors;
-  object->n_tensors++;
+  return &tensors[object->n_tensors++];
+}
+
+float *weir_object_add_values (
+    WeirObject *object, const char *name, uint32_t rank, const int64_t *dims, WeirArena *arena)
+{
+  WeirNamedTensor *tensor = append_tensor (object, arena);
+  tensor->name = name;
+  tensor->rank = rank;
+  tensor->is_values = true;
+  tensor->n_elements = 1;
+  for (uint32_t i = 0; i < rank; i++) {
+    tensor->dims[i] = dims[i];
+    tensor->n_elements *= (size_t) dims[i];
+  }
+  return tensor->data = weir_arena_new_array (arena, float, tensor->n_elements);
+}
+
+void weir_object_add_points (WeirObject *object, const WeirDecodeJob *job, const char *name,
+    const double *points_px, uint32_t n_points, WeirArena *arena)
+{
+  float *data = weir_arena_new_array (arena, float, (size_t) n_points * 2);
+  for (size_t k = 0; k < (size_t) n_points * 2; k += 2) {
+    data[k] = (float) weir_job_region_x (job, points_px[k]);
+    data[k + 1] = (float) weir_job_region_y (job, points_px[k + 1]);
+    if (!isfinite (data[k]) || !isfinite (data[k + 1]))
+      return;
+  }
+  *append_tensor (object, arena) = (WeirNamedTensor){ .name = name,
+    .rank = 2,
+    .dims = { n_points, 2 },
+    .n_elements = (size_t) n_points * 2,
+    .data = data };
 }

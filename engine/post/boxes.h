@@ -42,6 +42,10 @@ double weir_job_region_y (const WeirDecodeJob *job, double y_px);
 void weir_object_add_points (WeirObject *object, const WeirDecodeJob *job, const char *name,
     const double *points_px, uint32_t n_points, WeirArena *arena);
 
+/* Appends a tensor of values that are no coordinates, zeroed; its data. `name` is static. */
+float *weir_object_add_values (
+    WeirObject *object, const char *name, uint32_t rank, const int64_t *dims, WeirArena *arena);
+
 /* nms.c: best first, at equal confidence the lower index. In place, without allocation. */
 void weir_candidates_sort (WeirCandidate *candidates, uint32_t n);
 

@@ -30,6 +30,7 @@ typedef enum WeirOutputTraits {
   WEIR_OUTPUT_CONSTANT_PART = 1 << 11, /* a Concat with a constant */
   WEIR_OUTPUT_SELECTED = 1 << 12,      /* NonMaxSuppression, TopK or their like */
   WEIR_OUTPUT_ANY_SIGMOID = 1 << 13,   /* a Sigmoid, of a part of it at least */
+  WEIR_OUTPUT_ANGLE = 1 << 24,         /* a sine or a cosine */
   /* of the whole network: */
   WEIR_OUTPUT_NET_MISH = 1 << 14,   /* Mish, or what computes it */
   WEIR_OUTPUT_NET_SILU = 1 << 15,   /* Swish, or what computes it */

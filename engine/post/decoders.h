@@ -17,6 +17,9 @@ extern const WeirDecoder weir_decoder_damo_yolo, weir_decoder_nanodet_plus, weir
     weir_decoder_rtdetr, weir_decoder_yolo_nas;
 extern const WeirDecoder weir_decoder_blazeface, weir_decoder_centerface, weir_decoder_centernet,
     weir_decoder_retinaface, weir_decoder_scrfd, weir_decoder_yunet_2022;
+    weir_decoder_detection_output, weir_decoder_yolo_obb, weir_decoder_yolo_pose,
+    weir_decoder_yolo_seg, weir_decoder_yolo_v2, weir_decoder_yolo_v2_scaled, weir_decoder_yolo_v3,
+    weir_decoder_yolo_v5, weir_decoder_yolo_v7, weir_decoder_yolo_v8, weir_decoder_yolo_v10;
 
 extern const WeirDecoder weir_decoder_ultraface, weir_decoder_ultraface_raw, weir_decoder_yunet,
     weir_decoder_yolox, weir_decoder_nanodet, weir_decoder_fastestdet, weir_decoder_classification,

@@ -126,7 +126,8 @@ static uint32_t node_traits (const WeirGraph *graph, const WeirNode *node)
   static const Mark marks[] = { { "Exp", WEIR_OUTPUT_EXP, 0 },
     { "Sigmoid", WEIR_OUTPUT_ANY_SIGMOID, 0 }, { "TopK", WEIR_OUTPUT_SELECTED, 0 },
     { "NonMaxSuppression", WEIR_OUTPUT_SELECTED, 0 }, { "MulticlassNms", WEIR_OUTPUT_SELECTED, 0 },
-    { "MatrixNms", WEIR_OUTPUT_SELECTED, 0 }, { NULL, 0, 0 } };
+    { "MatrixNms", WEIR_OUTPUT_SELECTED, 0 }, { "Sin", WEIR_OUTPUT_ANGLE, 0 },
+    { "Cos", WEIR_OUTPUT_ANGLE, 0 }, { NULL, 0, 0 } };
   uint32_t traits = find_marks (marks, node->op) | constant_traits (graph, node);
   for (uint32_t i = 0; i < node->n_post; i++)
     traits |= find_marks (marks, node->post[i].op);

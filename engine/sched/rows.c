@@ -167,7 +167,7 @@ static void place_in_frame (const WeirFrame *frame, const WeirRegion *region, We
     object->y_max = y + sy * object->y_max;
     for (uint32_t k = 0; k < object->n_tensors; k++) {
       const WeirNamedTensor *points = &object->tensors[k];
-      if (points->rank == 0 || points->dims[points->rank - 1] != 2)
+      if (points->is_values || points->rank == 0 || points->dims[points->rank - 1] != 2)
         continue;
       for (size_t p = 0; p + 1 < points->n_elements; p += 2) {
         points->data[p] = (float) (x + sx * (double) points->data[p]);

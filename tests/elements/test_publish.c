@@ -117,7 +117,7 @@ START_TEST (test_publish_fields)
   weir_meta_attribute_add_class (emotion, "happy", 1, 0.9);
   weir_meta_attribute_add_class (emotion, "sad", 2, 0.0625);
   float age[2] = { 0.31f, -1.5e-7f };
-  WeirNamedTensor tensor = { "age_conv3", 2, { 1, 2 }, 2, age };
+  WeirNamedTensor tensor = { .name = "age_conv3", .rank = 2, .dims = { 1, 2 }, .n_elements = 2, .data = age };
   weir_meta_object_add_tensor (face, &tensor, "age-0013");
   push (h, buffer);
   gst_harness_teardown (h);
@@ -255,7 +255,7 @@ START_TEST (test_publish_hostile_values)
   static const char label[] = "a\"b\\c\n\t\x01 \xc3\xa9 \xff";
   static const char *const comma_locales[] = { "de_DE.UTF-8", "fr_FR.UTF-8", "de_DE", "fr_FR" };
   float data[] = { NAN, INFINITY, -INFINITY, 0.5f, FLT_MAX };
-  WeirNamedTensor tensor = { "t", 1, { 5 }, 5, data };
+  WeirNamedTensor tensor = { .name = "t", .rank = 1, .dims = { 5 }, .n_elements = 5, .data = data };
   g_autofree char *path = path_of ("hostile.jsonl");
   for (guint i = 0; i < G_N_ELEMENTS (comma_locales); i++)
     if (setlocale (LC_NUMERIC, comma_locales[i]))
