@@ -113,6 +113,12 @@ static const struct {
   { "keypoints_hrnet", "keypoints" },
   { "semantic_mask", "segmentation" },
   { "paddle_ocr", "ctc" },
+  { "yolo_v8_obb", "yolo-obb" },
+  { "yolo_v8_pose", "yolo-pose" },
+  { "yolo_v8_seg", "yolo-seg" },
+  { "yolo_v11_obb", "yolo-obb" },
+  { "yolo_v11_pose", "yolo-pose" },
+  { "yolo_v11_seg", "yolo-seg" },
   { "raw_data_copy", "raw" },
   { "tensor_copy", "raw" },
 };

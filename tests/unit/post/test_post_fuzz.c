@@ -37,7 +37,14 @@ static void add_outputs (Fixture *fixture, const char *decoder, uint32_t w, uint
     fixture_add_output (fixture, "scores", dims);
   } else if (g_str_equal (decoder, "yolo-v8"))
     ADD ("1,%u,%u", 4 + c, n_cells);
-  else if (g_str_equal (decoder, "yolox"))
+  else if (g_str_equal (decoder, "yolo-pose"))
+    ADD ("1,%u,%u", 4 + c + 9, n_cells);
+  else if (g_str_equal (decoder, "yolo-obb"))
+    ADD ("1,%u,%u", 4 + c + 1, n_cells);
+  else if (g_str_equal (decoder, "yolo-seg")) {
+    ADD ("1,%u,%u", 4 + c + 5, n_cells);
+    ADD ("1,5,%u,%u", h / 4, w / 4);
+  } else if (g_str_equal (decoder, "yolox"))
     ADD ("1,%u,%u", n_cells, 5 + c);
   else if (g_str_equal (decoder, "fastestdet"))
     ADD ("1,%u,%u,%u", 5 + c, h / 16, w / 16);
@@ -123,9 +130,13 @@ static void check_result (const Fixture *fixture)
     ck_assert (object->confidence >= MIN (options->threshold, 1) && object->confidence <= 1);
     ck_assert (i == 0 || object->confidence <= object[-1].confidence);
     ck_assert (object->label && *object->label && object->label_id >= 0);
-    for (uint32_t k = 0; k < object->n_tensors; k++)
-      for (size_t e = 0; e < object->tensors[k].n_elements; e++)
-        ck_assert (isfinite (object->tensors[k].data[e]));
+    for (uint32_t k = 0; k < object->n_tensors; k++) {
+      const WeirNamedTensor *tensor = &object->tensors[k];
+      ck_assert (tensor->n_elements > 0);
+      ck_assert (tensor->is_values || tensor->dims[tensor->rank - 1] == 2);
+      for (size_t e = 0; e < tensor->n_elements; e++)
+        ck_assert (isfinite (tensor->data[e]));
+    }
   }
   for (uint32_t i = 0; i < result->n_attributes; i++) {
     const WeirAttribute *attribute = &result->attributes[i];
@@ -153,6 +164,8 @@ START_TEST (test_fuzz_decoder)
     g_autoptr (Fixture) fixture = fixture_new (w, h);
     g_autoptr (GError) error = NULL;
     add_outputs (fixture, decoder->name, w, h, (uint32_t) g_rand_int_range (random, 1, 30));
+    if (g_str_equal (decoder->name, "yolo-pose"))
+      fixture_set_metadata (fixture, "weir.keypoints", "3,3");
     fill (fixture, random);
     set_options (fixture, random);
     if (g_rand_boolean (random))
