@@ -56,6 +56,8 @@ WeirGraph *weir_ir_load (const char *path, GHashTable *metadata, GError **error)
  * The line as it stands without its line end; a UTF-8 mark is dropped, the empty last line too.
  * Errors: NOT_FOUND, FORMAT (not UTF-8, empty, over 1,000,000 lines). NULL-terminated. */
 char **weir_labels_load (const char *text, GError **error);
+/* The same of a file's bytes, which may hold anything; FORMAT errors begin with `where`. */
+char **weir_labels_parse (const char *where, const void *bytes, size_t n_bytes, GError **error);
 
 /* What fills an input that takes no picture: metadata key WEIR_FILL_KEY + its name, or the bare key
  * for every other one; value WEIR_FILL_ONES, or WEIR_FILL_IMAGE_INFO + " " + scale: height, width,
@@ -77,10 +79,11 @@ WeirProc *weir_modelproc_load (const char *path, GHashTable *metadata, GError **
 /* Says in "weir." keys what exporters wrote into the model's metadata in their own way, where the
  * key is not there yet: Ultralytics (names, task, imgsz, stride, kpt_shape; also metadata.yaml
  * beside an .xml), model_info of OpenVINO (keys "model_info.NAME"), Model Optimizer's parameters
- * ("conversion_parameters.NAME", "cli_parameters.NAME"), ONNX's image metadata, labels and classes
- * of others. Keys: weir.labels (lines), weir.task, weir.input-size ("HxW", for open dims),
- * weir.strides, weir.keypoints, weir.color-format, weir.resize, weir.mean, weir.scale, weir.pad,
- * weir.method, weir.threshold, weir.iou-threshold. What cannot be understood is passed over. */
+ * ("rt_info.conversion_parameters.NAME", "meta_data.cli_parameters.NAME"), ONNX's image metadata,
+ * labels and classes of others. Keys: weir.labels (lines), weir.task, weir.input-size ("HxW", for
+ * open dims), weir.strides, weir.keypoints, weir.color-format, weir.resize, weir.mean, weir.scale,
+ * weir.pad, weir.method, weir.threshold, weir.iou-threshold. What cannot be understood is passed
+ * over. */
 void weir_metadata_translate (const char *path, GHashTable *metadata);
 
 G_END_DECLS

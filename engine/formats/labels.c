@@ -34,17 +34,19 @@ static char **split_lines (const char *path, const char *text, GError **error)
   return (char **) g_ptr_array_free (g_steal_pointer (&lines), FALSE);
 }
 
+char **weir_labels_parse (const char *where, const void *bytes, size_t n_bytes, GError **error)
+{
+  if (n_bytes && !g_utf8_validate (bytes, (gssize) n_bytes, NULL))
+    return labels_error (where, error, "is not UTF-8 text, expected one label a line");
+  g_autofree char *text = g_strndup (n_bytes ? bytes : "", n_bytes);
+  bool has_mark = g_str_has_prefix (text, "\xEF\xBB\xBF");
+  return split_lines (where, text + (has_mark ? 3 : 0), error);
+}
+
 static char **read_file (const char *path, GError **error)
 {
   g_autoptr (WeirFile) file = weir_file_map (path, error);
-  if (!file)
-    return NULL;
-  const char *bytes = (const char *) file->bytes;
-  if (file->n_bytes && !g_utf8_validate (bytes, (gssize) file->n_bytes, NULL))
-    return labels_error (path, error, "is not UTF-8 text, expected one label a line");
-  g_autofree char *text = g_strndup (bytes ? bytes : "", file->n_bytes);
-  bool has_mark = g_str_has_prefix (text, "\xEF\xBB\xBF");
-  return split_lines (path, text + (has_mark ? 3 : 0), error);
+  return file ? weir_labels_parse (path, file->bytes, file->n_bytes, error) : NULL;
 }
 
 static char **split_commas (const char *text, GError **error)

@@ -16,8 +16,8 @@
 /* Under which names a key may stand; the IR loader writes model_info and rt_info with dots, Model
  * API's ONNX files with a space. */
 static const char *const prefixes[] = { "", "model_info.", "model_info " };
-static const char *const conversions[] = { "conversion_parameters.", "cli_parameters.",
-  "rt_info.conversion_parameters.", "meta_data.cli_parameters." };
+static const char *const conversions[] = { "rt_info.conversion_parameters.",
+  "meta_data.cli_parameters." };
 
 void weir_metadata_add (GHashTable *metadata, const char *key, const char *value)
 {

@@ -85,14 +85,17 @@ static const struct {
       "weir.mean=1;weir.scale=1;weir.resize=crop" },
   { "model_info.scale_values=0;model_info.resize_type=round", "" },
   { "model_info.scale_values=4;weir.mean=7", "" },
-  { "conversion_parameters.framework=onnx;conversion_parameters.reverse_input_channels=True;"
-    "conversion_parameters.scale_values=image[255.0]",
+  { "rt_info.conversion_parameters.framework=onnx;rt_info.conversion_parameters.reverse_input_"
+    "channels=True;"
+    "rt_info.conversion_parameters.scale_values=image[255.0]",
       "weir.color-format=bgr;weir.mean=0;weir.scale=1" },
-  { "cli_parameters.data_type=FP16;cli_parameters.reverse_input_channels=False;"
-    "cli_parameters.mean_values=();cli_parameters.scale_values=()",
+  { "meta_data.cli_parameters.data_type=FP16;meta_data.cli_parameters.reverse_input_channels=False;"
+    "meta_data.cli_parameters.mean_values=();meta_data.cli_parameters.scale_values=()",
       "weir.color-format=bgr" },
-  { "conversion_parameters.framework=onnx;conversion_parameters.is_python_object=False", "" },
-  { "cli_parameters.scale_values=data[2];model_info.reverse_input_channels=True;"
+  { "rt_info.conversion_parameters.framework=onnx;rt_info.conversion_parameters.is_python_object="
+    "False",
+      "" },
+  { "meta_data.cli_parameters.scale_values=data[2];model_info.reverse_input_channels=True;"
     "model_info.scale_values=2",
       "weir.color-format=rgb;weir.mean=0;weir.scale=0.5" },
 };
