@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Real models on real videos and pictures through gst-launch-1.0, compared with reference detections.
+"""Real models on real videos and pictures through gst-launch-1.0, compared with reference results.
 
-    frames.py PRECISION COLOUR [PAIR...]      PRECISION f32 or bf16; COLOUR exact or videoconvert
+    frames.py PRECISION COLOUR [PAIR...]      PRECISION f32, bf16 or int8; COLOUR exact or videoconvert
 
 exact: the decoder's planes straight into the element, against frames/exact-colour; videoconvert: GStreamer's conversion to
-BGR in front, against frames. Exit status 77 where the reference data is not there.
+BGR in front, against frames. int8 runs the pairs with a quantised network, that network in int8. Frames that the reference
+does not have pass uninferred (interval). Exit status 77 where the reference data or the precision is not there.
 """
 import json
 import os
@@ -17,30 +18,68 @@ import tempfile
 SHARED = pathlib.Path(os.environ.get("WEIR_SHARED", "../shared"))
 # Bounds of the reference's README, by what executes.
 REDUCED = ["--iou", "0.8", "--conf-tol", "0.1", "--attr-tol", "0.2", "--tensor-tol", "0.1", "--tensor-cosine", "0.97", "--allow", "0.05"]
-PRECISE = {"nanodet_m": ["--allow", "0.05"], "mobilenet_v2-qdq-int8-matias": ["--iou", "0.8", "--allow", "0.05"]}
+QUANTISED = ["--iou", "0.8", "--allow", "0.05"]
+SENSITIVE = ["--allow", "0.05"]
 EXCEPTED = {"bf16": {"FastestDet"}}  # its reference in bf16 does not keep the bounds either
 DEMUX = {".mp4": "qtdemux ! h264parse ! avdec_h264", ".h264": "h264parse ! avdec_h264", ".jpg": "jpegdec", ".png": "pngdec"}
 
 
-def inference(pair, precision):
-    stage = pair.get("detector") or pair["classifier"]
-    model = SHARED / stage["model"]
-    text = f"model={model} precision={precision} labels={SHARED / stage['label_file']}"
-    if "detector" in pair:
-        # the reference lists objects from 0.3 up
-        text = f"inferdetect {text} threshold=0.3 iou-threshold={stage['nms_iou']} max-detections={stage['max_detections']}"
-    else:
-        i = stage["input"]
-        numbers = lambda v: ",".join(repr(float(x)) for x in v)
-        text = (f"inferclassify {text} region=full-frame attach-tensors=true color-format={i['colour'].lower()} "
-                f"mean={numbers(i['mean'])} scale={numbers(i['scale'])}")
+def stages(pair):
+    return [pair.get("detector") or pair["classifier"], *pair.get("classifiers", [])]
+
+
+def is_quantised(stage):
+    return "INT8" in stage["model"] or "int8" in stage["model"]
+
+
+def bounds(pair, precision):
+    first = stages(pair)[0]
+    if precision != "f32":
+        return REDUCED
+    if is_quantised(first):
+        return QUANTISED
+    return SENSITIVE if "classifiers" in pair or "nanodet" in first["model"] else []
+
+
+def common(stage, pair, precision):
+    """What every element gets. In int8 only quantised networks run so, the others as ever."""
+    if precision == "int8" and not is_quantised(stage):
+        precision = "f32"
+    text = f"model={SHARED / stage['model']} precision={precision} interval={pair['source'].get('every', 1)}"
+    proc = SHARED / "golden/frames/model-proc" / f"{pathlib.Path(stage['model']).stem}.json"
+    if proc.exists():
+        text += f" model-proc={proc}"
+    elif stage.get("label_file"):
+        text += f" labels={SHARED / stage['label_file']}"
     return text
+
+
+def detect(stage, pair, precision):
+    # the reference lists objects from 0.3 up
+    text = f"inferdetect {common(stage, pair, precision)} threshold=0.3 max-detections={stage['max_detections']}"
+    return text + (f" iou-threshold={stage['nms_iou']}" if stage["nms_iou"] is not None else "")
+
+
+def classify(stage, pair, precision):
+    text = f"inferclassify {common(stage, pair, precision)} attach-tensors=true"
+    if "on" in stage:
+        return f"{text} region=roi-list classes={stage['on']}"
+    text += " region=full-frame"
+    if "/onnx/" not in stage["model"]:
+        return text
+    # an ONNX file says nothing of how its pictures are prepared
+    i = stage["input"]
+    numbers = lambda v: ",".join(repr(float(x)) for x in v)
+    return f"{text} color-format={i['colour'].lower()} mean={numbers(i['mean'])} scale={numbers(i['scale'])}"
 
 
 def branch(path, stream, pair, precision, colour, output):
     convert = "videoconvert ! video/x-raw,format=BGR ! " if colour == "videoconvert" else ""
-    return (f"filesrc location={path} ! {DEMUX[path.suffix]} ! {convert}{inference(pair, precision)} stream={stream} ! "
-            f"inferpublish location={output} ! fakesink sync=false")
+    first, *others = stages(pair)
+    elements = [detect(first, pair, precision) if "detector" in pair else classify(first, pair, precision)]
+    elements += [classify(stage, pair, precision) for stage in others]
+    inference = " ! ".join(f"{e} stream={stream}" for e in elements)
+    return f"filesrc location={path} ! {DEMUX[path.suffix]} ! {convert}{inference} ! inferpublish location={output} ! fakesink sync=false"
 
 
 def run(name, pair, precision, colour, folder):
@@ -57,9 +96,8 @@ def run(name, pair, precision, colour, folder):
     if done.returncode:
         return False, done.stderr[-1500:]
     reference = SHARED / "golden/frames" / (pair["exact_colour_file"] if colour == "exact" else pair["file"])
-    model = pathlib.Path((pair.get("detector") or pair["classifier"])["model"]).stem
-    bounds = REDUCED if precision != "f32" else PRECISE.get(model, [])
-    command = [sys.executable, str(SHARED / "golden/compare.py"), str(reference), str(output), "--min-confidence", str(pair["min_confidence"]), *bounds]
+    command = [sys.executable, str(SHARED / "golden/compare.py"), str(reference), str(output), "--min-confidence", str(pair["min_confidence"]),
+        *bounds(pair, precision)]
     compared = subprocess.run(command, capture_output=True, text=True)
     return compared.returncode == 0, compared.stdout + compared.stderr
 
@@ -70,17 +108,18 @@ def main():
     if not index.exists():
         print(f"skipped: no reference frames ({index})")
         return 77
-    if precision == "bf16":
+    if precision != "f32":
         devices = json.loads(subprocess.run([os.environ.get("WEIR", "weir"), "devices", "--json"], check=True, capture_output=True, text=True).stdout)
-        if not any("bf16" in d["precisions"] for d in devices):
-            print("skipped: this CPU does not execute bf16")
+        if not any(precision in d["precisions"] for d in devices):
+            print(f"skipped: this CPU does not execute {precision}")
             return 77
     failed = 0
     with tempfile.TemporaryDirectory() as folder:
         for name, pair in json.loads(index.read_text())["pairs"].items():
-            stage = pair.get("detector") or pair["classifier"]
-            model = pathlib.Path(stage["model"]).stem
-            if "/onnx/" not in stage["model"] or model in EXCEPTED.get(precision, ()) or (wanted and name not in wanted):
+            models = {pathlib.Path(stage["model"]).stem for stage in stages(pair)}
+            if models & EXCEPTED.get(precision, set()) or (wanted and name not in wanted):
+                continue
+            if precision == "int8" and not any(is_quantised(stage) for stage in stages(pair)):
                 continue
             ok, text = run(name, pair, precision, colour, folder)
             failed += not ok
