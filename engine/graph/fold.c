@@ -66,14 +66,35 @@ static bool fold_node (
   return true;
 }
 
-bool weir_fold (WeirGraph *graph, WeirEvaluateFn evaluate, GError **error)
+/* What follows such a node is not foldable then. */
+static bool is_quantiser (const WeirGraph *graph, const WeirNode *node)
+{
+  if (node->op == WEIR_OP_CAST) {
+    WeirDtype dtype = weir_graph_value (graph, node->src[0])->tensor.dtype;
+    return dtype == WEIR_DTYPE_U8 || dtype == WEIR_DTYPE_I8;
+  }
+  return node->op == WEIR_OP_DEQUANTIZE_LINEAR;
+}
+
+static bool fold (WeirGraph *graph, WeirEvaluateFn evaluate, bool keeps_quantisers, GError **error)
 {
   size_t n_left = MAX_FOLDED_BYTES;
   for (uint32_t n = 0; n < graph->nodes->len; n++) {
     const WeirNode *node = weir_graph_node (graph, n);
-    if (is_foldable (graph, node) && !fold_node (graph, node, evaluate, &n_left, error))
+    if (is_foldable (graph, node) && !(keeps_quantisers && is_quantiser (graph, node)) &&
+        !fold_node (graph, node, evaluate, &n_left, error))
       return false;
   }
   weir_graph_prune (graph); /* nothing produces the folded values any more: their nodes go */
   return true;
+}
+
+bool weir_fold (WeirGraph *graph, WeirEvaluateFn evaluate, GError **error)
+{
+  return fold (graph, evaluate, false, error);
+}
+
+bool weir_fold_but_quantisers (WeirGraph *graph, WeirEvaluateFn evaluate, GError **error)
+{
+  return fold (graph, evaluate, true, error);
 }

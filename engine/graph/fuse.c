@@ -162,7 +162,7 @@ static bool takes_post (const WeirNode *node)
 {
   return node && node->n_post < WEIR_MAX_POST_OPS &&
          (node->op == WEIR_OP_CONV || node->op == WEIR_OP_CONV_TRANSPOSE ||
-             node->op == WEIR_OP_GEMM || node->op == WEIR_OP_MAT_MUL);
+             node->op == WEIR_OP_GEMM || node->op == WEIR_OP_MAT_MUL || weir_fuse_is_open (node));
 }
 
 static bool is_post (WeirOp op)
@@ -206,7 +206,7 @@ static bool fuse_activation (WeirFuse *fuse, uint32_t id)
   return true;
 }
 
-static void append_src (WeirFuse *fuse, WeirNode *node, uint32_t value)
+void weir_fuse_append_src (WeirFuse *fuse, WeirNode *node, uint32_t value)
 {
   uint32_t *src = weir_arena_new_array (fuse->graph->arena, uint32_t, (size_t) node->n_src + 1);
   memcpy (src, node->src, node->n_src * sizeof *src);
@@ -217,8 +217,9 @@ static void append_src (WeirFuse *fuse, WeirNode *node, uint32_t value)
 /* Optional inputs must keep their places when a residual is appended. */
 static void fill_optional (WeirFuse *fuse, WeirNode *node)
 {
-  while (node->n_src < weir_op_info (node->op)->max_src)
-    append_src (fuse, node, WEIR_NONE);
+  uint32_t n = weir_fuse_is_open (node) ? WEIR_QUANTISED_N_SRC : weir_op_info (node->op)->max_src;
+  while (node->n_src < n)
+    weir_fuse_append_src (fuse, node, WEIR_NONE);
 }
 
 /* A residual Add into the node that gives operand `i`. */
@@ -232,7 +233,7 @@ static bool fuse_residual (WeirFuse *fuse, WeirNode *add, uint32_t i)
     return false;
   fill_optional (fuse, before);
   before->post[before->n_post++] = (WeirPostOp){ .op = WEIR_OP_ADD, .src = before->n_src };
-  append_src (fuse, before, other);
+  weir_fuse_append_src (fuse, before, other);
   weir_fuse_absorb (fuse, before, add);
   return true;
 }
@@ -252,13 +253,13 @@ static bool fuse_add (WeirFuse *fuse, uint32_t id)
 
 /* --- the pass --- */
 
-#define MAX_RULES 9
+#define MAX_RULES 9 /* with the NULL that ends a list */
 
 static const WeirFuseRule passes[][MAX_RULES] = {
   { weir_fuse_identity, weir_fuse_transposes, weir_fuse_shuffle, weir_fuse_pad,
       weir_fuse_hard_sigmoid, weir_fuse_gate, weir_fuse_focus, weir_fuse_halves },
   { weir_fuse_batch_norm, weir_fuse_constant_operand },
-  { fuse_activation, fuse_add },
+  { fuse_activation, fuse_add, weir_fuse_quantiser, weir_fuse_quantised_residual },
 };
 
 static bool is_dynamic (const WeirFuse *fuse, uint32_t value)
@@ -281,7 +282,7 @@ static bool is_static (const WeirFuse *fuse, const WeirNode *node)
 static bool try_rules (WeirFuse *fuse, const WeirFuseRule *rules, uint32_t id)
 {
   bool changed = false;
-  for (uint32_t i = 0; i < MAX_RULES && rules[i]; i++) {
+  for (uint32_t i = 0; rules[i]; i++) {
     const WeirNode *node = weir_graph_node (fuse->graph, id);
     if (!node->n_dst || !node->n_src || node->src[0] == WEIR_NONE || fuse->is_out_of_memory ||
         !is_static (fuse, node))
@@ -304,7 +305,8 @@ static void run_pass (WeirFuse *fuse, const WeirFuseRule *rules)
   }
 }
 
-bool weir_fuse (WeirGraph *graph, WeirEvaluateFn evaluate, GError **error)
+bool weir_fuse_apply (WeirGraph *graph, WeirEvaluateFn evaluate, const WeirFuseRule *const *lists,
+    uint32_t n_lists, GError **error)
 {
   g_autoptr (WeirShapes) shapes = weir_shapes_infer (graph, 1, evaluate, error);
   if (!shapes)
@@ -312,10 +314,12 @@ bool weir_fuse (WeirGraph *graph, WeirEvaluateFn evaluate, GError **error)
   g_autoptr (WeirShapes) two =
       graph->has_batch ? weir_shapes_infer (graph, 2, evaluate, NULL) : NULL;
   g_autoptr (GArray) n_uses = g_array_new (FALSE, TRUE, sizeof (uint32_t));
-  WeirFuse fuse = { .graph = graph, .shapes = shapes, .shapes_two = two, .n_uses = n_uses };
+  WeirFuse fuse = {
+    .graph = graph, .evaluate = evaluate, .shapes = shapes, .shapes_two = two, .n_uses = n_uses
+  };
   count_uses (&fuse);
-  for (uint32_t i = 0; i < G_N_ELEMENTS (passes); i++)
-    run_pass (&fuse, passes[i]);
+  for (uint32_t i = 0; i < n_lists; i++)
+    run_pass (&fuse, lists[i]);
   if (fuse.is_out_of_memory) {
     g_set_error (
         error, WEIR_ERROR, WEIR_ERROR_MEMORY, "%s: no memory for fused weights", graph->source);
@@ -323,4 +327,10 @@ bool weir_fuse (WeirGraph *graph, WeirEvaluateFn evaluate, GError **error)
   }
   weir_graph_prune (graph);
   return weir_graph_sort (graph, error);
+}
+
+bool weir_fuse (WeirGraph *graph, WeirEvaluateFn evaluate, GError **error)
+{
+  static const WeirFuseRule *const lists[] = { passes[0], passes[1], passes[2] };
+  return weir_fuse_apply (graph, evaluate, lists, G_N_ELEMENTS (lists), error);
 }

@@ -2,13 +2,13 @@
 /* Private to the fusing pass: the graph under rewrite, and the steps its rules are made of. */
 #pragma once
 
-#include "engine/graph/graph.h"
-#include "engine/graph/shape.h"
+#include "engine/graph/geometry.h"
 
 G_BEGIN_DECLS
 
 typedef struct WeirFuse {
   WeirGraph *graph;
+  WeirEvaluateFn evaluate;
   const WeirShapes *shapes;     /* at n = 1 */
   const WeirShapes *shapes_two; /* at n = 2; NULL where the graph does not batch */
   GArray *n_uses;               /* uint32_t by value */
@@ -17,6 +17,11 @@ typedef struct WeirFuse {
 
 /* Tries to rewrite around node `id`; true where it did. */
 typedef bool (*WeirFuseRule) (WeirFuse *fuse, uint32_t id);
+
+/* Applies each list of rules, in order, until none of its rules changes anything, then prunes and
+ * sorts. Lists end with NULL. */
+bool weir_fuse_apply (WeirGraph *graph, WeirEvaluateFn evaluate, const WeirFuseRule *const *lists,
+    uint32_t n_lists, GError **error);
 
 /* fuse_pattern.c */
 bool weir_fuse_identity (WeirFuse *fuse, uint32_t id);
@@ -31,7 +36,18 @@ bool weir_fuse_halves (WeirFuse *fuse, uint32_t id);
 /* fuse_affine.c */
 bool weir_fuse_batch_norm (WeirFuse *fuse, uint32_t id);
 bool weir_fuse_constant_operand (WeirFuse *fuse, uint32_t id);
+/* quantise_fuse.c */
+bool weir_fuse_quantiser (WeirFuse *fuse, uint32_t id);
+bool weir_fuse_quantised_residual (WeirFuse *fuse, uint32_t id);
 /* fuse.c */
+
+/* A quantised convolution or product whose result is still f32: it takes arithmetic and post-ops.
+ */
+static inline bool weir_fuse_is_open (const WeirNode *node)
+{
+  return (node->op == WEIR_OP_QUANTISED_CONV || node->op == WEIR_OP_QUANTISED_MAT_MUL) &&
+         (node->n_src <= WEIR_QUANTISED_RESULT || node->src[WEIR_QUANTISED_RESULT] == WEIR_NONE);
+}
 
 /* The node that makes a value; NULL for inputs and constants. */
 WeirNode *weir_fuse_producer (const WeirFuse *fuse, uint32_t value);
@@ -53,6 +69,7 @@ uint32_t weir_fuse_add_constant (
 void weir_fuse_absorb (WeirFuse *fuse, WeirNode *keeper, WeirNode *absorbed);
 /* Readers of the node's result read `value`. False where the result is an output of the graph. */
 bool weir_fuse_bypass (WeirFuse *fuse, WeirNode *node, uint32_t value);
+void weir_fuse_append_src (WeirFuse *fuse, WeirNode *node, uint32_t value);
 /* The node becomes an operator of one source without attributes. */
 void weir_fuse_become_unary (WeirNode *node, WeirOp op, uint32_t src);
 

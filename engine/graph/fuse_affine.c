@@ -39,8 +39,43 @@ typedef struct Channels {
   int64_t n_total;
 } Channels;
 
-static bool find_channels (const WeirNode *node, const WeirTensor *weights, Channels *channels)
+/* Quantised nodes have scales for weights here: their codes stay as they are. */
+static bool is_quantised (const WeirNode *node)
 {
+  return node->op == WEIR_OP_QUANTISED_CONV || node->op == WEIR_OP_QUANTISED_MAT_MUL;
+}
+
+static uint32_t weights_at (const WeirNode *node)
+{
+  return is_quantised (node) ? WEIR_QUANTISED_WEIGHTS + 1 : 1;
+}
+
+static uint32_t bias_at (const WeirNode *node)
+{
+  return is_quantised (node) ? WEIR_QUANTISED_BIAS : 2;
+}
+
+static bool is_matrix (const WeirNode *node)
+{
+  return node->op == WEIR_OP_GEMM || node->op == WEIR_OP_MAT_MUL ||
+         node->op == WEIR_OP_QUANTISED_MAT_MUL;
+}
+
+static void find_scales (const WeirFuse *fuse, const WeirNode *node, Channels *channels)
+{
+  const WeirTensor *codes = weir_fuse_shape (fuse, node->src[WEIR_QUANTISED_WEIGHTS]);
+  bool is_row = !is_matrix (node) || weir_node_int (node, "transB", 0);
+  int64_t n = codes->dims[is_row ? 0 : 1];
+  *channels = (Channels){ .n = n, .inner = 1, .n_total = n };
+}
+
+static bool find_channels (
+    const WeirFuse *fuse, const WeirNode *node, const WeirTensor *weights, Channels *channels)
+{
+  if (is_quantised (node)) {
+    find_scales (fuse, node, channels);
+    return true;
+  }
   int64_t n_elements, group = MAX (weir_node_int (node, "group", 1), 1);
   uint32_t axis = 0;
   if (!weir_tensor_n_elements (weights, &n_elements) || n_elements == 0 || weights->rank < 2)
@@ -77,11 +112,11 @@ static bool find_bias (
   *bias = NULL;
   if (node->op == WEIR_OP_GEMM && !(fabsf (weir_node_float (node, "beta", 1.0f) - 1.0f) <= 0.0f))
     return false;
-  if (node->n_src < 3 || node->src[2] == WEIR_NONE)
+  if (node->n_src <= bias_at (node) || node->src[bias_at (node)] == WEIR_NONE)
     return true;
-  *bias = weir_fuse_constant (fuse, node->src[2]);
+  *bias = weir_fuse_constant (fuse, node->src[bias_at (node)]);
   return *bias && weir_tensor_n_elements (*bias, &n_bias) &&
-         (n_bias == n || (n_bias == 1 && node->op == WEIR_OP_GEMM)) &&
+         (n_bias == n || (n_bias == 1 && is_matrix (node))) &&
          ((*bias)->rank == 0 || (*bias)->dims[(*bias)->rank - 1] == n_bias);
 }
 
@@ -125,23 +160,28 @@ static bool set_bias (WeirFuse *fuse, WeirNode *node, const Affine *affine, cons
     double value = old ? (double) old[is_single ? 0 : i] : 0.0;
     data[i] = (float) (affine->scale[i] * value + affine->shift[i]);
   }
-  node->src[2] = id;
+  node->src[bias_at (node)] = id;
   return true;
 }
 
 static bool set_weights (
     WeirFuse *fuse, WeirNode *node, const Affine *affine, const Channels *channels)
 {
-  const WeirTensor weights = *weir_fuse_constant (fuse, node->src[1]);
+  WeirTensor weights = *weir_fuse_constant (fuse, node->src[weights_at (node)]);
   const float *old = weir_tensor_data (&weights);
   int64_t n;
   float *data;
+  bool is_single = is_quantised (node) && weir_tensor_n_elements (&weights, &n) && n == 1;
+  if (is_single) {
+    weights.rank = 1;
+    weights.dims[0] = channels->n;
+  }
   uint32_t id = weir_fuse_add_constant (fuse, node->name, &weights, &data);
   if (id == WEIR_NONE || !weir_tensor_n_elements (&weights, &n))
     return false;
   for (int64_t i = 0; i < n; i++)
-    data[i] = (float) ((double) old[i] * affine->scale[channel_of (channels, i)]);
-  node->src[1] = id;
+    data[i] = (float) ((double) old[is_single ? 0 : i] * affine->scale[channel_of (channels, i)]);
+  node->src[weights_at (node)] = id;
   return true;
 }
 
@@ -152,10 +192,11 @@ static WeirNode *find_linear (
   WeirNode *before = weir_fuse_producer (fuse, src);
   if (!before || before->n_post || !weir_fuse_is_private (fuse, src) ||
       (before->op != WEIR_OP_CONV && before->op != WEIR_OP_CONV_TRANSPOSE &&
-          before->op != WEIR_OP_GEMM && before->op != WEIR_OP_MAT_MUL))
+          before->op != WEIR_OP_GEMM && before->op != WEIR_OP_MAT_MUL &&
+          !weir_fuse_is_open (before)))
     return NULL;
-  const WeirTensor *weights = weir_fuse_constant (fuse, before->src[1]);
-  return weights && find_channels (before, weights, channels) &&
+  const WeirTensor *weights = weir_fuse_constant (fuse, before->src[weights_at (before)]);
+  return weights && find_channels (fuse, before, weights, channels) &&
                  find_bias (fuse, before, channels->n_total, bias)
              ? before
              : NULL;
@@ -206,8 +247,7 @@ bool weir_fuse_batch_norm (WeirFuse *fuse, uint32_t id)
     if (node->dst[i] != WEIR_NONE)
       return false;
   WeirNode *before = find_linear (fuse, node->src[0], &channels, &bias);
-  if (!before || (before->op != WEIR_OP_CONV && before->op != WEIR_OP_CONV_TRANSPOSE &&
-                     weir_fuse_shape (fuse, node->src[0])->rank != 2))
+  if (!before || (is_matrix (before) && weir_fuse_shape (fuse, node->src[0])->rank != 2))
     return false;
   Affine affine;
   affine_init (&affine, channels.n_total);
@@ -275,10 +315,9 @@ bool weir_fuse_constant_operand (WeirFuse *fuse, uint32_t id)
   WeirNode *before = constant ? find_linear (fuse, node->src[1 - k], &channels, &bias) : NULL;
   if (!before || !weir_fuse_same_shape (fuse, node->src[1 - k], node->dst[0]))
     return false;
-  bool is_matrix = before->op == WEIR_OP_GEMM || before->op == WEIR_OP_MAT_MUL;
   int64_t step;
   const float *data =
-      per_channel (constant, dst, is_matrix ? dst->rank - 1 : 1, channels.n_total, &step);
+      per_channel (constant, dst, is_matrix (before) ? dst->rank - 1 : 1, channels.n_total, &step);
   if (!data)
     return false;
   Affine affine;

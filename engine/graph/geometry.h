@@ -161,6 +161,16 @@ typedef struct WeirQuantisation {
 } WeirQuantisation;
 bool weir_quantisation_resolve (
     const WeirShapeJob *job, WeirQuantisation *quantisation, GError **error);
+/* Inputs of QuantisedConv and QuantisedMatMul, and of QLinearConv and QLinearMatMul: each tensor's
+ * scale and zero point stand behind it, and the result's. */
+enum {
+  WEIR_QUANTISED_SRC = 0,
+  WEIR_QUANTISED_WEIGHTS = 3,
+  WEIR_QUANTISED_RESULT = 6, /* scale; zero point behind */
+  WEIR_QUANTISED_BIAS = 8,
+  WEIR_QUANTISED_N_SRC = 9, /* added inputs of post-ops stand behind them */
+};
+
 /* Scales and zero points of a matrix operand: one number, or one per row (columns else), as a vector
  * or as a tensor of the operand's rank. Their strides in elements along the operand's dims; false
  * where they do not fit. */

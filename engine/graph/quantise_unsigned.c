@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* i8 tensors as u8.
+ *
+ * A processor multiplies u8 by i8, and a tensor that begins at zero - behind a Relu - has zero
+ * point -128 as i8, 0 as u8: no correction for it is needed then. So 128 is added to every zero
+ * point, and with it to every code. All i8 tensors change or none: those that the graph takes or
+ * gives, or that other operators read, keep it from changing. */
+#include "engine/graph/quantise.h"
+
+#include <string.h>
+
+typedef struct Change {
+  WeirGraph *graph;
+  const WeirShapes *shapes;
+  uint32_t *changed; /* by value id: the constant in its place, WEIR_NONE where not made yet */
+} Change;
+
+/* Which inputs of a node are zero points of tensors that change: n of them, from the first on every
+ * step-th. Weights' zero points are not among them. */
+typedef struct Places {
+  uint32_t first, step, n;
+} Places;
+
+static Places places_of (const WeirNode *node)
+{
+  switch (node->op) {
+  case WEIR_OP_QUANTIZE_LINEAR:
+  case WEIR_OP_DEQUANTIZE_LINEAR:
+    return (Places){ 2, 1, 1 };
+  case WEIR_OP_Q_LINEAR_CONV:
+  case WEIR_OP_Q_LINEAR_MAT_MUL:
+  case WEIR_OP_QUANTISED_CONV:
+  case WEIR_OP_QUANTISED_MAT_MUL:
+    return (Places){ 2, 5, 2 };
+  case WEIR_OP_Q_GEMM:
+    return (Places){ 2, 6, 2 };
+  case WEIR_OP_Q_LINEAR_ADD:
+  case WEIR_OP_Q_LINEAR_MUL:
+    return (Places){ 2, 3, 3 };
+  case WEIR_OP_Q_LINEAR_CONCAT:
+    return (Places){ 1, 3, 1 + node->n_src / 3 };
+  default:
+    return (Places){ 2, 2, 2 }; /* source, its two, the result's two */
+  }
+}
+
+static bool has_weights (const WeirNode *node)
+{
+  return node->op == WEIR_OP_Q_LINEAR_CONV || node->op == WEIR_OP_Q_LINEAR_MAT_MUL ||
+         node->op == WEIR_OP_Q_GEMM || node->op == WEIR_OP_QUANTISED_CONV ||
+         node->op == WEIR_OP_QUANTISED_MAT_MUL;
+}
+
+/* Its result may be f32, without a zero point. */
+static bool may_stay_open (const WeirNode *node)
+{
+  return node->op == WEIR_OP_QUANTISED_CONV || node->op == WEIR_OP_QUANTISED_MAT_MUL ||
+         node->op == WEIR_OP_Q_GEMM;
+}
+
+static bool is_quantised (WeirOp op)
+{
+  static const bool table[WEIR_N_OPS] = {
+    [WEIR_OP_QUANTIZE_LINEAR] = true,
+    [WEIR_OP_DEQUANTIZE_LINEAR] = true,
+    [WEIR_OP_Q_LINEAR_CONV] = true,
+    [WEIR_OP_Q_LINEAR_MAT_MUL] = true,
+    [WEIR_OP_Q_GEMM] = true,
+    [WEIR_OP_Q_LINEAR_ADD] = true,
+    [WEIR_OP_Q_LINEAR_MUL] = true,
+    [WEIR_OP_Q_LINEAR_GLOBAL_AVERAGE_POOL] = true,
+    [WEIR_OP_Q_LINEAR_AVERAGE_POOL] = true,
+    [WEIR_OP_Q_LINEAR_CONCAT] = true,
+    [WEIR_OP_Q_LINEAR_SIGMOID] = true,
+    [WEIR_OP_Q_LINEAR_LEAKY_RELU] = true,
+    [WEIR_OP_Q_LINEAR_SOFTMAX] = true,
+    [WEIR_OP_QUANTISED_CONV] = true,
+    [WEIR_OP_QUANTISED_MAT_MUL] = true,
+  };
+  return table[op];
+}
+
+static bool moves (const WeirNode *node)
+{
+  WeirOpKind kind = weir_op_info (node->op)->kind;
+  return kind == WEIR_OP_KIND_VIEW || kind == WEIR_OP_KIND_MOVE || node->op == WEIR_OP_MAX_POOL ||
+         node->op == WEIR_OP_RESIZE || node->op == WEIR_OP_UPSAMPLE;
+}
+
+static bool is_known (const Change *change, uint32_t value)
+{
+  return change->shapes->values[value].buffer != NULL;
+}
+
+static bool is_signed (const Change *change, uint32_t value)
+{
+  return value != WEIR_NONE && change->shapes->values[value].dtype == WEIR_DTYPE_I8 &&
+         !is_known (change, value);
+}
+
+static bool touches (const Change *change, const WeirNode *node)
+{
+  for (uint32_t i = 0; i < node->n_src; i++)
+    if (is_signed (change, node->src[i]))
+      return true;
+  for (uint32_t i = 0; i < node->n_dst; i++)
+    if (is_signed (change, node->dst[i]))
+      return true;
+  return false;
+}
+
+static bool can_change_number (const Change *change, const WeirNode *node, uint32_t i)
+{
+  return i < node->n_src && node->src[i] != WEIR_NONE &&
+         weir_graph_value (change->graph, node->src[i])->is_constant;
+}
+
+/* Every zero point must be there, but that of a result in f32: i8 without one has 0. A product of
+ * two tensors is left alone. */
+static bool can_change_quantised (const Change *change, const WeirNode *node)
+{
+  Places places = places_of (node);
+  if (has_weights (node) && is_signed (change, node->src[3]))
+    return false;
+  for (uint32_t k = 0; k < places.n; k++) {
+    bool is_open = k == 1 && may_stay_open (node) && !is_signed (change, node->dst[0]);
+    if (!is_open && !can_change_number (change, node, places.first + k * places.step))
+      return false;
+  }
+  return true;
+}
+
+static bool can_change (const Change *change, const WeirNode *node)
+{
+  if (!touches (change, node))
+    return true;
+  if (node->op == WEIR_OP_LOOKUP)
+    return can_change_number (change, node, 1);
+  if (moves (node)) /* what Pad puts in */
+    return node->op != WEIR_OP_PAD || can_change_number (change, node, 2);
+  if (!is_quantised (node->op))
+    return false;
+  return can_change_quantised (change, node);
+}
+
+/* The constant's bytes with their highest bit turned, which adds 128. */
+static bool turn (Change *change, uint32_t *value)
+{
+  if (*value == WEIR_NONE)
+    return true;
+  const WeirValue *old = weir_graph_value (change->graph, *value);
+  if (old->tensor.dtype != WEIR_DTYPE_I8)
+    return true;
+  if (change->changed[*value] == WEIR_NONE) {
+    WeirTensor tensor = old->tensor;
+    size_t n_bytes;
+    if (!weir_tensor_bytes (&tensor, &n_bytes))
+      return false;
+    const uint8_t *from = weir_tensor_data (&old->tensor);
+    uint8_t *to = weir_arena_try_alloc (change->graph->arena, n_bytes);
+    if (!to)
+      return false;
+    for (size_t i = 0; i < n_bytes; i++)
+      to[i] = from[i] ^ 0x80;
+    tensor.dtype = WEIR_DTYPE_U8;
+    tensor.buffer = to;
+    tensor.offset_bytes = 0;
+    change->changed[*value] = weir_graph_add_constant (change->graph, old->name, &tensor);
+  }
+  *value = change->changed[*value];
+  return true;
+}
+
+/* A table whose entries stand in the order of the new codes. */
+static bool turn_order (Change *change, uint32_t *value)
+{
+  WeirTensor tensor = weir_graph_value (change->graph, *value)->tensor;
+  size_t n_bytes;
+  if (!weir_tensor_bytes (&tensor, &n_bytes))
+    return false;
+  const uint8_t *from = weir_tensor_data (&tensor);
+  uint8_t *to = weir_arena_try_alloc (change->graph->arena, n_bytes);
+  if (!to)
+    return false;
+  for (size_t i = 0; i < n_bytes; i++)
+    to[i] = from[i ^ 0x80];
+  tensor.buffer = to;
+  tensor.offset_bytes = 0;
+  const char *name = weir_graph_value (change->graph, *value)->name;
+  *value = weir_graph_add_constant (change->graph, name, &tensor);
+  return true;
+}
+
+static bool change_lookup (Change *change, WeirNode *node)
+{
+  bool from_signed = is_signed (change, node->src[0]), to_signed = is_signed (change, node->dst[0]);
+  return (!from_signed || turn_order (change, &node->src[1])) &&
+         (!to_signed || turn (change, &node->src[1]));
+}
+
+static bool change_node (Change *change, WeirNode *node)
+{
+  if (!touches (change, node))
+    return true;
+  /* not what other nodes hold */
+  node->src = weir_arena_memdup (change->graph->arena, node->src, node->n_src * sizeof *node->src);
+  if (node->op == WEIR_OP_LOOKUP)
+    return change_lookup (change, node);
+  if (moves (node))
+    return node->op != WEIR_OP_PAD || turn (change, &node->src[2]);
+  Places places = places_of (node);
+  for (uint32_t k = 0, i = places.first; k < places.n; k++, i += places.step)
+    if (i < node->n_src && !turn (change, &node->src[i]))
+      return false;
+  for (uint32_t k = 0; k < node->n_post; k++)
+    if (node->post[k].src != WEIR_NONE && is_signed (change, node->src[node->post[k].src]) &&
+        !turn (change, &node->src[node->post[k].src + 2]))
+      return false;
+  return true;
+}
+
+static bool has_signed_ends (const Change *change)
+{
+  for (uint32_t i = 0; i < change->graph->inputs->len; i++)
+    if (is_signed (change, g_array_index (change->graph->inputs, uint32_t, i)))
+      return true;
+  for (uint32_t i = 0; i < change->graph->outputs->len; i++)
+    if (is_signed (change, g_array_index (change->graph->outputs, uint32_t, i)))
+      return true;
+  return false;
+}
+
+bool weir_quantise_unsigned (WeirGraph *graph, const WeirShapes *shapes, GError **error)
+{
+  g_autofree uint32_t *changed = g_new (uint32_t, (size_t) graph->values->len + 1);
+  Change change = { graph, shapes, changed };
+  bool ok = true;
+  memset (changed, 0xff, graph->values->len * sizeof *changed);
+  if (has_signed_ends (&change))
+    return true;
+  for (uint32_t id = 0; id < graph->nodes->len; id++)
+    if (!can_change (&change, weir_graph_node (graph, id)))
+      return true;
+  for (uint32_t id = 0; ok && id < graph->nodes->len; id++)
+    ok = change_node (&change, weir_graph_node (graph, id));
+  if (!ok)
+    g_set_error (
+        error, WEIR_ERROR, WEIR_ERROR_MEMORY, "%s: no memory for zero points", graph->source);
+  return ok;
+}
