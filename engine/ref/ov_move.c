@@ -61,7 +61,10 @@ bool weir_ref_ov_reorg_yolo (const WeirShapeJob *job, void *scratch, GError **er
         for (int64_t w = 0; w < width; w++, at++) {
           int64_t row = h * s + c / n / s, column = w * s + c / n % s;
           int64_t source = ((c % n) * height * s + row) * width * s + column;
-          memcpy (to + (size_t) at * size, from + (size_t) (item * n_item + source) * size, size);
+          bool is_inside = source < n_item; /* not always, where s² does not divide C */
+          memset (to + (size_t) at * size, 0, size);
+          if (is_inside)
+            memcpy (to + (size_t) at * size, from + (size_t) (item * n_item + source) * size, size);
         }
   return true;
 }
