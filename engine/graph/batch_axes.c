@@ -4,7 +4,7 @@
  * elements before it as there were. */
 #include "engine/graph/batch_axes.h"
 
-#include "engine/graph/geometry.h"
+#include "engine/graph/openvino.h"
 
 static int64_t n_before (const WeirTensor *tensor, uint32_t axis)
 {
@@ -45,9 +45,21 @@ static uint32_t through_gather (const WeirGraph *graph, const WeirNode *node, co
   return axis < gathered ? axis : axis + dst->rank - src->rank;
 }
 
+static uint32_t through_strided_slice (
+    const WeirGraph *graph, const WeirShapes *shapes, const WeirNode *node, uint32_t axis)
+{
+  WeirTensor src[4] = { { 0 } };
+  WeirStridedSlice slice;
+  for (uint32_t i = 0; i < MIN (node->n_src, G_N_ELEMENTS (src)); i++)
+    if (node->src[i] != WEIR_NONE)
+      src[i] = shapes->values[node->src[i]];
+  WeirShapeJob job = { .graph = graph, .node = node, .src = src };
+  return weir_strided_slice_resolve (&job, &slice, NULL) ? slice.dst_axis[axis] : WEIR_NONE;
+}
+
 /* Elsewhere axes are counted from the end, as broadcasting does; those that Reduce drops follow. */
-static uint32_t through (const WeirGraph *graph, const WeirNode *node, const WeirTensor *src,
-    const WeirTensor *dst, uint32_t axis)
+static uint32_t through (const WeirGraph *graph, const WeirShapes *shapes, const WeirNode *node,
+    const WeirTensor *src, const WeirTensor *dst, uint32_t axis)
 {
   if (weir_op_info (node->op)->kind == WEIR_OP_KIND_VIEW)
     return through_view (src, dst, axis);
@@ -55,6 +67,10 @@ static uint32_t through (const WeirGraph *graph, const WeirNode *node, const Wei
     return through_transpose (graph, node, src, axis);
   if (node->op == WEIR_OP_GATHER)
     return through_gather (graph, node, src, dst, axis);
+  if (node->op == WEIR_OP_OV_STRIDED_SLICE)
+    return through_strided_slice (graph, shapes, node, axis);
+  if (node->op == WEIR_OP_OV_DETECTION_OUTPUT || node->op == WEIR_OP_OV_CTC_GREEDY_DECODER)
+    return 0;
   return dst->rank > src->rank ? axis + dst->rank - src->rank : axis;
 }
 
@@ -66,7 +82,7 @@ static uint32_t result_axis (const WeirGraph *graph, const WeirShapes *shapes, c
     uint32_t id = node->src[i];
     if (id == WEIR_NONE || axes[id] == WEIR_NONE)
       continue;
-    uint32_t axis = through (graph, node, &shapes->values[id], dst, axes[id]);
+    uint32_t axis = through (graph, shapes, node, &shapes->values[id], dst, axes[id]);
     return axis < dst->rank ? axis : WEIR_NONE;
   }
   return WEIR_NONE;

@@ -263,6 +263,16 @@ static const Rule rules[WEIR_N_OPS] = {
   [WEIR_OP_RESHAPE] = { NULL, true, false, 1 << 1 },
   [WEIR_OP_RESIZE] = { NULL, false, false, 1 << 2 | 1 << 3 },
   [WEIR_OP_UPSAMPLE] = { NULL, false, false, 1 << 1 },
+  [WEIR_OP_OV_CTC_GREEDY_DECODER] = { weir_batch_check_ov, true, true, 0 },
+  [WEIR_OP_OV_CTC_GREEDY_DECODER_SEQ_LEN] = { NULL, false, true, 0 },
+  [WEIR_OP_OV_DETECTION_OUTPUT] = { NULL, false, true, 0 },
+  [WEIR_OP_OV_FAKE_QUANTIZE] = { NULL, true, true, 0 },
+  [WEIR_OP_OV_INTERPOLATE] = { weir_batch_check_ov, false, false, 1 << 1 | 1 << 2 },
+  [WEIR_OP_OV_GRN] = { weir_batch_check_ov, true, false, 0 },
+  [WEIR_OP_OV_MVN] = { weir_batch_check_ov, true, false, 0 },
+  [WEIR_OP_OV_NORMALIZE_L2] = { weir_batch_check_ov, true, false, 0 },
+  [WEIR_OP_OV_SHUFFLE_CHANNELS] = { weir_batch_check_ov, true, false, 0 },
+  [WEIR_OP_OV_STRIDED_SLICE] = { weir_batch_check_ov, true, false, 1 << 1 | 1 << 2 },
 };
 
 static Rule rule_of (WeirOp op)

@@ -9,7 +9,7 @@
 #include "engine/graph/geometry.h"
 
 /* Shape arithmetic is tiny; larger constants are fold.c's, once and not per batch size. */
-#define MAX_KNOWN_ELEMENTS 65536
+#define MAX_KNOWN_ELEMENTS (1 << 19) /* a detector's 60 thousand priors */
 /* Over all nodes, so that no file makes inference itself expensive. */
 #define MAX_KNOWN_BYTES ((size_t) 64 << 20)
 
