@@ -10,7 +10,7 @@ static const char *arena_name (WeirIrJob *job, const char *suffix)
   return weir_arena_strdup (job->loader->graph->arena, name);
 }
 
-static uint32_t add_constant (WeirIrJob *job, const WeirTensor *tensor)
+uint32_t weir_ir_add_constant (WeirIrJob *job, const WeirTensor *tensor)
 {
   uint32_t id = weir_graph_add_constant (job->loader->graph, arena_name (job, "constant"), tensor);
   weir_ir_set_value (job, id, tensor, true);
@@ -26,7 +26,7 @@ uint32_t weir_ir_add_list (
   for (uint32_t i = 0; i < n; i++)
     memcpy (bytes + i * n_bytes, &values[i], n_bytes); /* little endian */
   tensor.buffer = bytes;
-  return add_constant (job, &tensor);
+  return weir_ir_add_constant (job, &tensor);
 }
 
 uint32_t weir_ir_add_ints (WeirIrJob *job, const int64_t *values, uint32_t n)
@@ -44,7 +44,7 @@ uint32_t weir_ir_add_scalar (WeirIrJob *job, WeirDtype dtype, double value)
     memcpy (tensor.buffer, &real, sizeof real);
   else
     memcpy (tensor.buffer, &whole, weir_dtype_bytes (dtype)); /* little endian */
-  return add_constant (job, &tensor);
+  return weir_ir_add_constant (job, &tensor);
 }
 
 uint32_t weir_ir_add_float (WeirIrJob *job, float value)
@@ -153,7 +153,7 @@ uint32_t weir_ir_reshape (WeirIrJob *job, uint32_t src, const int64_t *dims, uin
   memcpy (tensor.dims, dims, rank * sizeof *dims);
   if (value->is_constant && weir_tensor_n_elements (&value->tensor, &n) &&
       weir_tensor_n_elements (&tensor, &n_dst) && n == n_dst)
-    return add_constant (job, &tensor);
+    return weir_ir_add_constant (job, &tensor);
   const uint32_t list[] = { src, weir_ir_add_ints (job, dims, rank) };
   return weir_ir_apply (job, WEIR_OP_RESHAPE, 13, list, 2, NULL, 0);
 }

@@ -82,11 +82,15 @@ static const WeirIrOperator operators[] = {
   BY ("GroupConvolution", CONV, group_convolution),
   BY ("GroupConvolutionBackpropData", CONV_TRANSPOSE, group_backprop),
   { "GroupNormalization", 1, 0, WEIR_OP_GROUP_NORMALIZATION, 21, "num_groups:i epsilon:f", NULL },
+  { "GRN", 1, 0, WEIR_OP_OV_GRN, 0, "bias:f", NULL },
   BY ("HardSigmoid", HARD_SIGMOID, hard_sigmoid),
   BY ("HSigmoid", HARD_SIGMOID, h_sigmoid),
   UNARY ("HSwish", HARD_SWISH),
   UNARY ("Identity", IDENTITY),
-  BY ("Interpolate", RESIZE, interpolate),
+  { "Interpolate", 1, 0, WEIR_OP_OV_INTERPOLATE, 0,
+      "axes:I align_corners:i mode:s shape_calculation_mode:s coordinate_transformation_mode:s "
+      "nearest_mode:s antialias:i pads_begin:I pads_end:I cube_coeff:f",
+      CONVERT (interpolate) },
   BY ("IsFinite", NOT, is_finite),
   { "IsInf", 1, 0, WEIR_OP_IS_INF, 10, "detect_negative:i=1 detect_positive:i=1", NULL },
   UNARY ("IsNaN", IS_NAN),
@@ -106,8 +110,13 @@ static const WeirIrOperator operators[] = {
   UNARY ("Mish", MISH),
   BY ("Mod", MOD, mod),
   BINARY ("Multiply", MUL),
+  { "MVN", 1, 0, WEIR_OP_OV_MVN, 0, "eps:f normalize_variance:i across_channels:i eps_mode:s",
+      NULL },
   UNARY ("Negative", NEG),
+  { "NonMaxSuppression", 1, 0, WEIR_OP_OV_NON_MAX_SUPPRESSION, 0,
+      "box_encoding:s sort_result_descending:i output_type:s", NULL },
   BY ("NonZero", NON_ZERO, non_zero),
+  { "NormalizeL2", 1, 0, WEIR_OP_OV_NORMALIZE_L2, 0, "eps:f eps_mode:s", NULL },
   BY ("NotEqual", NOT, not_equal),
   BY ("OneHot", ONE_HOT, one_hot),
   BY ("Pad", PAD, pad),
@@ -129,7 +138,10 @@ static const WeirIrOperator operators[] = {
   REDUCE ("ReduceMin", REDUCE_MIN),
   REDUCE ("ReduceProd", REDUCE_PROD),
   REDUCE ("ReduceSum", REDUCE_SUM),
+  { "RegionYolo", 1, 0, WEIR_OP_OV_REGION_YOLO, 0,
+      "axis:i end_axis:i coords:i classes:i num:i do_softmax:i mask:I", NULL },
   UNARY ("ReLU", RELU),
+  { "ReorgYolo", 1, 0, WEIR_OP_OV_REORG_YOLO, 0, "stride:I", NULL },
   BY ("Reshape", RESHAPE, reshape),
   BY ("Reverse", SLICE, reverse),
   BY ("ReverseSequence", REVERSE_SEQUENCE, reverse_sequence),
@@ -140,7 +152,8 @@ static const WeirIrOperator operators[] = {
   BY ("Select", WHERE, select),
   BY ("Selu", SELU, selu),
   BY ("ShapeOf", SHAPE, shape_of),
-  BY ("ShuffleChannels", CHANNEL_SHUFFLE, shuffle_channels),
+  { "ShuffleChannels", 1, 0, WEIR_OP_OV_SHUFFLE_CHANNELS, 0, "axis:i group:i",
+      CONVERT (shuffle_channels) },
   UNARY ("Sigmoid", SIGMOID),
   UNARY ("Sign", SIGN),
   UNARY ("Sin", SIN),
@@ -155,7 +168,9 @@ static const WeirIrOperator operators[] = {
   UNARY ("Sqrt", SQRT),
   BY ("SquaredDifference", MUL, squared_difference),
   BY ("Squeeze", SQUEEZE, squeeze),
-  BY ("StridedSlice", SLICE, strided_slice),
+  { "StridedSlice", 1, 0, WEIR_OP_OV_STRIDED_SLICE, 0,
+      "begin_mask:I end_mask:I new_axis_mask:I shrink_axis_mask:I ellipsis_mask:I",
+      CONVERT (strided_slice) },
   BINARY ("Subtract", SUB),
   BY ("Swish", SWISH, swish),
   UNARY ("Tan", TAN),
@@ -264,12 +279,10 @@ static bool read_attrs (WeirIrJob *job, WeirAttr attrs[MAX_ATTRS], uint32_t *n)
   return true;
 }
 
-bool weir_ir_convert (WeirIrJob *job)
+bool weir_ir_emit_row (WeirIrJob *job, const uint32_t *src, uint32_t n_src)
 {
   WeirAttr attrs[MAX_ATTRS];
   uint32_t n, n_dst = job->layer->n_dst;
-  if (job->row->convert)
-    return job->row->convert (job);
   if (!read_attrs (job, attrs, &n))
     return false;
   if (!n_dst)
@@ -277,6 +290,11 @@ bool weir_ir_convert (WeirIrJob *job)
   g_autofree uint32_t *dst = g_new (uint32_t, n_dst);
   for (uint32_t i = 0; i < n_dst; i++)
     dst[i] = weir_ir_dst (job, i);
-  weir_ir_emit_to (job, job->row->op, job->row->opset, job->src, job->n_src, dst, n_dst, attrs, n);
+  weir_ir_emit_to (job, job->row->op, job->row->opset, src, n_src, dst, n_dst, attrs, n);
   return true;
+}
+
+bool weir_ir_convert (WeirIrJob *job)
+{
+  return job->row->convert ? job->row->convert (job) : weir_ir_emit_row (job, job->src, job->n_src);
 }

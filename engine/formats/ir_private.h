@@ -135,6 +135,8 @@ typedef struct WeirIrOperator {
 const WeirIrOperator *weir_ir_operator (const WeirIrLayer *layer);
 /* Adds the nodes of the job's layer. */
 bool weir_ir_convert (WeirIrJob *job);
+/* Adds the one node of the row, with its attributes and other sources. */
+bool weir_ir_emit_row (WeirIrJob *job, const uint32_t *src, uint32_t n_src);
 
 /* --- ir_build.c: one layer's job ------------------------------------------------------------- */
 
@@ -189,7 +191,8 @@ bool weir_ir_axis (WeirIrJob *job, uint32_t i, int64_t fallback, uint32_t rank, 
 
 /* Gives a value of weir_ir_dst its tensor: a constant, or an input's type and dims. */
 void weir_ir_set_value (WeirIrJob *job, uint32_t value, const WeirTensor *tensor, bool is_constant);
-/* New constants. */
+/* New constants. The tensor's buffer must live as long as the graph. */
+uint32_t weir_ir_add_constant (WeirIrJob *job, const WeirTensor *tensor);
 uint32_t weir_ir_add_ints (WeirIrJob *job, const int64_t *values, uint32_t n); /* i64[n] */
 uint32_t weir_ir_add_float (WeirIrJob *job, float value);                      /* f32[] */
 /* Whole numbers of the type, as a list or, where rank is 0, one number. */
@@ -246,21 +249,21 @@ uint32_t weir_ir_unsqueeze (WeirIrJob *job, uint32_t src, const int64_t *axes, u
 uint32_t weir_ir_as_ints (WeirIrJob *job, uint32_t value);
 
 /* --- converters, by family ------------------------------------------------------------------- */
-#define IR_CONVERTERS(X)                                                                          \
-  X (convolution)                                                                                 \
-  X (group_convolution) X (backprop) X (group_backprop) X (max_pool) X (avg_pool)                 \
-      X (adaptive_avg_pool) X (mat_mul) X (binary) X (divide) X (floor_mod) X (mod) X (not_equal) \
-          X (squared_difference) X (clamp) X (hard_sigmoid) X (h_sigmoid) X (swish) X (gelu)      \
-              X (selu) X (prelu) X (round) X (select) X (convert) X (convert_like) X (is_finite)  \
-                  X (logical_reduce) X (reduce) X (batch_norm) X (lrn) X (shape_of) X (reshape)   \
-                      X (squeeze) X (unsqueeze) X (transpose) X (split) X (variadic_split)        \
-                          X (tile) X (strided_slice) X (slice) X (broadcast) X (pad) X (reverse)  \
-                              X (shuffle_channels) X (depth_to_space) X (space_to_depth)          \
-                                  X (batch_to_space) X (space_to_batch) X (gather) X (gather_nd)  \
-                                      X (gather_elements) X (scatter_update) X (scatter_elements) \
-                                          X (scatter_nd) X (one_hot) X (top_k) X (range)          \
-                                              X (non_zero) X (cum_sum) X (reverse_sequence)       \
-                                                  X (interpolate)
+#define IR_CONVERTERS(X)                                                                           \
+  X (convolution)                                                                                  \
+  X (group_convolution)                                                                            \
+  X (backprop) X (group_backprop) X (max_pool) X (avg_pool) X (adaptive_avg_pool) X (mat_mul)      \
+      X (binary) X (divide) X (floor_mod) X (mod) X (not_equal) X (squared_difference) X (clamp)   \
+          X (hard_sigmoid) X (h_sigmoid) X (swish) X (gelu) X (selu) X (prelu) X (round)           \
+              X (select) X (convert) X (convert_like) X (is_finite) X (logical_reduce) X (reduce)  \
+                  X (batch_norm) X (lrn) X (shape_of) X (reshape) X (squeeze) X (unsqueeze)        \
+                      X (transpose) X (split) X (variadic_split) X (tile) X (strided_slice)        \
+                          X (slice) X (broadcast) X (pad) X (reverse) X (shuffle_channels)         \
+                              X (depth_to_space) X (space_to_depth) X (batch_to_space)             \
+                                  X (space_to_batch) X (gather) X (gather_nd) X (gather_elements)  \
+                                      X (scatter_update) X (scatter_elements) X (scatter_nd)       \
+                                          X (one_hot) X (top_k) X (range) X (non_zero) X (cum_sum) \
+                                              X (reverse_sequence) X (interpolate)
 #define X(name) bool weir_ir_convert_##name (WeirIrJob *job);
 IR_CONVERTERS (X)
 #undef X

@@ -251,36 +251,18 @@ static bool known_dims (WeirIrJob *job, WeirIrInfo *info, uint32_t least_rank)
              job, "input has %u dimensions, expected at least %u", info->rank, least_rank);
 }
 
+/* Of channels: the engine's own operator. */
 bool weir_ir_convert_shuffle_channels (WeirIrJob *job)
 {
-  int64_t group, axis, dims[WEIR_MAX_RANK], perm[WEIR_MAX_RANK];
-  uint32_t rank, at, n = 0;
-  WeirIrInfo info;
+  int64_t group, axis;
+  uint32_t rank, at;
   if (!weir_ir_need (job, 1) || !weir_ir_int (job, "group", 1, &group) ||
       !weir_ir_int (job, "axis", 1, &axis) || !weir_ir_rank (job, 0, &rank) ||
       !weir_ir_check_axis (job, axis, rank, &at))
     return false;
   WeirAttr attr = weir_ir_attr_int ("group", group);
-  if (at == 1)
-    return weir_ir_emit (job, WEIR_OP_CHANNEL_SHUFFLE, 13, job->src, 1, &attr, 1);
-  if (!weir_ir_static_dims (job, 0, &info) || group < 1 || info.dims[at] % group ||
-      rank == WEIR_MAX_RANK)
-    return ir_refuse (job, "sizes of the input are not known, or group does not divide the axis");
-  for (uint32_t i = 0; i < rank; i++)
-    if (i == at) {
-      dims[n++] = group;
-      dims[n++] = info.dims[at] / group;
-    } else {
-      dims[n++] = info.dims[i];
-    }
-  for (uint32_t i = 0; i < n; i++)
-    perm[i] = i;
-  perm[at] = at + 1;
-  perm[at + 1] = at;
-  uint32_t split = weir_ir_reshape (job, job->src[0], dims, n);
-  const uint32_t src[] = { weir_ir_transpose (job, split, perm, n),
-    weir_ir_add_ints (job, info.dims, rank) };
-  return weir_ir_emit (job, WEIR_OP_RESHAPE, 13, src, 2, NULL, 0);
+  return at == 1 ? weir_ir_emit (job, WEIR_OP_CHANNEL_SHUFFLE, 13, job->src, 1, &attr, 1)
+                 : weir_ir_emit_row (job, job->src, 1);
 }
 
 /* [N, blocks…, C', D1, …] or [N, C', blocks…, D1, …], interleaved with the spatial axes. */

@@ -100,26 +100,6 @@ static bool emit_steps (WeirIrJob *job, const Steps *steps)
   return true;
 }
 
-/* Bounds that are computed: possible where none of the masks changes them. */
-static bool emit_plain_slice (WeirIrJob *job, const Masks *masks)
-{
-  int64_t axes[WEIR_MAX_RANK];
-  WeirIrInfo begin = weir_ir_info (job, job->src[1]);
-  int64_t n = begin.rank == 1 ? begin.dims[0] : -1;
-  bool is_plain = n >= 0 && n <= WEIR_MAX_RANK;
-  for (int64_t i = 0; is_plain && i < n; i++) {
-    is_plain = !masks->begin[i] && !masks->end[i] && !masks->new_axis[i] && !masks->shrink[i] &&
-               !masks->ellipsis[i];
-    axes[i] = i;
-  }
-  if (!is_plain)
-    return ir_refuse (job, "bounds that are not constant are supported only without masks");
-  const uint32_t src[] = { job->src[0], weir_ir_as_ints (job, job->src[1]),
-    weir_ir_as_ints (job, job->src[2]), weir_ir_add_ints (job, axes, (uint32_t) n),
-    weir_ir_as_ints (job, weir_ir_src (job, 3)) };
-  return weir_ir_emit (job, WEIR_OP_SLICE, 13, src, 5, NULL, 0);
-}
-
 bool weir_ir_convert_strided_slice (WeirIrJob *job)
 {
   int64_t begin[WEIR_MAX_RANK], end[WEIR_MAX_RANK], stride[WEIR_MAX_RANK];
@@ -131,7 +111,7 @@ bool weir_ir_convert_strided_slice (WeirIrJob *job)
   bool has_stride = weir_ir_src (job, 3) != WEIR_NONE;
   if (!weir_ir_known_ints (job, 1, begin, &n) || !weir_ir_known_ints (job, 2, end, &n_end) ||
       (has_stride && !weir_ir_known_ints (job, 3, stride, &n_stride)))
-    return emit_plain_slice (job, &masks);
+    return weir_ir_emit_row (job, job->src, job->n_src);
   if (n_end != n || (has_stride && n_stride != n))
     return ir_malformed (job, "has %u begins, %u ends and %u strides", n, n_end, n_stride);
   for (uint32_t i = n_stride; i < n; i++)
