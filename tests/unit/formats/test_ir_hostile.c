@@ -33,7 +33,7 @@ static const struct {
     "</output></layer></layers></net>",
       "a <dim> is 'x', expected a number" },
   { "<net version=\"11\"><layers><layer id=\"1\" "
-    "type=\"A\"><output/><input/></layer></layers></net>",
+    "type=\"A\"><output><port id=\"0\"/></output><input/></layer></layers></net>",
       "does not have one <input> and then one <output>" },
 };
 
