@@ -18,7 +18,6 @@ static struct {
   bool is_needed;
 } reasons[] = {
   { "test_cast*FLOAT8*", "8-bit floats", false },
-  { "test_cast*_e?m?*", "8-bit floats", false },
   { "test_*quantizelinear_e?m*", "8-bit floats", false },
   { "test_*FLOAT4E2M1*", "4-bit floats", false },
   { "test_*quantizelinear_float4e2m1", "4-bit floats", false },
@@ -28,7 +27,6 @@ static struct {
   { "test_*quantizelinear_*int2", "integers of 2 and 4 bits", false },
   { "test_cast*STRING*", "strings", false },
   { "test_equal_string*", "strings", false },
-  { "test_strnorm*", "strings", false },
   { "test_identity_sequence", "values that are no tensors", false },
   { "test_identity_opt", "values that are no tensors", false },
   { "test_training_dropout*", "Dropout that draws random numbers", false },
