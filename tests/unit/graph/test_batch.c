@@ -370,6 +370,88 @@ START_TEST (test_net)
 }
 END_TEST
 
+/* One operator on an input of [1, 3, 4, 4]; b, c, d: ramps of [3, 1, 1], [4] and [3]. */
+static const struct {
+  const char *op, *src, *attrs;
+  bool is_cast; /* the result is no f32 */
+  const char *reason;
+} nodes[] = {
+  { "Max", "x,b,c", NULL, false, NULL },
+  { "Mean", "x,b", NULL, false, NULL },
+  { "Mod", "b,x", "fmod=1", false, NULL },
+  { "Greater", "x,b", NULL, true, NULL },
+  { "IsNaN", "x", NULL, true, NULL },
+  { "Gelu", "x", NULL, false, NULL },
+  { "CastLike", "x,b", NULL, false, NULL },
+  { "ArgMax", "x", "axis=1", true, NULL },
+  { "ArgMax", "x", "axis=0", true, "does not have rows for each sample" },
+  { "ReduceLogSumExp", "x", "axes=1,2", false, NULL },
+  { "ReduceSumSquare", "x", "axes=0,1", false, "does not have rows for each sample" },
+  { "CumSum", "x,one", NULL, false, NULL },
+  { "CumSum", "x,two", "reverse=1", false, NULL },
+  { "CumSum", "x,nought", NULL, false, "it sums over the batch" },
+  { "CumSum", "x,back", NULL, false, "it sums over the batch" },
+  { "Trilu", "x,one", NULL, false, NULL },
+  { "Hardmax", "x", "axis=2", false, NULL },
+  { "Hardmax", "x", "axis=0", false, "it normalises over the batch" },
+  { "LpNormalization", "x", "axis=-3", false, NULL },
+  { "LpNormalization", "x", "axis=-4", false, "it normalises over the batch" },
+  { "LayerNormalization", "x,c", "axis=1", false, NULL },
+  { "LayerNormalization", "x,c", "axis=0", false, "it normalises over the batch" },
+  { "RMSNormalization", "x,c", NULL, false, NULL },
+  { "RMSNormalization", "x,c", "axis=-4", false, "it normalises over the batch" },
+  { "GroupNormalization", "x,d,d", "num_groups=3", false, NULL },
+  { "BatchNormalization", "x,d,d,d,d", "training_mode=1", false,
+      "it takes statistics of the batch" },
+  { "LpPool", "x", "kernel_shape=2,2", false, NULL },
+  { "GlobalLpPool", "x", NULL, false, NULL },
+  { "Det", "x", NULL, false, NULL },
+  { "Crop", "x", "border=1,0,1,2", false, NULL },
+};
+
+START_TEST (test_node)
+{
+  g_autoptr (OnnxBuilder) b = net ("1,3,4,4");
+  onnx_builder_ramp (b, "b", "3,1,1");
+  onnx_builder_ramp (b, "c", "4");
+  onnx_builder_ramp (b, "d", "3");
+  onnx_builder_ints (b, "nought", "0");
+  onnx_builder_ints (b, "one", "1");
+  onnx_builder_ints (b, "two", "2");
+  onnx_builder_ints (b, "back", "-4");
+  onnx_builder_node (
+      b, nodes[_i].op, nodes[_i].src, nodes[_i].is_cast ? "r" : "y", nodes[_i].attrs);
+  if (nodes[_i].is_cast)
+    onnx_builder_node (b, "Cast", "r", "y", "to=1");
+  b->model->opset_import[0]->version = 22;
+  g_autoptr (WeirGraph) graph = parse (b);
+  const char *reason;
+  bool rewritten;
+  ck_assert (weir_batch_rewrite (graph, weir_ref_evaluate, &reason, &rewritten, NULL));
+  if (nodes[_i].reason) {
+    ck_assert_msg (reason && strstr (reason, nodes[_i].reason), "%s: %s", nodes[_i].op,
+        reason ? reason : "batches");
+  } else {
+    ck_assert_msg (!reason, "%s", reason);
+    check_values (graph);
+  }
+}
+END_TEST
+
+/* Indices into a pooled batch are none into each sample. */
+START_TEST (test_pool_indices)
+{
+  g_autoptr (OnnxBuilder) b = net ("1,3,4,4");
+  onnx_builder_node (b, "MaxPool", "x", "p,i", "kernel_shape=2,2 strides=2,2");
+  onnx_builder_node (b, "MaxUnpool", "p,i", "y", "kernel_shape=2,2 strides=2,2");
+  g_autoptr (WeirGraph) graph = parse (b);
+  const char *reason;
+  bool rewritten;
+  ck_assert (weir_batch_rewrite (graph, weir_ref_evaluate, &reason, &rewritten, NULL));
+  ck_assert_msg (reason && strstr (reason, "its indices count over the batch"), "%s", reason);
+}
+END_TEST
+
 /* A graph that does not batch runs at n = 1, also where its file leaves the batch open. */
 START_TEST (test_pins_refused)
 {
@@ -465,6 +547,8 @@ int main (void)
   Suite *suite = suite_create ("batch");
   TCase *tcase = tcase_create ("nets");
   tcase_add_loop_test (tcase, test_net, 0, (int) G_N_ELEMENTS (nets));
+  tcase_add_loop_test (tcase, test_node, 0, (int) G_N_ELEMENTS (nodes));
+  tcase_add_test (tcase, test_pool_indices);
   tcase_add_test (tcase, test_pins_refused);
   tcase_add_test (tcase, test_broken);
   suite_add_tcase (suite, tcase);
