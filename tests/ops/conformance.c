@@ -30,7 +30,6 @@ static struct {
   { "test_identity_sequence", "values that are no tensors", false },
   { "test_identity_opt", "values that are no tensors", false },
   { "test_training_dropout*", "Dropout that draws random numbers", false },
-  { "test_resize_tf_crop_and_resize*", "Resize with tf_crop_and_resize", false },
 };
 
 /* "operators A, B" from the loader's "…: A (1 node), B (2 nodes)". */
