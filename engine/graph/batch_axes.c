@@ -57,6 +57,23 @@ static uint32_t through_strided_slice (
   return weir_strided_slice_resolve (&job, &slice, NULL) ? slice.dst_axis[axis] : WEIR_NONE;
 }
 
+/* The new axis moves those from its place on. */
+static uint32_t through_one_hot (
+    const WeirGraph *graph, const WeirNode *node, const WeirTensor *dst, uint32_t axis)
+{
+  uint32_t added;
+  if (!weir_axis_resolve (graph, node, weir_node_int (node, "axis", -1), dst->rank, &added, NULL))
+    return WEIR_NONE;
+  return axis + (axis >= added);
+}
+
+/* Operators whose results have other dims than their first input, but for the first one. */
+static bool keeps_first (WeirOp op)
+{
+  return op == WEIR_OP_AFFINE_GRID || op == WEIR_OP_COL2IM || op == WEIR_OP_EINSUM ||
+         op == WEIR_OP_GATHER_ND;
+}
+
 /* Elsewhere axes are counted from the end, as broadcasting does; those that Reduce drops follow. */
 static uint32_t through (const WeirGraph *graph, const WeirShapes *shapes, const WeirNode *node,
     const WeirTensor *src, const WeirTensor *dst, uint32_t axis)
@@ -71,6 +88,10 @@ static uint32_t through (const WeirGraph *graph, const WeirShapes *shapes, const
     return through_strided_slice (graph, shapes, node, axis);
   if (node->op == WEIR_OP_OV_DETECTION_OUTPUT || node->op == WEIR_OP_OV_CTC_GREEDY_DECODER)
     return 0;
+  if (node->op == WEIR_OP_ONE_HOT)
+    return through_one_hot (graph, node, dst, axis);
+  if (keeps_first (node->op))
+    return axis;
   return dst->rank > src->rank ? axis + dst->rank - src->rank : axis;
 }
 

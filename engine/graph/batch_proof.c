@@ -14,6 +14,7 @@
 #include "engine/graph/batch_proof.h"
 
 #include "engine/base/checked.h"
+#include "engine/graph/batch_checks.h"
 #include "engine/graph/geometry.h"
 
 #define N_RUNS 3
@@ -214,6 +215,8 @@ typedef struct Rule {
   bool any_axis;         /* the batch need not be axis 0 */
   bool takes_many;       /* several inputs may be stacked */
   uint8_t shape_sources; /* bit i: input i says a shape, which may vary with n */
+  /* A check that looks at two batch sizes; NULL: none. */
+  const char *(*compare) (const WeirShapeJob *one, const WeirShapeJob *two);
 } Rule;
 
 /* Unary, binary and view operators need no row: see rule_of. */
@@ -273,6 +276,21 @@ static const Rule rules[WEIR_N_OPS] = {
   [WEIR_OP_OV_NORMALIZE_L2] = { weir_batch_check_ov, true, false, 0 },
   [WEIR_OP_OV_SHUFFLE_CHANNELS] = { weir_batch_check_ov, true, false, 0 },
   [WEIR_OP_OV_STRIDED_SLICE] = { weir_batch_check_ov, true, false, 1 << 1 | 1 << 2 },
+  [WEIR_OP_GATHER_ELEMENTS] = { weir_batch_check_elements, false, true, 0 },
+  [WEIR_OP_GATHER_ND] = { weir_batch_check_gather_nd, false, true, 0 },
+  [WEIR_OP_SCATTER] = { weir_batch_check_elements, false, true, 0 },
+  [WEIR_OP_SCATTER_ELEMENTS] = { weir_batch_check_elements, false, true, 0 },
+  [WEIR_OP_SCATTER_ND] = { weir_batch_check_scatter_nd, false, false, 0 },
+  [WEIR_OP_ONE_HOT] = { NULL, true, false, 0 },
+  [WEIR_OP_REVERSE_SEQUENCE] = { weir_batch_check_reverse_sequence, true, true, 0 },
+  [WEIR_OP_CENTER_CROP_PAD] = { NULL, false, false, 1 << 1 },
+  [WEIR_OP_TOP_K] = { weir_batch_check_top_k, true, false, 0 },
+  [WEIR_OP_EINSUM] = { NULL, true, true, 0, weir_batch_compare_einsum },
+  [WEIR_OP_GRID_SAMPLE] = { NULL, false, true, 0 },
+  [WEIR_OP_AFFINE_GRID] = { NULL, false, false, 1 << 1 },
+  [WEIR_OP_ROI_ALIGN] = { weir_batch_check_regions, false, false, 0 },
+  [WEIR_OP_MAX_ROI_POOL] = { weir_batch_check_regions, false, false, 0 },
+  [WEIR_OP_DEFORM_CONV] = { NULL, false, true, 0 },
 };
 
 static Rule rule_of (WeirOp op)
@@ -343,6 +361,14 @@ static const char *check_dst (const Proof *proof, const WeirNode *node, const St
   return NULL;
 }
 
+static const char *compare_runs (const Proof *proof, const WeirNode *node, const Rule *rule)
+{
+  g_autoptr (GArray) first = g_array_new (FALSE, FALSE, sizeof (WeirTensor));
+  g_autoptr (GArray) second = g_array_new (FALSE, FALSE, sizeof (WeirTensor));
+  WeirShapeJob one = job_at (proof, node, 0, first), two = job_at (proof, node, 1, second);
+  return rule->compare (&one, &two);
+}
+
 static const char *check_node (const Proof *proof, const WeirNode *node, GArray *src)
 {
   Rule rule = rule_of (node->op);
@@ -354,6 +380,8 @@ static const char *check_node (const Proof *proof, const WeirNode *node, GArray 
     WeirShapeJob job = job_at (proof, node, run, src);
     why = rule.check (&job, stack.axis);
   }
+  if (!why && rule.compare)
+    why = compare_runs (proof, node, &rule);
   return why;
 }
 

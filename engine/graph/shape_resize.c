@@ -149,8 +149,8 @@ bool weir_resize_resolve (const WeirShapeJob *job, WeirResize *resize, GError **
   memset (resize, 0, sizeof *resize);
   for (uint32_t i = 0; i < job->src[0].rank; i++) {
     resize->scale[i] = resize->width[i] = 1;
-    resize->roi_end[i] = 1;
     resize->src[i] = resize->dst[i] = job->src[0].dims[i];
+    resize->roi_end[i] = 1;
   }
   if (job->node->op == WEIR_OP_OV_INTERPOLATE)
     return weir_interpolate_resolve (job, resize, error);
@@ -168,7 +168,8 @@ bool weir_shape_resize (const WeirShapeJob *job, GError **error)
   if (!weir_resize_resolve (job, &resize, error))
     return false;
   for (uint32_t i = 0; i < job->src[0].rank; i++)
-    if ((resize.dst[i] != job->src[0].dims[i] || resize.scale[i] != 1) &&
+    if ((resize.dst[i] != job->src[0].dims[i] || resize.scale[i] != 1 ||
+            resize.coordinates == WEIR_RESIZE_TF_CROP_AND_RESIZE) &&
         MAX (resize.dst[i], resize.src[i]) > MAX_RESIZED_DIM)
       return weir_job_refuse ("axis %u from %" G_GINT64_FORMAT " to %" G_GINT64_FORMAT
                               " elements, expected at most 2^22",

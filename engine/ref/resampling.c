@@ -214,7 +214,8 @@ static void interpolate_any_row (
         weight *= (double) axes[i].weight[k];
         offset += axes[i].place[k] * axes[i].stride;
       }
-      sum += weight * weir_ref_load (src->dtype, weir_tensor_data (src), offset);
+      if (weight != 0)
+        sum += weight * weir_ref_load (src->dtype, weir_tensor_data (src), offset);
     } while (weir_walk_next (&taps));
     weir_ref_store (dst.dtype, dst.data, dst.offset + j, sum);
   }

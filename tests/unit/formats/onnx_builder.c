@@ -163,7 +163,7 @@ Onnx__AttributeProto *onnx_builder_attr (
 static void add_attr (
     OnnxBuilder *builder, Onnx__NodeProto *node, const char *name, const char *value)
 {
-  if (strchr (value, ',')) {
+  if (*value != '\'' && strchr (value, ',')) {
     Onnx__AttributeProto *ints =
         onnx_builder_attr (builder, node, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS);
     ints->ints = parse_ints (builder, value, &ints->n_ints);

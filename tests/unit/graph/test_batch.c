@@ -9,90 +9,11 @@
 #include "engine/formats/onnx_private.h"
 #include "engine/graph/passes.h"
 #include "engine/plan/backend.h"
-#include "tests/unit/formats/onnx_builder.h"
-
-#define F32 ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT
-
-static WeirGraph *parse (const OnnxBuilder *builder)
-{
-  g_autoptr (GBytes) packed = onnx_builder_pack (builder);
-  g_autoptr (GError) error = NULL;
-  gsize n_bytes;
-  const uint8_t *bytes = g_bytes_get_data (packed, &n_bytes);
-  WeirGraph *graph = weir_onnx_parse ("net.onnx", bytes, n_bytes, NULL, &error);
-  ck_assert_msg (graph != NULL, "%s", error ? error->message : "");
-  ck_assert_msg (weir_fold (graph, weir_ref_evaluate, &error), "%s", error ? error->message : "");
-  return graph;
-}
-
-/* Computes every value at batch n; the first input's bytes are given. */
-static WeirShapes *run_graph (const WeirGraph *graph, uint32_t n, const float *input)
-{
-  g_autoptr (GError) error = NULL;
-  WeirShapes *shapes = weir_shapes_infer (graph, n, weir_ref_evaluate, &error);
-  ck_assert_msg (shapes != NULL, "%s", error ? error->message : "");
-  shapes->values[g_array_index (graph->inputs, uint32_t, 0)].buffer = (void *) input;
-  for (uint32_t i = 0; i < graph->nodes->len; i++) {
-    const WeirNode *node = weir_graph_node (graph, i);
-    WeirTensor src[64] = { 0 }, dst[64] = { 0 };
-    ck_assert (node->n_src <= 64 && node->n_dst <= 64);
-    for (uint32_t k = 0; k < node->n_src; k++)
-      if (node->src[k] != WEIR_NONE)
-        src[k] = shapes->values[node->src[k]];
-    for (uint32_t k = 0; k < node->n_dst; k++) {
-      size_t n_bytes = 0;
-      dst[k] = shapes->values[node->dst[k]];
-      ck_assert (weir_tensor_bytes (&dst[k], &n_bytes));
-      dst[k].buffer = weir_arena_alloc (shapes->arena, n_bytes);
-      shapes->values[node->dst[k]] = dst[k];
-    }
-    ck_assert_msg (
-        weir_ref_evaluate (graph, node, src, dst, &error), "%s", error ? error->message : "");
-  }
-  return shapes;
-}
-
-/* Three different samples in one batch against each alone. */
-static void check_values (const WeirGraph *graph)
-{
-  enum { N = 3 };
-  const WeirTensor *input =
-      &weir_graph_value (graph, g_array_index (graph->inputs, uint32_t, 0))->tensor;
-  size_t n_row = 1;
-  for (uint32_t i = 1; i < input->rank; i++)
-    n_row *= (size_t) input->dims[i];
-  g_autofree float *samples = g_new (float, N *n_row);
-  g_autoptr (GRand) random = g_rand_new_with_seed (11);
-  for (size_t i = 0; i < N * n_row; i++)
-    samples[i] = (float) g_rand_double_range (random, -1, 1);
-  g_autoptr (WeirShapes) batch = run_graph (graph, N, samples);
-  for (uint32_t n = 0; n < N; n++) {
-    g_autoptr (WeirShapes) alone = run_graph (graph, 1, samples + n * n_row);
-    for (uint32_t k = 0; k < graph->outputs->len; k++) {
-      uint32_t id = g_array_index (graph->outputs, uint32_t, k);
-      int64_t n_elements;
-      ck_assert (weir_tensor_n_elements (&alone->values[id], &n_elements));
-      const float *one = weir_tensor_data (&alone->values[id]);
-      const float *all = (const float *) weir_tensor_data (&batch->values[id]) + n * n_elements;
-      for (int64_t i = 0; i < n_elements; i++)
-        ck_assert_msg (fabsf (one[i] - all[i]) <= 1e-5f * (1 + fabsf (one[i])),
-            "sample %u, output %u, element %d: %g alone, %g in the batch", n, k, (int) i,
-            (double) one[i], (double) all[i]);
-    }
-  }
-}
-
-static OnnxBuilder *net (const char *dims)
-{
-  OnnxBuilder *builder = onnx_builder_new (13);
-  onnx_builder_input (builder, "x", F32, dims);
-  onnx_builder_output (builder, "y");
-  return builder;
-}
+#include "tests/unit/graph/batch_kit.h"
 
 static OnnxBuilder *net_plain (void)
 {
-  OnnxBuilder *b = net ("n,2,4,4");
+  OnnxBuilder *b = batch_kit_net ("n,2,4,4");
   onnx_builder_ramp (b, "w", "3,2,3,3");
   onnx_builder_node (b, "Conv", "x,w", "c", "kernel_shape=3,3");
   onnx_builder_node (b, "GlobalAveragePool", "c", "y", NULL);
@@ -101,7 +22,7 @@ static OnnxBuilder *net_plain (void)
 
 static OnnxBuilder *net_shuffle (void)
 {
-  OnnxBuilder *b = net ("1,4,3,5");
+  OnnxBuilder *b = batch_kit_net ("1,4,3,5");
   onnx_builder_ints (b, "split", "1,2,2,3,5");
   onnx_builder_ints (b, "join", "1,4,3,5");
   onnx_builder_node (b, "Reshape", "x,split", "s", NULL);
@@ -113,7 +34,7 @@ static OnnxBuilder *net_shuffle (void)
 /* The batch goes to axis 1 and comes back: channel halves as ShuffleNet v2 writes them. */
 static OnnxBuilder *net_halves (void)
 {
-  OnnxBuilder *b = net ("1,4,3,5");
+  OnnxBuilder *b = batch_kit_net ("1,4,3,5");
   onnx_builder_ints (b, "pairs", "2,2,15");
   onnx_builder_ints (b, "halves", "2,-1,2,3,5");
   onnx_builder_constant (
@@ -132,7 +53,7 @@ static OnnxBuilder *net_halves (void)
 /* A leading 1 beside a -1 that is taken. */
 static OnnxBuilder *net_cells (void)
 {
-  OnnxBuilder *b = net ("1,4,3,5");
+  OnnxBuilder *b = batch_kit_net ("1,4,3,5");
   onnx_builder_ints (b, "cells", "1,-1,2");
   onnx_builder_node (b, "Transpose", "x", "t", "perm=0,2,3,1");
   onnx_builder_node (b, "Reshape", "t,cells", "y", NULL);
@@ -142,7 +63,7 @@ static OnnxBuilder *net_cells (void)
 /* Rows of all samples in one matrix, and back; both targets change the number of rows. */
 static OnnxBuilder *net_rows (void)
 {
-  OnnxBuilder *b = net ("1,12");
+  OnnxBuilder *b = batch_kit_net ("1,12");
   onnx_builder_ints (b, "rows", "6,-1");
   onnx_builder_ints (b, "back", "1,6,2");
   onnx_builder_node (b, "Reshape", "x,rows", "r", NULL);
@@ -153,7 +74,7 @@ static OnnxBuilder *net_rows (void)
 
 static OnnxBuilder *net_resize (void)
 {
-  OnnxBuilder *b = net ("1,2,3,3");
+  OnnxBuilder *b = batch_kit_net ("1,2,3,3");
   onnx_builder_ints (b, "sizes", "1,2,5,7");
   onnx_builder_node (b, "Resize", "x,,,sizes", "y", "mode='linear'");
   return b;
@@ -162,7 +83,7 @@ static OnnxBuilder *net_resize (void)
 /* One target for two nodes, of which only one needs another. */
 static OnnxBuilder *net_shared_target (void)
 {
-  OnnxBuilder *b = net ("1,12");
+  OnnxBuilder *b = batch_kit_net ("1,12");
   onnx_builder_ints (b, "rows", "1,2,6");
   onnx_builder_ramp (b, "w", "12");
   onnx_builder_node (b, "Reshape", "x,rows", "a", NULL);
@@ -175,7 +96,7 @@ static OnnxBuilder *net_shared_target (void)
 /* The target is computed from Shape, with a 1 in front. */
 static OnnxBuilder *net_computed (void)
 {
-  OnnxBuilder *b = net ("1,4,3,5");
+  OnnxBuilder *b = batch_kit_net ("1,4,3,5");
   onnx_builder_ints (b, "one", "1");
   onnx_builder_ints (b, "all", "-1");
   onnx_builder_node (b, "Shape", "x", "shape", NULL);
@@ -188,7 +109,7 @@ static OnnxBuilder *net_computed (void)
 /* As exporters write it for a dynamic batch: nothing to do. */
 static OnnxBuilder *net_dynamic (void)
 {
-  OnnxBuilder *b = net ("n,4,3,5");
+  OnnxBuilder *b = batch_kit_net ("n,4,3,5");
   onnx_builder_ints (b, "zero", "0");
   onnx_builder_ints (b, "all", "-1");
   onnx_builder_node (b, "Shape", "x", "shape", NULL);
@@ -200,14 +121,14 @@ static OnnxBuilder *net_dynamic (void)
 
 static OnnxBuilder *net_fixed_batch (void)
 {
-  OnnxBuilder *b = net ("2,3");
+  OnnxBuilder *b = batch_kit_net ("2,3");
   onnx_builder_node (b, "Relu", "x", "y", NULL);
   return b;
 }
 
 static OnnxBuilder *net_softmax (void)
 {
-  OnnxBuilder *b = net ("1,3");
+  OnnxBuilder *b = batch_kit_net ("1,3");
   onnx_builder_node (b, "Softmax", "x", "y", "axis=0");
   return b;
 }
@@ -215,7 +136,7 @@ static OnnxBuilder *net_softmax (void)
 /* Axis 1 of opset 12's Softmax, over everything behind: but the batch is at axis 1 there. */
 static OnnxBuilder *net_flat_softmax (void)
 {
-  OnnxBuilder *b = net ("1,3,2");
+  OnnxBuilder *b = batch_kit_net ("1,3,2");
   b->model->opset_import[0]->version = 12;
   onnx_builder_node (b, "Transpose", "x", "t", "perm=1,0,2");
   onnx_builder_node (b, "Softmax", "t", "s", "axis=1");
@@ -226,7 +147,7 @@ static OnnxBuilder *net_flat_softmax (void)
 /* The right number of elements in the right shape, and every one from another place. */
 static OnnxBuilder *net_mixing (void)
 {
-  OnnxBuilder *b = net ("1,4,3");
+  OnnxBuilder *b = batch_kit_net ("1,4,3");
   onnx_builder_ints (b, "rows", "4,3");
   onnx_builder_ints (b, "flat", "1,12");
   onnx_builder_node (b, "Reshape", "x,rows", "r", NULL);
@@ -247,7 +168,7 @@ static OnnxBuilder *net_mixing_dynamic (void)
 
 static OnnxBuilder *net_concat_constant (void)
 {
-  OnnxBuilder *b = net ("1,3");
+  OnnxBuilder *b = batch_kit_net ("1,3");
   onnx_builder_ramp (b, "c", "1,2");
   onnx_builder_node (b, "Concat", "x,c", "y", "axis=1");
   return b;
@@ -255,7 +176,7 @@ static OnnxBuilder *net_concat_constant (void)
 
 static OnnxBuilder *net_concat_batch (void)
 {
-  OnnxBuilder *b = net ("1,3");
+  OnnxBuilder *b = batch_kit_net ("1,3");
   onnx_builder_ints (b, "rows", "-1,6");
   onnx_builder_node (b, "Concat", "x,x", "c", "axis=0");
   onnx_builder_node (b, "Reshape", "c,rows", "y", NULL);
@@ -264,7 +185,7 @@ static OnnxBuilder *net_concat_batch (void)
 
 static OnnxBuilder *net_reduce (void)
 {
-  OnnxBuilder *b = net ("1,3");
+  OnnxBuilder *b = batch_kit_net ("1,3");
   onnx_builder_node (b, "ReduceMean", "x", "m", "axes=0,0");
   b->graph->node[0]->attribute[0]->n_ints = 1;
   onnx_builder_node (b, "Add", "x,m", "y", NULL);
@@ -273,7 +194,7 @@ static OnnxBuilder *net_reduce (void)
 
 static OnnxBuilder *net_reversed (void)
 {
-  OnnxBuilder *b = net ("1,3");
+  OnnxBuilder *b = batch_kit_net ("1,3");
   onnx_builder_ints (b, "zero", "0");
   onnx_builder_ints (b, "minus", "-1");
   onnx_builder_ints (b, "far", "-1000");
@@ -283,7 +204,7 @@ static OnnxBuilder *net_reversed (void)
 
 static OnnxBuilder *net_batch_size (void)
 {
-  OnnxBuilder *b = net ("1,3");
+  OnnxBuilder *b = batch_kit_net ("1,3");
   onnx_builder_ints (b, "zero", "0");
   onnx_builder_node (b, "Shape", "x", "shape", NULL);
   onnx_builder_node (b, "Gather", "shape,zero", "n", "axis=0");
@@ -294,7 +215,7 @@ static OnnxBuilder *net_batch_size (void)
 
 static OnnxBuilder *net_constant_output (void)
 {
-  OnnxBuilder *b = net ("1,3");
+  OnnxBuilder *b = batch_kit_net ("1,3");
   onnx_builder_ramp (b, "c", "1,2");
   onnx_builder_node (b, "Relu", "c", "y", NULL);
   onnx_builder_node (b, "Relu", "x", "z", NULL);
@@ -347,7 +268,7 @@ static char *dump (const WeirGraph *graph)
 START_TEST (test_net)
 {
   g_autoptr (OnnxBuilder) builder = nets[_i].build ();
-  g_autoptr (WeirGraph) graph = parse (builder);
+  g_autoptr (WeirGraph) graph = batch_kit_parse (builder);
   g_autofree char *before = dump (graph);
   uint32_t n_values = graph->values->len;
   g_autoptr (GError) error = NULL;
@@ -366,7 +287,7 @@ START_TEST (test_net)
   ck_assert (graph->has_batch);
   ck_assert_uint_eq (graph->values->len - n_values, nets[_i].n_rewritten);
   ck_assert (rewritten == (nets[_i].n_rewritten > 0));
-  check_values (graph);
+  batch_kit_check (graph);
 }
 END_TEST
 
@@ -455,9 +376,9 @@ END_TEST
 /* A graph that does not batch runs at n = 1, also where its file leaves the batch open. */
 START_TEST (test_pins_refused)
 {
-  g_autoptr (OnnxBuilder) builder = net ("n,3");
+  g_autoptr (OnnxBuilder) builder = batch_kit_net ("n,3");
   onnx_builder_node (builder, "Softmax", "x", "y", "axis=0");
-  g_autoptr (WeirGraph) graph = parse (builder);
+  g_autoptr (WeirGraph) graph = batch_kit_parse (builder);
   const char *reason;
   bool rewritten;
   ck_assert (weir_batch_rewrite (graph, weir_ref_evaluate, &reason, &rewritten, NULL));
@@ -471,10 +392,10 @@ END_TEST
 /* A graph that is wrong at n = 1 is an error, no reason. */
 START_TEST (test_broken)
 {
-  g_autoptr (OnnxBuilder) builder = net ("1,3");
+  g_autoptr (OnnxBuilder) builder = batch_kit_net ("1,3");
   onnx_builder_ints (builder, "flat", "1,4");
   onnx_builder_node (builder, "Reshape", "x,flat", "y", NULL);
-  g_autoptr (WeirGraph) graph = parse (builder);
+  g_autoptr (WeirGraph) graph = batch_kit_parse (builder);
   g_autoptr (GError) error = NULL;
   const char *reason;
   bool rewritten;
@@ -525,7 +446,7 @@ START_TEST (test_model)
   ck_assert_uint_eq (graph->values->len - n_values, models[_i].n_rewritten);
   ck_assert (rewritten == (models[_i].n_rewritten > 0));
   if (models[_i].computes)
-    check_values (graph);
+    batch_kit_check (graph);
 }
 END_TEST
 
