@@ -13,65 +13,113 @@ static uint32_t number_from (const char *variable, uint32_t fallback)
   return text ? (uint32_t) g_ascii_strtoull (text, NULL, 10) : fallback;
 }
 
-/* Shapes that fit `decoder` at w × h, C classes. */
-static void add_outputs (Fixture *fixture, const char *decoder, uint32_t w, uint32_t h, uint32_t c)
+/* Outputs that fit a decoder: "name:dims;dims", a dim being numbers and letters (value_of) with
+ * factors, added up: "3C+15". */
+static const struct {
+  const char *decoder, *outputs;
+  bool is_aligned; /* the input's size is a multiple of 64 */
+} shapes[] = {
+  { "detection_output", "1,1,C,7", false },
+  { "boxes_labels", "boxes:C,5;labels:C", false },
+  { "boxes_labels_scores", "boxes:1,C,4;labels:1,C;scores:1,C", false },
+  { "multiclass_nms", "C,6", false },
+  { "ultraface", "1,R,2;1,R,4", false },
+  { "ultraface-raw", "1,R,2;1,R,4", false },
+  { "yunet", "1,p,1;1,q,1;1,r,1;1,p,1;1,q,1;1,r,1;1,p,4;1,q,4;1,r,4;1,p,10;1,q,10;1,r,10", false },
+  { "yunet-2022", "1,R,14;1,R,2;R,1", true },
+  { "retinaface", "1,2P,4;1,2P,2;1,2P,10", false },
+  { "scrfd", "2p,1;2q,1;2r,1;2p,4;2q,4;2r,4;2p,10;2q,10;2r,10", false },
+  { "blazeface", "1,896,16;1,896,1", true },
+  { "centerface", "1,1,e,E;1,2,e,E;1,2,e,E;1,10,e,E", true },
+  { "centernet", "1,C,e,E;1,2,e,E;1,2,e,E", true },
+  { "nanodet", "1,p,C;1,q,C;1,r,C;1,p,32;1,q,32;1,r,32", false },
+  { "nanodet-plus", "1,Q,C+32", false },
+  { "yolo-fastestv2", "1,g,G,C+15;1,h,H,C+15", true },
+  { "yolo-v2", "1,5C+25,h,H", true },
+  { "yolo-v2-scaled", "1,h,H,5C+25", true },
+  { "yolo-v2-region", "1,5C+25,h,H", true },
+  { "yolo-v3", "1,3C+15,h,H;1,3C+15,g,G;1,3C+15,f,F", true },
+  { "yolo-v3-nms", "1,P,4;1,C,P;kept:C,3", false },
+  { "yolo-v4", "1,h,H,3,C+5;1,g,G,3,C+5", true },
+  { "yolo-v4-boxes", "1,3P,1,4;1,3P,C", false },
+  { "yolo-v5", "1,3,f,F,C+5;1,3,g,G,C+5;1,3,h,H,C+5", true },
+  { "yolo-v7", "C,7", false },
+  { "yolo-v8", "1,C+4,P", false },
+  { "yolo-pose", "1,C+13,P", false },
+  { "yolo-obb", "1,C+5,P", false },
+  { "yolo-seg", "1,C+9,P;1,5,e,E", false },
+  { "yolo-v10", "1,C,6", false },
+  { "ppyoloe", "1,P,4;1,C+4,P", false },
+  { "damo-yolo", "1,P,C+4;1,P,4", false },
+  { "yolo-nas", "1,P,4;1,P,C+4", false },
+  { "rtdetr", "1,100,C+4;1,100,4", false },
+  { "yolox", "1,P,C+5", false },
+  { "fastestdet", "1,C+5,g,G", true },
+  { "ctc", "W,1,4", false },
+  { "keypoints", "1,C,e,E", false },
+  { "segmentation", "1,C,e,E", false },
+  { "landmarks", "1,C,2", false },
+  { "embedding", "1,C", false },
+  { "classification", "1,C+1", false },
+  { "regression", "1,C", false },
+  { "raw", "1,C,3,2", false },
+};
+
+/* Cells at a stride. */
+static uint32_t n_cells (uint32_t w, uint32_t h, uint32_t stride_px)
 {
-  static const uint32_t strides_px[] = { 8, 16, 32, 64 }, n_per_cell[] = { 3, 2, 2, 3 };
-  uint32_t n[4], n_cells = 0, n_priors = 0;
-  for (uint32_t i = 0; i < 4; i++) {
-    n[i] = ((w + strides_px[i] - 1) / strides_px[i]) * ((h + strides_px[i] - 1) / strides_px[i]);
-    n_cells += i < 3 ? n[i] : 0;
-    n_priors += n[i] * n_per_cell[i];
+  return ((w + stride_px - 1) / stride_px) * ((h + stride_px - 1) / stride_px);
+}
+
+static uint32_t value_of (char letter, uint32_t w, uint32_t h, uint32_t c)
+{
+  const uint32_t p = n_cells (w, h, 8), q = n_cells (w, h, 16), r = n_cells (w, h, 32);
+  const uint32_t s = n_cells (w, h, 64);
+  const struct {
+    char letter;
+    uint32_t value;
+  } values[] = { { 'C', c }, { 'W', w }, { 'p', p }, { 'q', q }, { 'r', r }, { 'P', p + q + r },
+    { 'Q', p + q + r + s }, { 'R', 3 * p + 2 * q + 2 * r + 3 * s }, { 'e', h / 4 }, { 'E', w / 4 },
+    { 'f', h / 8 }, { 'F', w / 8 }, { 'g', h / 16 }, { 'G', w / 16 }, { 'h', h / 32 },
+    { 'H', w / 32 } };
+  for (uint32_t i = 0; i < G_N_ELEMENTS (values); i++)
+    if (values[i].letter == letter)
+      return values[i].value;
+  ck_abort_msg ("'%c' is no letter of a dim", letter);
+}
+
+static uint32_t dim_of (const char *text, uint32_t w, uint32_t h, uint32_t c)
+{
+  uint32_t sum = 0;
+  while (*text) {
+    char *end;
+    uint32_t factor = (uint32_t) g_ascii_strtoull (text, &end, 10);
+    factor = end == text ? 1 : factor;
+    sum += g_ascii_isalpha (*end) ? factor * value_of (*end, w, h, c) : factor;
+    text = end + (g_ascii_isalpha (*end) ? 1 : 0);
+    text += *text == '+';
   }
-  char dims[64];
-#define ADD(...) \
-  (g_snprintf (dims, sizeof dims, __VA_ARGS__), fixture_add_output (fixture, "o", dims))
-  if (g_str_equal (decoder, "detection_output"))
-    ADD ("1,1,%u,7", c);
-  else if (g_str_equal (decoder, "boxes_labels")) {
-    fixture_add_output (fixture, "boxes", (g_snprintf (dims, sizeof dims, "%u,5", c), dims));
-    fixture_add_output (fixture, "labels", (g_snprintf (dims, sizeof dims, "%u", c), dims));
-  } else if (g_str_equal (decoder, "boxes_labels_scores")) {
-    fixture_add_output (fixture, "boxes", (g_snprintf (dims, sizeof dims, "1,%u,4", c), dims));
-    fixture_add_output (fixture, "labels", (g_snprintf (dims, sizeof dims, "1,%u", c), dims));
-    fixture_add_output (fixture, "scores", dims);
-  } else if (g_str_equal (decoder, "yolo-v8"))
-    ADD ("1,%u,%u", 4 + c, n_cells);
-  else if (g_str_equal (decoder, "yolo-pose"))
-    ADD ("1,%u,%u", 4 + c + 9, n_cells);
-  else if (g_str_equal (decoder, "yolo-obb"))
-    ADD ("1,%u,%u", 4 + c + 1, n_cells);
-  else if (g_str_equal (decoder, "yolo-seg")) {
-    ADD ("1,%u,%u", 4 + c + 5, n_cells);
-    ADD ("1,5,%u,%u", h / 4, w / 4);
-  } else if (g_str_equal (decoder, "yolox"))
-    ADD ("1,%u,%u", n_cells, 5 + c);
-  else if (g_str_equal (decoder, "fastestdet"))
-    ADD ("1,%u,%u,%u", 5 + c, h / 16, w / 16);
-  else if (g_str_equal (decoder, "classification"))
-    ADD ("1,%u", 1 + c);
-  else if (g_str_equal (decoder, "regression") || g_str_equal (decoder, "embedding"))
-    ADD ("1,%u", c);
-  else if (g_str_equal (decoder, "ctc"))
-    ADD (c % 2 ? "1,%u,%u" : "%u,1,%u", w, 3 + c % 3);
-  else if (g_str_equal (decoder, "keypoints") || g_str_equal (decoder, "segmentation"))
-    ADD ("1,%u,%u,%u", c, h / 4, w / 4);
-  else if (g_str_equal (decoder, "landmarks"))
-    ADD ("1,%u,2", c);
-  else if (g_str_has_prefix (decoder, "ultraface")) {
-    ADD ("1,%u,2", n_priors);
-    ADD ("1,%u,4", n_priors);
-  } else if (g_str_equal (decoder, "nanodet")) {
-    for (uint32_t i = 0; i < 6; i++)
-      ADD ("1,%u,%u", n[i % 3], i < 3 ? c : 32);
-  } else if (g_str_equal (decoder, "yunet")) {
-    static const uint32_t columns[] = { 1, 1, 4, 10 };
-    for (uint32_t i = 0; i < 12; i++)
-      ADD ("1,%u,%u", n[i % 3], columns[i / 3]);
-  } else {
-    ADD ("1,%u,3,2", c);
-  }
-#undef ADD
+  return sum;
+}
+
+static void add_output (Fixture *fixture, const char *text, uint32_t w, uint32_t h, uint32_t c)
+{
+  const char *colon = strchr (text, ':');
+  g_autofree char *name = colon ? g_strndup (text, (gsize) (colon - text)) : g_strdup ("o");
+  g_auto (GStrv) words = g_strsplit (colon ? colon + 1 : text, ",", -1);
+  g_autoptr (GString) dims = g_string_new (NULL);
+  for (uint32_t i = 0; words[i]; i++)
+    g_string_append_printf (dims, "%s%u", i ? "," : "", dim_of (words[i], w, h, c));
+  fixture_add_output (fixture, name, dims->str);
+  if (g_str_equal (name, "kept")) /* the only output that must be of integers */
+    fixture->outputs[fixture->facts.n_outputs - 1].dtype = WEIR_DTYPE_I32;
+}
+
+static void add_outputs (Fixture *fixture, const char *outputs, uint32_t w, uint32_t h, uint32_t c)
+{
+  g_auto (GStrv) words = g_strsplit (outputs, ";", -1);
+  for (uint32_t i = 0; words[i]; i++)
+    add_output (fixture, words[i], w, h, c);
 }
 
 static float random_value (GRand *random, uint32_t rarely)
@@ -156,14 +204,22 @@ START_TEST (test_fuzz_decoder)
   const WeirDecoder *decoder = weir_decoders[_i];
   g_autoptr (GRand) random =
       g_rand_new_with_seed (number_from ("WEIR_FUZZ_SEED", 1) + (uint32_t) _i);
+  bool is_square = g_str_equal (decoder->name, "blazeface");
+  uint32_t shape = 0;
+  while (shape < G_N_ELEMENTS (shapes) && !g_str_equal (shapes[shape].decoder, decoder->name))
+    shape++;
+  ck_assert_msg (shape < G_N_ELEMENTS (shapes), "%s: no outputs to try it on", decoder->name);
   uint32_t n_rounds = number_from ("WEIR_FUZZ_ROUNDS", N_ROUNDS), n_results = 0;
   for (uint32_t round = 0; round < n_rounds; round++) {
-    bool is_map = g_str_equal (decoder->name, "fastestdet");
-    uint32_t w = 16 * (uint32_t) g_rand_int_range (random, 2, 9) - (is_map ? 0 : 3);
-    uint32_t h = 16 * (uint32_t) g_rand_int_range (random, 3, 9) - (is_map ? 0 : 5);
+    uint32_t w = 16 * (uint32_t) g_rand_int_range (random, 2, 9) - 3;
+    uint32_t h = 16 * (uint32_t) g_rand_int_range (random, 3, 9) - 5;
+    if (shapes[shape].is_aligned) {
+      w = 64 * (uint32_t) g_rand_int_range (random, 1, 3);
+      h = is_square ? w : 64 * (uint32_t) g_rand_int_range (random, 1, 3);
+    }
     g_autoptr (Fixture) fixture = fixture_new (w, h);
     g_autoptr (GError) error = NULL;
-    add_outputs (fixture, decoder->name, w, h, (uint32_t) g_rand_int_range (random, 1, 30));
+    add_outputs (fixture, shapes[shape].outputs, w, h, (uint32_t) g_rand_int_range (random, 1, 30));
     if (g_str_equal (decoder->name, "yolo-pose"))
       fixture_set_metadata (fixture, "weir.keypoints", "3,3");
     fill (fixture, random);
