@@ -77,11 +77,17 @@ static bool is_classes_by_size (const WeirModelFacts *facts, uint32_t k, uint32_
   return facts->n_outputs == 1 && !weir_facts_is_named (facts, k, number_words);
 }
 
+bool weir_facts_is_class_number (const WeirModelFacts *facts, uint32_t k)
+{
+  return (weir_facts_traits (facts, k) & WEIR_OUTPUT_INDEX) ||
+         (!weir_facts_is_float (facts, k) && facts->labels);
+}
+
 bool weir_facts_is_classes (const WeirModelFacts *facts, uint32_t k)
 {
   uint32_t n = weir_facts_vector (facts, k), traits = weir_facts_traits (facts, k);
-  if (n == 1 && !weir_facts_is_float (facts, k))
-    return (traits & WEIR_OUTPUT_INDEX) || facts->labels;
+  if (n == 1 && weir_facts_is_class_number (facts, k))
+    return true;
   if (!n || !weir_facts_is_float (facts, k))
     return false;
   if (n == 1)

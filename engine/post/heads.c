@@ -92,7 +92,7 @@ static void set_guess (WeirHead *head, const WeirModelFacts *facts)
   head->form = guess_form (weir_facts_traits (facts, k));
   if (!weir_facts_is_classes (facts, k))
     return;
-  if (!weir_facts_is_float (facts, k))
+  if (head->n_values == 1 && weir_facts_is_class_number (facts, k))
     head->kind = WEIR_HEAD_INDEX;
   else
     head->kind = head->n_values == 1 ? WEIR_HEAD_BINARY : WEIR_HEAD_CLASSES;

@@ -69,6 +69,9 @@ char *weir_heads_describe (const WeirHeads *heads, const WeirModelFacts *facts);
 /* Whether output k looks like classes, like points of a face or hand, like an embedding, to go by
  * traits, labels, name and size; never more than one of them. */
 bool weir_facts_is_classes (const WeirModelFacts *facts, uint32_t k);
+/* Whether the values of output k are numbers of classes: an ArgMax, or integers where there are
+ * labels. */
+bool weir_facts_is_class_number (const WeirModelFacts *facts, uint32_t k);
 bool weir_facts_is_landmarks (const WeirModelFacts *facts, uint32_t k);
 bool weir_facts_is_embedding (const WeirModelFacts *facts, uint32_t k);
 

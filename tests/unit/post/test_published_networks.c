@@ -61,7 +61,8 @@ static const struct {
       "classification", "80 classes without labels, probabilities" },
   { "cats and dogs by Keras", 160, 160, { { "dense", "1,1", SIGMOID } }, "cat,dog",
       "classification", "one class or the other of 'dense' (1)" },
-  { "an ArgMax at the end", 224, 224, { { "class", "1", INDEX } }, NULL, "regression", "'class'" },
+  { "an ArgMax at the end", 224, 224, { { "class", "1", INDEX } }, NULL, "classification",
+      "labels by number of 'class'" },
   /* attributes */
   { "age-gender-recognition-retail-0013", 62, 62,
       { { "age_conv3", "1,1,1,1", KNOWN }, { "prob", "1,2,1,1", SOFTMAX } }, NULL, "classification",
