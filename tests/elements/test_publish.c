@@ -117,7 +117,9 @@ START_TEST (test_publish_fields)
   weir_meta_attribute_add_class (emotion, "happy", 1, 0.9);
   weir_meta_attribute_add_class (emotion, "sad", 2, 0.0625);
   float age[2] = { 0.31f, -1.5e-7f };
-  WeirNamedTensor tensor = { .name = "age_conv3", .rank = 2, .dims = { 1, 2 }, .n_elements = 2, .data = age };
+  WeirNamedTensor tensor = {
+    .name = "age_conv3", .rank = 2, .dims = { 1, 2 }, .n_elements = 2, .data = age
+  };
   weir_meta_object_add_tensor (face, &tensor, "age-0013");
   push (h, buffer);
   gst_harness_teardown (h);
@@ -164,6 +166,33 @@ START_TEST (test_publish_fields)
   JsonArray *data = json_object_get_array_member (t, "data");
   ck_assert ((float) json_array_get_double_element (data, 0) == age[0]);
   ck_assert ((float) json_array_get_double_element (data, 1) == age[1]);
+}
+END_TEST
+
+/* What a network reads (a text, an age) is no class, and may come without a confidence. */
+START_TEST (test_publish_texts)
+{
+  g_autofree char *path = path_of ("texts.jsonl");
+  GstHarness *h = harness_new (path, "");
+  GstBuffer *buffer = buffer_new (0);
+  WeirMetaObject *face = add_face (weir_buffer_ensure_meta (buffer));
+  weir_meta_attribute_add_class (
+      weir_meta_object_add_attribute (face, "plate", "lpr"), "AB 12", WEIR_NO_CLASS, NAN);
+  weir_meta_attribute_add_class (
+      weir_meta_object_add_attribute (face, "word", "ocr"), "exit", WEIR_NO_CLASS, 0.5);
+  push (h, buffer);
+  gst_harness_teardown (h);
+
+  g_autoptr (JsonArray) lines = read_lines (path);
+  JsonObject *o = json_array_get_object_element (
+      json_object_get_array_member (json_array_get_object_element (lines, 0), "objects"), 0);
+  JsonObject *plate = member (o, "plate"), *word = member (o, "word");
+  ck_assert_str_eq (json_object_get_string_member (plate, "label"), "AB 12");
+  ck_assert_str_eq (json_object_get_string_member (member (plate, "model"), "name"), "lpr");
+  ck_assert (!json_object_has_member (plate, "label_id"));
+  ck_assert (!json_object_has_member (plate, "confidence"));
+  ck_assert (!json_object_has_member (word, "label_id"));
+  ck_assert (json_object_get_double_member (word, "confidence") == 0.5);
 }
 END_TEST
 
@@ -461,6 +490,7 @@ int main (int argc, char **argv)
   GST_ELEMENT_REGISTER (inferpublish, NULL);
   tcase_add_checked_fixture (tcase, make_dir, remove_dir);
   tcase_add_test (tcase, test_publish_fields);
+  tcase_add_test (tcase, test_publish_texts);
   tcase_add_test (tcase, test_publish_whole_picture);
   tcase_add_test (tcase, test_publish_without_meta);
   tcase_add_loop_test (tcase, test_publish_status, 0, G_N_ELEMENTS (statuses));
