@@ -65,9 +65,10 @@ static bool prepare_graph (WeirModel *model, const WeirModelOptions *options, GE
   }
   if (!weir_model_pin (model, options, error))
     return false;
-  if (!weir_fold (graph, weir_ref_evaluate, error) ||
+  if (!weir_fold_but_quantisers (graph, weir_ref_evaluate, error) ||
       !weir_batch_rewrite (
           graph, weir_ref_evaluate, &model->batch_limit_reason, &model->needs_proof, error) ||
+      !weir_model_quantise (model, error) || !weir_fold (graph, weir_ref_evaluate, error) ||
       !weir_fuse (graph, weir_ref_evaluate, error))
     return false;
   weir_graph_prune (graph);
@@ -129,8 +130,8 @@ void weir_model_unref (WeirModel *model)
     return;
   if (model->decoder && model->decoder->release && model->decoder_state)
     model->decoder->release (model->decoder_state);
-  if (model->graph)
-    weir_graph_free (model->graph);
+  weir_graph_free (model->quantised);
+  weir_graph_free (model->graph);
   weir_proc_free (model->proc);
   g_hash_table_unref (model->metadata);
   g_hash_table_unref (model->operators);

@@ -95,8 +95,11 @@ static bool load (WeirSession *session, const WeirSessionOptions *options, GErro
   if (!session->model)
     return false;
   set_workers (session);
-  WeirDeviceOptions device = { session->settings.precision, session->n_threads };
-  session->target = weir_target_new (session->model->graph, backend, &device, error);
+  WeirDeviceOptions device = { .n_threads = session->n_threads };
+  const WeirGraph *graph;
+  if (!weir_session_choose_precision (session, backend, &device.precision, &graph, error))
+    return false;
+  session->target = weir_target_new (graph, backend, &device, error);
   if (!session->target || !weir_session_plan (session, 1, error))
     return false;
   session->batch_limit_reason = session->model->batch_limit_reason;

@@ -30,6 +30,8 @@ static void write_device (JsonBuilder *json, const char *name, const char *descr
   json_builder_add_string_value (json, isa);
   json_builder_set_member_name (json, "bf16_native");
   json_builder_add_boolean_value (json, weir_cpu_has_bf16 ());
+  json_builder_set_member_name (json, "int8_native");
+  json_builder_add_boolean_value (json, weir_cpu_has_int8 ());
   json_builder_set_member_name (json, "threads");
   json_builder_add_int_value (json, g_get_num_processors ());
   json_builder_end_object (json);
@@ -37,13 +39,14 @@ static void write_device (JsonBuilder *json, const char *name, const char *descr
 
 char *weir_devices_to_json (void)
 {
-  static const char *const f32[] = { "f32", NULL }, *const both[] = { "f32", "bf16", NULL };
+  static const char *const f32[] = { "f32", "int8", NULL }, *const all[] = { "f32", "bf16", "int8",
+    NULL };
   unsigned isa = weir_cpu_isa ();
   const char *isa_name = isa & WEIR_ISA_AVX512 ? "avx512" : isa & WEIR_ISA_AVX2 ? "avx2" : "c";
   g_autoptr (JsonBuilder) json = json_builder_new ();
   json_builder_begin_array (json);
   /* oneDNN emulates bf16 on any AVX-512, slowly; precision=auto takes it only where it is native */
-  write_device (json, "CPU", "oneDNN", isa & WEIR_ISA_AVX512 ? both : f32, isa_name);
+  write_device (json, "CPU", "oneDNN", isa & WEIR_ISA_AVX512 ? all : f32, isa_name);
   write_device (json, "REF", "reference implementation, for checking", f32, "c");
   json_builder_end_array (json);
   g_autoptr (JsonNode) root = json_builder_get_root (json);

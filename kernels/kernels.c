@@ -51,3 +51,16 @@ bool weir_cpu_has_bf16 (void)
   return false;
 #endif
 }
+
+bool weir_cpu_has_int8 (void)
+{
+#if defined(__x86_64__)
+  unsigned eax, ebx, ecx, edx;
+  if (!(weir_cpu_isa () & WEIR_ISA_AVX512) || is_disabled ("int8") ||
+      !__get_cpuid_count (7, 0, &eax, &ebx, &ecx, &edx))
+    return false;
+  return (ecx & (1u << 11)) || (edx & (1u << 25)); /* AVX512_VNNI, AMX_INT8 */
+#else
+  return false;
+#endif
+}

@@ -17,3 +17,6 @@ typedef enum WeirIsa { WEIR_ISA_C = 0, WEIR_ISA_AVX2 = 1 << 0, WEIR_ISA_AVX512 =
 unsigned weir_cpu_isa (void);
 /* Native bf16 dot products (AVX512_BF16 or AMX): makes precision=auto choose bf16. */
 bool weir_cpu_has_bf16 (void);
+/* Dot products of u8 and i8 (AVX512_VNNI or AMX): makes precision=auto choose int8 for quantised
+ * models. */
+bool weir_cpu_has_int8 (void);

@@ -100,10 +100,10 @@ static bool choose_precision (WeirDevice *device, WeirPrecision asked, GError **
   if (asked == WEIR_PRECISION_AUTO)
     asked = weir_cpu_has_bf16 () ? WEIR_PRECISION_BF16 : WEIR_PRECISION_F32;
   bool is_bf16 = asked == WEIR_PRECISION_BF16;
-  if ((!is_bf16 && asked != WEIR_PRECISION_F32) || (is_bf16 && !can_bf16 (device->dnnl))) {
+  if (asked == WEIR_PRECISION_F16 || (is_bf16 && !can_bf16 (device->dnnl))) {
     g_set_error (error, WEIR_ERROR, WEIR_ERROR_UNSUPPORTED,
-        "precision %s is not possible on this CPU, expected auto, f32%s",
-        weir_precision_name (asked), can_bf16 (device->dnnl) ? " or bf16" : "");
+        "precision %s is not possible on this CPU, expected auto, f32%s or int8",
+        weir_precision_name (asked), can_bf16 (device->dnnl) ? ", bf16" : "");
     return false;
   }
   device->precision = asked;

@@ -123,6 +123,17 @@ static const char *check_softmax (const WeirShapeJob *job, uint32_t batch_axis)
   return has_batch ? "it normalises over the batch" : NULL;
 }
 
+/* The meaning of its axis is an attribute of its own. */
+static const char *check_quantised_softmax (const WeirShapeJob *job, uint32_t batch_axis)
+{
+  WeirNode node = *job->node;
+  WeirShapeJob plain = *job;
+  bool has_axis = weir_node_attr (&node, "axis") != NULL;
+  node.opset = has_axis ? (uint32_t) CLAMP (weir_node_int (&node, "opset", node.opset), 1, 99) : 13;
+  plain.node = &node;
+  return check_softmax (&plain, batch_axis);
+}
+
 static const char *check_mean_variance (const WeirShapeJob *job, uint32_t batch_axis)
 {
   uint32_t axes[WEIR_MAX_RANK], n;
@@ -238,6 +249,15 @@ static const Rule rules[WEIR_N_OPS] = {
   [WEIR_OP_MEAN_VARIANCE_NORMALIZATION] = { check_mean_variance, true, false, 0 },
   [WEIR_OP_QUANTIZE_LINEAR] = { check_quantised, true, false, 0 },
   [WEIR_OP_DEQUANTIZE_LINEAR] = { check_quantised, true, false, 0 },
+  [WEIR_OP_OV_FAKE_QUANTIZE] = { NULL, true, false, 0 },
+  [WEIR_OP_MAT_MUL_INTEGER] = { NULL, true, true, 0 },
+  [WEIR_OP_Q_LINEAR_MAT_MUL] = { NULL, true, true, 0 },
+  [WEIR_OP_Q_LINEAR_ADD] = { NULL, true, true, 0 },
+  [WEIR_OP_Q_LINEAR_MUL] = { NULL, true, true, 0 },
+  [WEIR_OP_Q_LINEAR_CONCAT] = { NULL, true, true, 0 },
+  [WEIR_OP_Q_LINEAR_SIGMOID] = { NULL, true, false, 0 },
+  [WEIR_OP_Q_LINEAR_LEAKY_RELU] = { NULL, true, false, 0 },
+  [WEIR_OP_Q_LINEAR_SOFTMAX] = { check_quantised_softmax, true, false, 0 },
   [WEIR_OP_MAT_MUL] = { NULL, true, true, 0 },
   [WEIR_OP_REDUCE_L1] = { NULL, true, false, 0 },
   [WEIR_OP_REDUCE_L2] = { NULL, true, false, 0 },
@@ -390,6 +410,15 @@ static char *node_reason (const WeirNode *node, const char *why)
   return g_strdup_printf ("node '%s' (%s): %s", node->name, weir_op_info (node->op)->name, why);
 }
 
+/* What is computed from constants alone, however large: weights that are dequantised. */
+static bool has_fixed_sources (const Proof *proof, const WeirNode *node)
+{
+  for (uint32_t i = 0; i < node->n_src; i++)
+    if (node->src[i] != WEIR_NONE && proof->classes[node->src[i]] != CLASS_FIXED)
+      return false;
+  return node->n_src > 0;
+}
+
 /* Classes of all values, or why there is none for one of them. */
 static char *classify (const Proof *proof)
 {
@@ -404,13 +433,14 @@ static char *classify (const Proof *proof)
     bool all_known = true;
     for (uint32_t i = 0; i < node->n_dst; i++)
       all_known = all_known && (node->dst[i] == WEIR_NONE || is_known (proof, node->dst[i]));
-    const char *why = all_known ? NULL : check_node (proof, node, src);
+    Class class = has_fixed_sources (proof, node) ? CLASS_FIXED : CLASS_STACKED;
+    const char *why = all_known || class == CLASS_FIXED ? NULL : check_node (proof, node, src);
     if (why)
       return node_reason (node, why);
     for (uint32_t i = 0; i < node->n_dst; i++)
       if (node->dst[i] != WEIR_NONE)
         proof->classes[node->dst[i]] =
-            (uint8_t) (all_known ? classify_known (proof, node->dst[i]) : CLASS_STACKED);
+            (uint8_t) (all_known ? classify_known (proof, node->dst[i]) : class);
   }
   return NULL;
 }

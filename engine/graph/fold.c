@@ -73,7 +73,7 @@ static bool is_quantiser (const WeirGraph *graph, const WeirNode *node)
     WeirDtype dtype = weir_graph_value (graph, node->src[0])->tensor.dtype;
     return dtype == WEIR_DTYPE_U8 || dtype == WEIR_DTYPE_I8;
   }
-  return node->op == WEIR_OP_DEQUANTIZE_LINEAR;
+  return node->op == WEIR_OP_DEQUANTIZE_LINEAR || node->op == WEIR_OP_OV_FAKE_QUANTIZE;
 }
 
 static bool fold (WeirGraph *graph, WeirEvaluateFn evaluate, bool keeps_quantisers, GError **error)

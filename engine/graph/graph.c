@@ -37,6 +37,26 @@ void weir_graph_free (WeirGraph *graph)
   g_free (graph);
 }
 
+WeirGraph *weir_graph_copy (const WeirGraph *graph)
+{
+  WeirGraph *copy = weir_graph_new (graph->source);
+  copy->has_batch = graph->has_batch;
+  g_array_append_vals (copy->nodes, graph->nodes->data, graph->nodes->len);
+  g_array_append_vals (copy->values, graph->values->data, graph->values->len);
+  g_array_append_vals (copy->inputs, graph->inputs->data, graph->inputs->len);
+  g_array_append_vals (copy->outputs, graph->outputs->data, graph->outputs->len);
+  for (uint32_t i = 0; i < copy->nodes->len; i++) {
+    WeirNode *node = weir_graph_node (copy, i);
+    node->src =
+        weir_arena_memdup (copy->arena, node->src, weir_n_bytes (sizeof *node->src, node->n_src));
+    node->dst =
+        weir_arena_memdup (copy->arena, node->dst, weir_n_bytes (sizeof *node->dst, node->n_dst));
+    node->attrs = weir_arena_memdup (
+        copy->arena, node->attrs, weir_n_bytes (sizeof *node->attrs, node->n_attrs));
+  }
+  return copy;
+}
+
 uint32_t weir_graph_add_value (WeirGraph *graph, const char *name)
 {
   WeirValue value = {

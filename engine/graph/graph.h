@@ -110,6 +110,9 @@ typedef struct WeirGraph {
 WeirGraph *weir_graph_new (const char *source);
 void weir_graph_free (WeirGraph *graph);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (WeirGraph, weir_graph_free)
+/* The same nodes and values, with the same ids, to be rewritten on their own. It shares names,
+ * attributes and constants: `graph` must outlive it. */
+WeirGraph *weir_graph_copy (const WeirGraph *graph);
 
 static inline WeirNode *
 weir_graph_node (const WeirGraph *graph, uint32_t id)

@@ -151,7 +151,7 @@ static bool add_zero (WeirFuse *fuse, uint32_t id)
   return true;
 }
 
-static const WeirFuseRule normalisers[] = { add_zero, NULL };
+static const WeirFuseRule normalisers[] = { add_zero, weir_quantise_fake, NULL };
 
 static const WeirFuseRule *const stages[] = { normalisers, weir_quantise_moves,
   weir_quantise_computes };

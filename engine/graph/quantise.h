@@ -46,11 +46,18 @@ void weir_quantise_add_node (
 typedef struct WeirQuantisedWeights {
   uint32_t codes, scales, zero; /* constants: i8 of the weights' dims; one scale per channel; 0 */
 } WeirQuantisedWeights;
-/* The grid of a known floating value with one scale for each index of an axis: false where it has
+/* True where a value is computed from constants alone, by a chain of nodes. */
+bool weir_quantise_is_static (const WeirFuse *fuse, uint32_t value);
+/* Such a floating value of one number or one for each of n columns, [1, n] too, as a constant of
+ * rank 1. */
+bool weir_quantise_row (WeirFuse *fuse, uint32_t value, int64_t n_columns, uint32_t *row);
+/* The grid of such a floating value with one scale for each index of an axis: false where it has
  * none, or none of 8 bits. */
 bool weir_quantise_weights (
     WeirFuse *fuse, uint32_t value, uint32_t axis, WeirQuantisedWeights *weights);
 
+/* quantise_fake.c: FakeQuantize becomes a pair of quantisers. */
+bool weir_quantise_fake (WeirFuse *fuse, uint32_t id);
 /* quantise_move.c: brings quantisers together. */
 extern const WeirFuseRule weir_quantise_moves[];
 /* quantise_compute.c: what lies between them. */

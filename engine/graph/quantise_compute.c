@@ -7,12 +7,6 @@
 
 /* --- convolutions and products: their results stay f32 until weir_fuse joins what follows --- */
 
-/* Known at any batch size, so that folding makes it a constant. */
-static bool is_known (const WeirFuse *fuse, uint32_t value)
-{
-  return weir_fuse_shape (fuse, value)->buffer != NULL;
-}
-
 /* The node on codes instead. */
 static void become_quantised (WeirFuse *fuse, WeirNode *node, WeirOp op, uint32_t src,
     const WeirQuantiser *q, const WeirQuantisedWeights *weights, uint32_t bias)
@@ -34,38 +28,11 @@ static bool quantise_conv (WeirFuse *fuse, uint32_t id)
   WeirNode *source = weir_quantise_find_source (fuse, node->src[0], &q);
   uint32_t bias = node->n_src > 2 ? node->src[2] : WEIR_NONE;
   if (node->op != WEIR_OP_CONV || !source || node->n_post ||
-      (bias != WEIR_NONE && !is_known (fuse, bias)) ||
+      (bias != WEIR_NONE && !weir_quantise_is_static (fuse, bias)) ||
       !weir_quantise_weights (fuse, node->src[1], 0, &weights))
     return false;
   become_quantised (fuse, node, WEIR_OP_QUANTISED_CONV, source->src[0], &q, &weights, bias);
   return true;
-}
-
-/* One number for each column, or none. */
-static bool is_row (const WeirFuse *fuse, uint32_t value, int64_t n_columns)
-{
-  const WeirTensor *tensor = value == WEIR_NONE ? NULL : weir_fuse_shape (fuse, value);
-  int64_t n;
-  return !tensor || (tensor->buffer && weir_tensor_n_elements (tensor, &n) && tensor->rank >= 1 &&
-                        (n == n_columns || n == 1) && tensor->dims[tensor->rank - 1] == n);
-}
-
-/* A bias as a vector: [1, n] is none. */
-static uint32_t flatten_row (WeirFuse *fuse, uint32_t value)
-{
-  if (value == WEIR_NONE || weir_fuse_shape (fuse, value)->rank == 1)
-    return value;
-  const WeirTensor known = *weir_fuse_shape (fuse, value);
-  WeirTensor shape = known;
-  void *data;
-  size_t n_bytes;
-  shape.rank = 1;
-  shape.dims[0] = known.dims[known.rank - 1];
-  uint32_t id =
-      weir_quantise_add_constant (fuse, weir_graph_value (fuse->graph, value)->name, &shape, &data);
-  if (id != WEIR_NONE && weir_tensor_bytes (&shape, &n_bytes))
-    memcpy (data, weir_tensor_data (&known), n_bytes);
-  return id;
 }
 
 static bool is_one (float value)
@@ -88,10 +55,9 @@ static bool quantise_product (WeirFuse *fuse, uint32_t id)
   uint32_t axis = is_gemm && weir_node_int (node, "transB", 0) ? 0 : 1,
            bias = node->n_src > 2 ? node->src[2] : WEIR_NONE;
   int64_t n_columns = weir_fuse_shape (fuse, node->src[1])->dims[axis];
-  if (!source || !is_row (fuse, bias, n_columns) ||
+  if (!source || (bias != WEIR_NONE && !weir_quantise_row (fuse, bias, n_columns, &bias)) ||
       !weir_quantise_weights (fuse, node->src[1], axis, &weights))
     return false;
-  bias = flatten_row (fuse, bias);
   become_quantised (fuse, node, WEIR_OP_QUANTISED_MAT_MUL, source->src[0], &q, &weights, bias);
   return true;
 }

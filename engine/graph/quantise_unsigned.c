@@ -15,33 +15,40 @@ typedef struct Change {
   uint32_t *changed; /* by value id: the constant in its place, WEIR_NONE where not made yet */
 } Change;
 
-/* Which inputs of a node are zero points of tensors that change: n of them, from the first on every
- * step-th. Weights' zero points are not among them. */
-typedef struct Places {
-  uint32_t first, step, n;
-} Places;
-
-static Places places_of (const WeirNode *node)
+/* Which input of a node is the k-th zero point of a tensor that changes; WEIR_NONE after the last.
+ * Weights' zero points are not among them. */
+static uint32_t zero_place (const WeirNode *node, uint32_t k)
 {
-  switch (node->op) {
-  case WEIR_OP_QUANTIZE_LINEAR:
-  case WEIR_OP_DEQUANTIZE_LINEAR:
-    return (Places){ 2, 1, 1 };
-  case WEIR_OP_Q_LINEAR_CONV:
-  case WEIR_OP_Q_LINEAR_MAT_MUL:
-  case WEIR_OP_QUANTISED_CONV:
-  case WEIR_OP_QUANTISED_MAT_MUL:
-    return (Places){ 2, 5, 2 };
-  case WEIR_OP_Q_GEMM:
-    return (Places){ 2, 6, 2 };
-  case WEIR_OP_Q_LINEAR_ADD:
-  case WEIR_OP_Q_LINEAR_MUL:
-    return (Places){ 2, 3, 3 };
-  case WEIR_OP_Q_LINEAR_CONCAT:
-    return (Places){ 1, 3, 1 + node->n_src / 3 };
-  default:
-    return (Places){ 2, 2, 2 }; /* source, its two, the result's two */
-  }
+  static const struct {
+    WeirOp op;
+    uint32_t n, places[3];
+  } rows[] = {
+    { WEIR_OP_QUANTIZE_LINEAR, 1, { 2 } },
+    { WEIR_OP_DEQUANTIZE_LINEAR, 1, { 2 } },
+    { WEIR_OP_Q_LINEAR_CONV, 2, { 2, 7 } },
+    { WEIR_OP_Q_LINEAR_MAT_MUL, 2, { 2, 7 } },
+    { WEIR_OP_QUANTISED_CONV, 2, { 2, 7 } },
+    { WEIR_OP_QUANTISED_MAT_MUL, 2, { 2, 7 } },
+    { WEIR_OP_Q_GEMM, 2, { 2, 8 } },
+    { WEIR_OP_Q_LINEAR_ADD, 3, { 2, 5, 7 } },
+    { WEIR_OP_Q_LINEAR_MUL, 3, { 2, 5, 7 } },
+    { WEIR_OP_Q_LINEAR_GLOBAL_AVERAGE_POOL, 2, { 2, 4 } },
+    { WEIR_OP_Q_LINEAR_AVERAGE_POOL, 2, { 2, 4 } },
+    { WEIR_OP_Q_LINEAR_SIGMOID, 2, { 2, 4 } },
+    { WEIR_OP_Q_LINEAR_LEAKY_RELU, 2, { 2, 4 } },
+    { WEIR_OP_Q_LINEAR_SOFTMAX, 2, { 2, 4 } },
+  };
+  if (node->op == WEIR_OP_Q_LINEAR_CONCAT)
+    return k < 1 + node->n_src / 3 ? 1 + 3 * k : WEIR_NONE;
+  for (uint32_t i = 0; i < G_N_ELEMENTS (rows); i++)
+    if (rows[i].op == node->op)
+      return k < rows[i].n ? rows[i].places[k] : WEIR_NONE;
+  return WEIR_NONE;
+}
+
+static bool is_quantised (const WeirNode *node)
+{
+  return zero_place (node, 0) != WEIR_NONE;
 }
 
 static bool has_weights (const WeirNode *node)
@@ -56,28 +63,6 @@ static bool may_stay_open (const WeirNode *node)
 {
   return node->op == WEIR_OP_QUANTISED_CONV || node->op == WEIR_OP_QUANTISED_MAT_MUL ||
          node->op == WEIR_OP_Q_GEMM;
-}
-
-static bool is_quantised (WeirOp op)
-{
-  static const bool table[WEIR_N_OPS] = {
-    [WEIR_OP_QUANTIZE_LINEAR] = true,
-    [WEIR_OP_DEQUANTIZE_LINEAR] = true,
-    [WEIR_OP_Q_LINEAR_CONV] = true,
-    [WEIR_OP_Q_LINEAR_MAT_MUL] = true,
-    [WEIR_OP_Q_GEMM] = true,
-    [WEIR_OP_Q_LINEAR_ADD] = true,
-    [WEIR_OP_Q_LINEAR_MUL] = true,
-    [WEIR_OP_Q_LINEAR_GLOBAL_AVERAGE_POOL] = true,
-    [WEIR_OP_Q_LINEAR_AVERAGE_POOL] = true,
-    [WEIR_OP_Q_LINEAR_CONCAT] = true,
-    [WEIR_OP_Q_LINEAR_SIGMOID] = true,
-    [WEIR_OP_Q_LINEAR_LEAKY_RELU] = true,
-    [WEIR_OP_Q_LINEAR_SOFTMAX] = true,
-    [WEIR_OP_QUANTISED_CONV] = true,
-    [WEIR_OP_QUANTISED_MAT_MUL] = true,
-  };
-  return table[op];
 }
 
 static bool moves (const WeirNode *node)
@@ -119,12 +104,11 @@ static bool can_change_number (const Change *change, const WeirNode *node, uint3
  * two tensors is left alone. */
 static bool can_change_quantised (const Change *change, const WeirNode *node)
 {
-  Places places = places_of (node);
   if (has_weights (node) && is_signed (change, node->src[3]))
     return false;
-  for (uint32_t k = 0; k < places.n; k++) {
+  for (uint32_t k = 0, i; (i = zero_place (node, k)) != WEIR_NONE; k++) {
     bool is_open = k == 1 && may_stay_open (node) && !is_signed (change, node->dst[0]);
-    if (!is_open && !can_change_number (change, node, places.first + k * places.step))
+    if (!is_open && !can_change_number (change, node, i))
       return false;
   }
   return true;
@@ -138,7 +122,7 @@ static bool can_change (const Change *change, const WeirNode *node)
     return can_change_number (change, node, 1);
   if (moves (node)) /* what Pad puts in */
     return node->op != WEIR_OP_PAD || can_change_number (change, node, 2);
-  if (!is_quantised (node->op))
+  if (!is_quantised (node))
     return false;
   return can_change_quantised (change, node);
 }
@@ -208,8 +192,7 @@ static bool change_node (Change *change, WeirNode *node)
     return change_lookup (change, node);
   if (moves (node))
     return node->op != WEIR_OP_PAD || turn (change, &node->src[2]);
-  Places places = places_of (node);
-  for (uint32_t k = 0, i = places.first; k < places.n; k++, i += places.step)
+  for (uint32_t k = 0, i; (i = zero_place (node, k)) != WEIR_NONE; k++)
     if (i < node->n_src && !turn (change, &node->src[i]))
       return false;
   for (uint32_t k = 0; k < node->n_post; k++)

@@ -14,13 +14,75 @@
  * the steps: f16 limits of a range around zero move zero by some hundredths of a step. */
 #define OFF_GRID  0.1
 
-#define MAX_DEPTH 8u /* nodes between a quantiser and the weights' use */
+#define MAX_DEPTH 8u /* nodes between constants and the weights' use */
+#define MAX_SRC   8u
+#define MAX_BYTES ((size_t) 1 << 30)
 
-/* Known at any batch size: a constant, or computed from constants. */
-static const WeirTensor *find_known (const WeirFuse *fuse, uint32_t value)
+bool weir_quantise_is_static (const WeirFuse *fuse, uint32_t value)
 {
-  const WeirTensor *tensor = value == WEIR_NONE ? NULL : weir_fuse_shape (fuse, value);
-  return tensor && tensor->buffer ? tensor : NULL;
+  for (uint32_t depth = 0; depth <= MAX_DEPTH; depth++) {
+    if (weir_graph_value (fuse->graph, value)->is_constant || weir_fuse_shape (fuse, value)->buffer)
+      return true;
+    const WeirNode *node = weir_fuse_producer (fuse, value);
+    if (!node || !node->n_src || node->src[0] == WEIR_NONE)
+      return false;
+    for (uint32_t i = 1; i < node->n_src; i++)
+      if (node->src[i] != WEIR_NONE && !weir_graph_value (fuse->graph, node->src[i])->is_constant)
+        return false;
+    value = node->src[0];
+  }
+  return false;
+}
+
+/* A tensor that owns its bytes. */
+static bool allocate (WeirTensor *tensor, GPtrArray *buffers)
+{
+  size_t n_bytes;
+  tensor->layout = WEIR_LAYOUT_PLAIN;
+  tensor->offset_bytes = 0;
+  if (!weir_tensor_bytes (tensor, &n_bytes) || n_bytes > MAX_BYTES ||
+      !(tensor->buffer = g_try_malloc (MAX (n_bytes, 1))))
+    return false;
+  g_ptr_array_add (buffers, tensor->buffer);
+  return true;
+}
+
+/* The contents of a value that is computed from constants; shape inference knows small ones. */
+static bool evaluate (
+    const WeirFuse *fuse, uint32_t value, uint32_t depth, GPtrArray *buffers, WeirTensor *tensor)
+{
+  const WeirValue *v = weir_graph_value (fuse->graph, value);
+  *tensor = v->is_constant ? v->tensor : *weir_fuse_shape (fuse, value);
+  if (tensor->buffer)
+    return true;
+  const WeirNode *node = weir_fuse_producer (fuse, value);
+  WeirTensor src[MAX_SRC] = { { 0 } };
+  if (!node || depth > MAX_DEPTH || node->n_src > MAX_SRC || node->n_dst != 1 || node->n_post)
+    return false;
+  for (uint32_t i = 0; i < node->n_src; i++)
+    if (node->src[i] != WEIR_NONE && !evaluate (fuse, node->src[i], depth + 1, buffers, &src[i]))
+      return false;
+  return allocate (tensor, buffers) && fuse->evaluate (fuse->graph, node, src, tensor, NULL);
+}
+
+bool weir_quantise_row (WeirFuse *fuse, uint32_t value, int64_t n_columns, uint32_t *row)
+{
+  g_autoptr (GPtrArray) buffers = g_ptr_array_new_with_free_func (g_free);
+  WeirTensor tensor;
+  int64_t n;
+  void *data;
+  if (!weir_quantise_is_static (fuse, value) || !evaluate (fuse, value, 0, buffers, &tensor) ||
+      tensor.dtype != WEIR_DTYPE_F32 || !weir_tensor_n_elements (&tensor, &n) ||
+      (n != 1 && (n != n_columns || tensor.dims[tensor.rank - 1] != n)))
+    return false;
+  WeirTensor shape = { .dtype = WEIR_DTYPE_F32, .rank = 1, .dims = { n } };
+  uint32_t id =
+      weir_quantise_add_constant (fuse, weir_graph_value (fuse->graph, value)->name, &shape, &data);
+  if (id == WEIR_NONE)
+    return false;
+  memcpy (data, weir_tensor_data (&tensor), (size_t) n * sizeof (float));
+  *row = id;
+  return true;
 }
 
 /* steps[i] = param's element for element i of a tensor of these dims, by broadcast. */
@@ -70,6 +132,25 @@ static bool steps_of_dequantize (
   return true;
 }
 
+static bool steps_of_fake (
+    const WeirFuse *fuse, const WeirNode *node, const WeirTensor *dims, float *steps)
+{
+  const WeirTensor *low = weir_fuse_constant (fuse, node->src[3]),
+                   *high = weir_fuse_constant (fuse, node->src[4]);
+  float factor = 1.0f / (float) (weir_node_int (node, "levels", 256) - 1);
+  int64_t n;
+  if (!low || !high || !weir_tensor_same_shape (low, high) || !weir_tensor_n_elements (low, &n))
+    return false;
+  WeirTensor range = *high;
+  g_autofree float *widths = g_new (float, (size_t) n + 1);
+  for (int64_t i = 0; i < n; i++)
+    widths[i] =
+        ((const float *) weir_tensor_data (high))[i] - ((const float *) weir_tensor_data (low))[i];
+  range.buffer = widths;
+  range.offset_bytes = 0;
+  return expand (&range, dims, factor, steps);
+}
+
 /* A product with a constant: codes times scales, if it is one of weights at all. */
 static bool steps_of_product (
     const WeirFuse *fuse, const WeirNode *node, const WeirTensor *dims, float *steps)
@@ -116,6 +197,8 @@ static bool find_steps (
     return false;
   if (node->op == WEIR_OP_DEQUANTIZE_LINEAR)
     return steps_of_dequantize (fuse, node, dims, steps);
+  if (node->op == WEIR_OP_OV_FAKE_QUANTIZE)
+    return steps_of_fake (fuse, node, dims, steps);
   if (node->op == WEIR_OP_MUL)
     return steps_of_product (fuse, node, dims, steps);
   WeirOpKind kind = weir_op_info (node->op)->kind;
@@ -163,12 +246,13 @@ static bool fill_channel (const Channels *c, int64_t channel, const float *value
 bool weir_quantise_weights (
     WeirFuse *fuse, uint32_t value, uint32_t axis, WeirQuantisedWeights *weights)
 {
-  const WeirTensor *known = find_known (fuse, value);
+  g_autoptr (GPtrArray) buffers = g_ptr_array_new_with_free_func (g_free);
+  WeirTensor tensor;
   int64_t n;
-  if (!known || known->dtype != WEIR_DTYPE_F32 || axis >= known->rank ||
-      !weir_tensor_n_elements (known, &n) || n < 1 || n > INT32_MAX)
+  if (!weir_quantise_is_static (fuse, value) || !evaluate (fuse, value, 0, buffers, &tensor) ||
+      tensor.dtype != WEIR_DTYPE_F32 || axis >= tensor.rank ||
+      !weir_tensor_n_elements (&tensor, &n) || n < 1)
     return false;
-  const WeirTensor tensor = *known;
   const char *name = weir_graph_value (fuse->graph, value)->name;
   Channels channels = split (&tensor, axis);
   g_autofree float *steps = g_try_new (float, (size_t) n);

@@ -74,7 +74,8 @@ static bool compute (const WeirShapeJob *job, void *scratch, GError **error)
 
 static WeirPrecision precision (const WeirDevice *device)
 {
-  return WEIR_PRECISION_F32;
+  bool is_int8 = device->options.precision == WEIR_PRECISION_INT8;
+  return is_int8 ? WEIR_PRECISION_INT8 : WEIR_PRECISION_F32;
 }
 
 static WeirDevice *open_device (const WeirDeviceOptions *options, GError **error)

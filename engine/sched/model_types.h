@@ -18,6 +18,8 @@ struct WeirModel {
   gint ref_count;
   char *path, *name;
   WeirGraph *graph;
+  WeirGraph *quantised; /* the same to be run in 8 bits; NULL where the model is not quantised */
+  uint32_t n_quantised, n_computing; /* its convolutions and products: in 8 bits, all */
   GHashTable *metadata;
   char **labels; /* NULL: none */
   uint32_t n_labels;
@@ -40,6 +42,8 @@ struct WeirModel {
   double gflop; /* at n = 1: 2 per multiply-add */
 };
 
+/* model_quantise.c: makes `quantised` of a graph that is folded but for quantisers. */
+bool weir_model_quantise (WeirModel *model, GError **error);
 /* model_facts.c */
 bool weir_model_describe_io (WeirModel *model, GError **error);
 void weir_model_count (WeirModel *model, const WeirTensor *shapes);

@@ -131,6 +131,11 @@ void weir_workers_stop (WeirSession *session);
 /* The session's plan for n, built by whoever needs it first. */
 WeirPlan *weir_session_plan (WeirSession *session, uint32_t n, GError **error);
 
+/* session_precision.c: which of the model's graphs runs, and in which precision, from what is asked
+ * for. OPTION error where the model or the machine has not that. */
+bool weir_session_choose_precision (const WeirSession *session, const WeirBackend *backend,
+    WeirPrecision *precision, const WeirGraph **graph, GError **error);
+
 /* prove.c: a rewritten batch must equal single runs. True or false in *proved; false + error where
  * plans cannot be made at all. */
 bool weir_session_prove (WeirSession *session, bool *proved, GError **error);
