@@ -249,7 +249,6 @@ static const Rule rules[WEIR_N_OPS] = {
   [WEIR_OP_MEAN_VARIANCE_NORMALIZATION] = { check_mean_variance, true, false, 0 },
   [WEIR_OP_QUANTIZE_LINEAR] = { check_quantised, true, false, 0 },
   [WEIR_OP_DEQUANTIZE_LINEAR] = { check_quantised, true, false, 0 },
-  [WEIR_OP_OV_FAKE_QUANTIZE] = { NULL, true, false, 0 },
   [WEIR_OP_MAT_MUL_INTEGER] = { NULL, true, true, 0 },
   [WEIR_OP_Q_LINEAR_MAT_MUL] = { NULL, true, true, 0 },
   [WEIR_OP_Q_LINEAR_ADD] = { NULL, true, true, 0 },

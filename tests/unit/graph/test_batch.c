@@ -332,7 +332,7 @@ static const struct {
 
 START_TEST (test_node)
 {
-  g_autoptr (OnnxBuilder) b = net ("1,3,4,4");
+  g_autoptr (OnnxBuilder) b = batch_kit_net ("1,3,4,4");
   onnx_builder_ramp (b, "b", "3,1,1");
   onnx_builder_ramp (b, "c", "4");
   onnx_builder_ramp (b, "d", "3");
@@ -345,7 +345,7 @@ START_TEST (test_node)
   if (nodes[_i].is_cast)
     onnx_builder_node (b, "Cast", "r", "y", "to=1");
   b->model->opset_import[0]->version = 22;
-  g_autoptr (WeirGraph) graph = parse (b);
+  g_autoptr (WeirGraph) graph = batch_kit_parse (b);
   const char *reason;
   bool rewritten;
   ck_assert (weir_batch_rewrite (graph, weir_ref_evaluate, &reason, &rewritten, NULL));
@@ -354,7 +354,7 @@ START_TEST (test_node)
         reason ? reason : "batches");
   } else {
     ck_assert_msg (!reason, "%s", reason);
-    check_values (graph);
+    batch_kit_check (graph);
   }
 }
 END_TEST
@@ -362,10 +362,10 @@ END_TEST
 /* Indices into a pooled batch are none into each sample. */
 START_TEST (test_pool_indices)
 {
-  g_autoptr (OnnxBuilder) b = net ("1,3,4,4");
+  g_autoptr (OnnxBuilder) b = batch_kit_net ("1,3,4,4");
   onnx_builder_node (b, "MaxPool", "x", "p,i", "kernel_shape=2,2 strides=2,2");
   onnx_builder_node (b, "MaxUnpool", "p,i", "y", "kernel_shape=2,2 strides=2,2");
-  g_autoptr (WeirGraph) graph = parse (b);
+  g_autoptr (WeirGraph) graph = batch_kit_parse (b);
   const char *reason;
   bool rewritten;
   ck_assert (weir_batch_rewrite (graph, weir_ref_evaluate, &reason, &rewritten, NULL));
