@@ -9,6 +9,7 @@
  *
  *   CTCGreedyDecoder        ctc_merge_repeated
  *   CTCGreedyDecoderSeqLen  merge_repeated, classes_index_type, sequence_length_type
+ *   DeformablePSROIPooling  as PSROIPooling, and trans_std, part_size
  *   DetectionOutput         num_classes, background_label_id, top_k, keep_top_k[], code_type,
  *                           variance_encoded_in_target, share_location, nms_threshold,
  *                           confidence_threshold, clip_after_nms, clip_before_nms,
@@ -27,8 +28,15 @@
  *                           fixed_size[], flip, clip, step, offset, variance[], scale_all_sizes,
  *                           min_max_aspect_ratios_order
  *   PriorBoxClustered       width[], height[], clip, step, step_w, step_h, offset, variance[]
+ *   Proposal                base_size, pre_nms_topn, post_nms_topn, nms_thresh, feat_stride,
+ *                           min_size, ratio[], scale[], clip_before_nms, clip_after_nms, normalize,
+ *                           box_size_scale, box_coordinate_scale, framework
+ *   PSROIPooling            output_dim, group_size, spatial_scale, spatial_bins_x, spatial_bins_y,
+ *                           mode
  *   RegionYolo              axis, end_axis, coords, classes, num, do_softmax, mask[]
  *   ReorgYolo               stride[]
+ *   ROIPooling              pooled_h and pooled_w, or output_roi[] or output_size[]; spatial_scale,
+ *                           method
  *   ShuffleChannels         axis, group
  *   StridedSlice            begin_mask[], end_mask[], new_axis_mask[], shrink_axis_mask[],
  *                           ellipsis_mask[] */
@@ -128,6 +136,24 @@ bool weir_strided_slice_resolve (const WeirShapeJob *job, WeirStridedSlice *slic
  * it where the inputs are known. */
 bool weir_interpolate_attrs (const WeirShapeJob *job, WeirResize *resize, GError **error);
 bool weir_interpolate_resolve (const WeirShapeJob *job, WeirResize *resize, GError **error);
+
+/* PSROIPooling and DeformablePSROIPooling: group × group cells of n_channels. */
+typedef struct WeirPsRoi {
+  int64_t n_channels, group, n_bins_x, n_bins_y, part_size;
+  float scale, trans_std;
+  bool is_bilinear;
+} WeirPsRoi;
+bool weir_ps_roi_resolve (const WeirShapeJob *job, WeirPsRoi *ps_roi, GError **error);
+
+/* Proposal: of n_boxes of an image the best n_before are suppressed, n_after of them stay. */
+typedef struct WeirProposal {
+  float ratio[WEIR_MAX_INTS], scale[WEIR_MAX_INTS];
+  uint32_t n_ratios, n_scales;
+  int64_t n_boxes, n_before, n_after;
+  float base_size, stride, min_size, nms_threshold, size_scale, coordinate_scale;
+  bool clips_before, clips_after, normalizes, is_tensorflow;
+} WeirProposal;
+bool weir_proposal_resolve (const WeirShapeJob *job, WeirProposal *proposal, GError **error);
 
 typedef struct WeirOvNmsRow {
   int64_t image, label, box;

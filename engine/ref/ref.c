@@ -35,6 +35,7 @@ static size_t (*const scratch_fns[WEIR_N_OPS]) (const WeirShapeJob *job) = {
   [WEIR_OP_UPSAMPLE] = weir_ref_resize_scratch,
   [WEIR_OP_DET] = weir_ref_det_scratch,
   [WEIR_OP_OV_INTERPOLATE] = weir_ref_resize_scratch,
+  [WEIR_OP_OV_PROPOSAL] = weir_ref_ov_proposal_scratch,
   [WEIR_OP_OV_DETECTION_OUTPUT] = weir_ref_ov_detection_output_scratch,
   [WEIR_OP_CONV_INTEGER] = weir_ref_quantised_scratch,
   [WEIR_OP_MAT_MUL_INTEGER] = weir_ref_quantised_scratch,

@@ -27,6 +27,7 @@ size_t weir_ref_top_k_scratch (const WeirShapeJob *job);
 size_t weir_ref_deform_scratch (const WeirShapeJob *job);
 size_t weir_ref_det_scratch (const WeirShapeJob *job);
 size_t weir_ref_ov_detection_output_scratch (const WeirShapeJob *job);
+size_t weir_ref_ov_proposal_scratch (const WeirShapeJob *job);
 /* binary.c: dst = a op b, both broadcast to dst's shape, of operator `op`, which is BINARY; dst may
  * be a. `node` gives its attributes. */
 void weir_ref_combine (const WeirNode *node, WeirOp op, const WeirTensor *a, const WeirTensor *b,
