@@ -2,6 +2,7 @@
 /* What operators of OpenVINO IR do along the axis of the batch. */
 #include "engine/graph/batch_proof.h"
 #include "engine/graph/openvino.h"
+#include "engine/graph/selection.h"
 
 static const char *check_normalise (const WeirShapeJob *job, uint32_t batch_axis)
 {
@@ -39,6 +40,16 @@ static const char *check_interpolate (const WeirShapeJob *job, uint32_t batch_ax
   return is_kept ? NULL : "it resizes the batch";
 }
 
+static const char *check_top_k (const WeirShapeJob *job, uint32_t batch_axis)
+{
+  uint32_t axis;
+  int64_t k;
+  bool is_known;
+  if (!weir_top_k_resolve (job, &axis, &k, &is_known, NULL))
+    return "its axis cannot be told";
+  return axis == batch_axis ? "it sorts the batch" : NULL;
+}
+
 /* The sequences are [steps, n, classes]. */
 static const char *check_ctc (const WeirShapeJob *job, uint32_t batch_axis)
 {
@@ -58,6 +69,8 @@ const char *weir_batch_check_ov (const WeirShapeJob *job, uint32_t batch_axis)
     return check_shuffle_channels (job, batch_axis);
   case WEIR_OP_OV_INTERPOLATE:
     return check_interpolate (job, batch_axis);
+  case WEIR_OP_OV_TOP_K:
+    return check_top_k (job, batch_axis);
   case WEIR_OP_OV_CTC_GREEDY_DECODER:
     return check_ctc (job, batch_axis);
   default:

@@ -7,6 +7,9 @@
  * empty STRING. Choices are compared without regard to case. node->opset is the layer's version.
  * Defaults are the specification's.
  *
+ *   AdaptiveAvgPool         none
+ *   AdaptiveMaxPool         index_element_type
+ *   Bucketize               output_type, with_right_bound
  *   CTCGreedyDecoder        ctc_merge_repeated
  *   CTCGreedyDecoderSeqLen  merge_repeated, classes_index_type, sequence_length_type
  *   DeformablePSROIPooling  as PSROIPooling, and trans_std, part_size
@@ -15,6 +18,7 @@
  *                           confidence_threshold, clip_after_nms, clip_before_nms,
  *                           decrease_label_id, normalized, input_height, input_width,
  *                           objectness_score
+ *   ExtractImagePatches     sizes[], strides[], rates[], auto_pad
  *   FakeQuantize            levels, auto_broadcast
  *   GRN                     bias
  *   Interpolate             mode, and in opset 1: axes[], align_corners, antialias, pads_begin[],
@@ -35,11 +39,13 @@
  *                           mode
  *   RegionYolo              axis, end_axis, coords, classes, num, do_softmax, mask[]
  *   ReorgYolo               stride[]
+ *   ROIAlign                pooled_h, pooled_w, sampling_ratio, spatial_scale, mode, aligned_mode
  *   ROIPooling              pooled_h and pooled_w, or output_roi[] or output_size[]; spatial_scale,
  *                           method
  *   ShuffleChannels         axis, group
  *   StridedSlice            begin_mask[], end_mask[], new_axis_mask[], shrink_axis_mask[],
- *                           ellipsis_mask[] */
+ *                           ellipsis_mask[]
+ *   TopK                    axis, mode, sort, index_element_type */
 #pragma once
 
 #include "engine/graph/geometry.h"
@@ -136,6 +142,13 @@ bool weir_strided_slice_resolve (const WeirShapeJob *job, WeirStridedSlice *slic
  * it where the inputs are known. */
 bool weir_interpolate_attrs (const WeirShapeJob *job, WeirResize *resize, GError **error);
 bool weir_interpolate_resolve (const WeirShapeJob *job, WeirResize *resize, GError **error);
+
+/* ExtractImagePatches: element (r, c) of a patch at row y of dst is src row y stride + r rate -
+ * pad. */
+typedef struct WeirPatches {
+  int64_t size[2], stride[2], rate[2], pad[2], dst[2]; /* height, width */
+} WeirPatches;
+bool weir_patches_resolve (const WeirShapeJob *job, WeirPatches *patches, GError **error);
 
 /* PSROIPooling and DeformablePSROIPooling: group × group cells of n_channels. */
 typedef struct WeirPsRoi {

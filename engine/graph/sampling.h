@@ -29,12 +29,12 @@ typedef struct WeirGridSample {
 bool weir_grid_sample_resolve (
     const WeirShapeJob *job, WeirGridSample *grid_sample, GError **error);
 
-/* RoiAlign. */
+/* RoiAlign, and ROIAlign of OpenVINO, whose maximum is that of blended samples and at least 0. */
 typedef struct WeirRoiAlign {
-  bool is_max, is_half_pixel;
+  bool is_max, is_half_pixel, blends_first;
   int64_t height, width;
-  int64_t n_samples; /* of a bin along each axis; 0: as many as it has pixels */
-  float scale;
+  int64_t n_samples;  /* of a bin along each axis; 0: as many as it has pixels */
+  float scale, shift; /* shift: of corners before they are scaled */
 } WeirRoiAlign;
 bool weir_roi_align_resolve (const WeirShapeJob *job, WeirRoiAlign *roi_align, GError **error);
 

@@ -59,6 +59,19 @@ int64_t weir_nonzero_count (const WeirTensor *tensor, int64_t n)
   return n_nonzero;
 }
 
+bool weir_top_k_is_largest (const WeirNode *node)
+{
+  if (node->op == WEIR_OP_OV_TOP_K)
+    return g_ascii_strcasecmp (weir_node_string (node, "mode", "max"), "min") != 0;
+  return weir_node_int (node, "largest", 1) != 0;
+}
+
+bool weir_top_k_keeps_order (const WeirNode *node)
+{
+  return node->op == WEIR_OP_OV_TOP_K &&
+         g_ascii_strcasecmp (weir_node_string (node, "sort", "value"), "index") == 0;
+}
+
 bool weir_top_k_resolve (
     const WeirShapeJob *job, uint32_t *axis, int64_t *k, bool *is_known, GError **error)
 {

@@ -18,6 +18,11 @@ int64_t weir_nonzero_count (const WeirTensor *tensor, int64_t n);
 bool weir_top_k_resolve (
     const WeirShapeJob *job, uint32_t *axis, int64_t *k, bool *is_known, GError **error);
 
+/* Whether TopK keeps the largest, and whether in the order of their places: ONNX's or OpenVINO's.
+ */
+bool weir_top_k_is_largest (const WeirNode *node);
+bool weir_top_k_keeps_order (const WeirNode *node);
+
 /* Unique: items are elements, or slices along `axis`: element (outer, item, inner). */
 typedef struct WeirUnique {
   int64_t n_outer, n_items, n_inner;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* StridedSlice, ShuffleChannels and ReorgYolo. */
+/* StridedSlice, ShuffleChannels, ReorgYolo and ExtractImagePatches. */
 #include "engine/base/checked.h"
 #include "engine/graph/openvino.h"
 
@@ -183,5 +183,51 @@ bool weir_shape_ov_reorg_yolo (const WeirShapeJob *job, GError **error)
   job->dst[0].dims[2] = src->dims[2] / s;
   job->dst[0].dims[3] = src->dims[3] / s;
   return weir_checked_mul_i64 (src->dims[1], s * s, &job->dst[0].dims[1]) ||
+         weir_job_fail ("too many channels");
+}
+
+static bool read_pair (const WeirShapeJob *job, const char *name, int64_t pair[2], GError **error)
+{
+  int64_t list[WEIR_MAX_INTS] = { 0 };
+  uint32_t n;
+  if (!weir_ov_ints (job, name, list, &n, error))
+    return false;
+  memcpy (pair, list, 2 * sizeof *pair);
+  return (n == 2 && list[0] >= 1 && list[1] >= 1 && list[0] <= INT32_MAX && list[1] <= INT32_MAX) ||
+         weir_job_fail ("%s are not two positive numbers", name);
+}
+
+bool weir_patches_resolve (const WeirShapeJob *job, WeirPatches *patches, GError **error)
+{
+  static const char *const pads[] = { "valid", "same_upper", "same_lower", NULL };
+  uint32_t pad;
+  if (job->src[0].rank != 4)
+    return weir_job_fail ("input has %u dimensions, expected 4", job->src[0].rank);
+  if (!read_pair (job, "sizes", patches->size, error) ||
+      !read_pair (job, "strides", patches->stride, error) ||
+      !read_pair (job, "rates", patches->rate, error) ||
+      !weir_ov_choice (job, "auto_pad", pads, 0, &pad, error))
+    return false;
+  for (int i = 0; i < 2; i++) {
+    int64_t n = job->src[0].dims[2 + i], stride = patches->stride[i];
+    int64_t span = patches->rate[i] * (patches->size[i] - 1) + 1;
+    int64_t n_same = n ? (n - 1) / stride + 1 : 0;
+    int64_t missing = MAX ((n_same - 1) * stride + span - n, 0);
+    patches->dst[i] = pad ? n_same : n >= span ? (n - span) / stride + 1 : 0;
+    patches->pad[i] = pad ? (missing + (pad == 2)) / 2 : 0;
+  }
+  return true;
+}
+
+bool weir_shape_ov_extract_image_patches (const WeirShapeJob *job, GError **error)
+{
+  const WeirTensor *src = &job->src[0];
+  WeirPatches patches;
+  if (!weir_patches_resolve (job, &patches, error))
+    return false;
+  job->dst[0] = (WeirTensor){ .dtype = src->dtype, .rank = 4, .dims = { src->dims[0] } };
+  memcpy (job->dst[0].dims + 2, patches.dst, sizeof patches.dst);
+  return (weir_checked_mul_i64 (src->dims[1], patches.size[0], &job->dst[0].dims[1]) &&
+             weir_checked_mul_i64 (job->dst[0].dims[1], patches.size[1], &job->dst[0].dims[1])) ||
          weir_job_fail ("too many channels");
 }

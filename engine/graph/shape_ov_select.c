@@ -1,8 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* NonMaxSuppression: as many rows as it selects from opset 5 on; before that as many as there can
- * be, unused ones -1. */
+/* TopK and Bucketize. NonMaxSuppression: as many rows as it selects from opset 5 on; before that as
+ * many as there can be, unused ones -1. */
 #include "engine/base/checked.h"
 #include "engine/graph/openvino.h"
+#include "engine/graph/selection.h"
+
+#include <string.h>
+
+static bool read_index_type (const WeirShapeJob *job, const char *name, const char *fallback,
+    WeirDtype *dtype, GError **error)
+{
+  *dtype = weir_ov_dtype (weir_node_string (job->node, name, fallback));
+  return *dtype == WEIR_DTYPE_I64 || *dtype == WEIR_DTYPE_I32 ||
+         weir_job_refuse ("%s is not i32 or i64", name);
+}
 
 static bool check_boxes (const WeirShapeJob *job, GError **error)
 {
@@ -63,10 +74,10 @@ static bool all_known (const WeirShapeJob *job)
 
 bool weir_shape_ov_non_max_suppression (const WeirShapeJob *job, GError **error)
 {
-  WeirDtype index = weir_ov_dtype (weir_node_string (job->node, "output_type", "i64"));
+  WeirDtype index;
   int64_t n;
-  if (index != WEIR_DTYPE_I64 && index != WEIR_DTYPE_I32)
-    return weir_job_refuse ("output_type is not i32 or i64");
+  if (!read_index_type (job, "output_type", "i64", &index, error))
+    return false;
   if (!check_boxes (job, error) || !check_limits (job, error) || !count_most (job, &n, error))
     return false;
   if (job->node->opset >= 5 && all_known (job)) {
@@ -82,5 +93,40 @@ bool weir_shape_ov_non_max_suppression (const WeirShapeJob *job, GError **error)
     job->dst[1] = (WeirTensor){ .dtype = WEIR_DTYPE_F32, .rank = 2, .dims = { n, 3 } };
   if (weir_job_wants (job, 2))
     job->dst[2] = (WeirTensor){ .dtype = index, .rank = 1, .dims = { 1 } };
+  return true;
+}
+
+bool weir_shape_ov_top_k (const WeirShapeJob *job, GError **error)
+{
+  static const char *const modes[] = { "max", "min", NULL };
+  static const char *const orders[] = { "value", "index", "none", NULL };
+  uint32_t axis, mode, order;
+  int64_t k;
+  bool is_known;
+  WeirDtype index;
+  if (!weir_ov_choice (job, "mode", modes, 0, &mode, error) ||
+      !weir_ov_choice (job, "sort", orders, 0, &order, error) ||
+      !read_index_type (job, "index_element_type", "i32", &index, error) ||
+      !weir_top_k_resolve (job, &axis, &k, &is_known, error))
+    return false;
+  for (uint32_t i = 0; i < job->node->n_dst; i++) {
+    job->dst[i] = (WeirTensor){ .dtype = i ? index : job->src[0].dtype, .rank = job->src[0].rank };
+    memcpy (job->dst[i].dims, job->src[0].dims, sizeof job->dst[i].dims);
+    job->dst[i].dims[axis] = k;
+  }
+  if (!is_known)
+    weir_job_set_bound (job);
+  return true;
+}
+
+bool weir_shape_ov_bucketize (const WeirShapeJob *job, GError **error)
+{
+  WeirDtype index;
+  if (job->src[1].rank != 1)
+    return weir_job_fail ("buckets have %u dimensions, expected 1", job->src[1].rank);
+  if (!read_index_type (job, "output_type", "i64", &index, error))
+    return false;
+  job->dst[0] = (WeirTensor){ .dtype = index, .rank = job->src[0].rank };
+  memcpy (job->dst[0].dims, job->src[0].dims, sizeof job->dst[0].dims);
   return true;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Shapes of operators that sample pictures at computed places, and of Col2Im. */
 #include "engine/base/checked.h"
-#include "engine/graph/geometry.h"
+#include "engine/graph/openvino.h"
 #include "engine/graph/sampling.h"
 
 #include <string.h>
@@ -88,7 +88,28 @@ bool weir_shape_affine_grid (const WeirShapeJob *job, GError **error)
   return true;
 }
 
-bool weir_roi_align_resolve (const WeirShapeJob *job, WeirRoiAlign *roi_align, GError **error)
+/* ROIAlign of OpenVINO. */
+static bool read_aligned (const WeirShapeJob *job, WeirRoiAlign *roi_align, GError **error)
+{
+  static const char *const modes[] = { "avg", "max", NULL };
+  static const char *const aligned[] = { "asymmetric", "half_pixel_for_nn", "half_pixel", NULL };
+  const WeirNode *node = job->node;
+  uint32_t mode, how = 0;
+  if (!weir_ov_choice (job, "mode", modes, 0, &mode, error) ||
+      (node->opset >= 9 && !weir_ov_choice (job, "aligned_mode", aligned, 0, &how, error)))
+    return false;
+  *roi_align = (WeirRoiAlign){ .is_max = mode == 1,
+    .is_half_pixel = how > 0,
+    .blends_first = true,
+    .height = weir_node_int (node, "pooled_h", 0),
+    .width = weir_node_int (node, "pooled_w", 0),
+    .n_samples = weir_node_int (node, "sampling_ratio", 0),
+    .scale = weir_ov_float (node, "spatial_scale", 1),
+    .shift = how == 2 ? 0.5f : 0 };
+  return true;
+}
+
+static bool read_coordinates (const WeirShapeJob *job, WeirRoiAlign *roi_align, GError **error)
 {
   static const char *const modes[] = { "avg", "max" };
   static const char *const coordinates[] = { "half_pixel", "output_half_pixel" };
@@ -99,13 +120,24 @@ bool weir_roi_align_resolve (const WeirShapeJob *job, WeirRoiAlign *roi_align, G
   if (node->opset >= 16 && !weir_shape_choice (job, "coordinate_transformation_mode", "half_pixel",
                                coordinates, G_N_ELEMENTS (coordinates), &coordinate, error))
     return false;
-  *roi_align = (WeirRoiAlign){ mode == 1, coordinate == 0, weir_node_int (node, "output_height", 1),
-    weir_node_int (node, "output_width", 1), weir_node_int (node, "sampling_ratio", 0),
-    weir_node_float (node, "spatial_scale", 1) };
+  *roi_align = (WeirRoiAlign){ .is_max = mode == 1,
+    .is_half_pixel = coordinate == 0,
+    .height = weir_node_int (node, "output_height", 1),
+    .width = weir_node_int (node, "output_width", 1),
+    .n_samples = weir_node_int (node, "sampling_ratio", 0),
+    .scale = weir_node_float (node, "spatial_scale", 1) };
+  return true;
+}
+
+bool weir_roi_align_resolve (const WeirShapeJob *job, WeirRoiAlign *roi_align, GError **error)
+{
+  if (job->node->op == WEIR_OP_OV_ROI_ALIGN ? !read_aligned (job, roi_align, error)
+                                            : !read_coordinates (job, roi_align, error))
+    return false;
   if (roi_align->height < 1 || roi_align->width < 1 || roi_align->height > INT32_MAX ||
       roi_align->width > INT32_MAX || roi_align->n_samples < 0 ||
       roi_align->n_samples > MAX_BIN_SAMPLES)
-    return weir_job_fail ("output_height, output_width or sampling_ratio is out of range");
+    return weir_job_fail ("height, width or sampling_ratio is out of range");
   return true;
 }
 

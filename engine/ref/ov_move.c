@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* StridedSlice, ShuffleChannels and ReorgYolo of OpenVINO IR: elements copied by strides. */
+/* StridedSlice, ShuffleChannels, ReorgYolo and ExtractImagePatches of OpenVINO IR. */
 #include "engine/graph/openvino.h"
 #include "engine/ref/ref.h"
 
@@ -66,5 +66,45 @@ bool weir_ref_ov_reorg_yolo (const WeirShapeJob *job, void *scratch, GError **er
           if (is_inside)
             memcpy (to + (size_t) at * size, from + (size_t) (item * n_item + source) * size, size);
         }
+  return true;
+}
+
+/* Row y of one plane of the result: src row at, every stride-th element from `first` on; 0 outside.
+ */
+static void copy_patch_row (const char *src, char *dst, size_t size, int64_t width, int64_t first,
+    int64_t stride, int64_t n)
+{
+  for (int64_t x = 0; x < n; x++) {
+    int64_t at = first + x * stride;
+    bool is_inside = src && at >= 0 && at < width;
+    if (is_inside)
+      memcpy (dst + (size_t) x * size, src + (size_t) at * size, size);
+    else
+      memset (dst + (size_t) x * size, 0, size);
+  }
+}
+
+/* Channels of the result: by row and column in the patch, then by channel. */
+bool weir_ref_ov_extract_image_patches (const WeirShapeJob *job, void *scratch, GError **error)
+{
+  const WeirTensor *src = &job->src[0], *dst = &job->dst[0];
+  size_t size = weir_dtype_bytes (src->dtype);
+  int64_t n_channels = src->dims[1], height = src->dims[2], width = src->dims[3];
+  char *to = weir_tensor_data (dst);
+  WeirPatches p;
+  if (!weir_patches_resolve (job, &p, error))
+    return false;
+  for (int64_t i = 0; n_channels && i < dst->dims[0] * dst->dims[1]; i++) {
+    int64_t place = i % dst->dims[1] / n_channels, image = i / dst->dims[1];
+    const char *plane = (const char *) weir_tensor_data (src) +
+                        (size_t) ((image * n_channels + i % n_channels) * height * width) * size;
+    for (int64_t y = 0; y < p.dst[0]; y++) {
+      int64_t row = y * p.stride[0] + place / p.size[1] * p.rate[0] - p.pad[0];
+      bool is_inside = row >= 0 && row < height;
+      copy_patch_row (is_inside ? plane + (size_t) (row * width) * size : NULL, to, size, width,
+          place % p.size[1] * p.rate[1] - p.pad[1], p.stride[1], p.dst[1]);
+      to += (size_t) p.dst[1] * size;
+    }
+  }
   return true;
 }

@@ -51,6 +51,7 @@ static size_t (*const scratch_fns[WEIR_N_OPS]) (const WeirShapeJob *job) = {
   [WEIR_OP_QUANTISED_MAT_MUL] = weir_ref_quantised_scratch,
   [WEIR_OP_DEFORM_CONV] = weir_ref_deform_scratch,
   [WEIR_OP_TOP_K] = weir_ref_top_k_scratch,
+  [WEIR_OP_OV_TOP_K] = weir_ref_top_k_scratch,
 };
 
 static size_t scratch_bytes (const WeirShapeJob *job)

@@ -47,8 +47,8 @@ static bool find_neighbours (float x, int64_t n, int64_t *low, int64_t *high, fl
   return true;
 }
 
-/* One sample: the blend of four pixels, or (max) the largest of the four weighted. */
-static float sample_at (const Region *r, float y, float x, bool is_max)
+/* One sample: the blend of four pixels, or the largest of the four weighted. */
+static float sample_at (const Region *r, float y, float x, bool blends)
 {
   int64_t y0, y1, x0, x1;
   float wy, wx;
@@ -59,11 +59,12 @@ static float sample_at (const Region *r, float y, float x, bool is_max)
   float b = (1 - wy) * wx * r->plane[y0 * r->width + x1];
   float c = wy * (1 - wx) * r->plane[y1 * r->width + x0];
   float d = wy * wx * r->plane[y1 * r->width + x1];
-  return is_max ? fmaxf (fmaxf (a, b), fmaxf (c, d)) : a + b + c + d;
+  return blends ? a + b + c + d : fmaxf (fmaxf (a, b), fmaxf (c, d));
 }
 
-static float pool_bin (const Region *r, int64_t row, int64_t column, bool is_max)
+static float pool_bin (const WeirRoiAlign *align, const Region *r, int64_t row, int64_t column)
 {
+  bool blends = align->blends_first || !align->is_max;
   float step_y = r->bin_height / (float) r->n_rows, step_x = r->bin_width / (float) r->n_columns;
   float y0 = r->top + (float) row * r->bin_height, x0 = r->left + (float) column * r->bin_width;
   int64_t rows[2], columns[2];
@@ -71,16 +72,16 @@ static float pool_bin (const Region *r, int64_t row, int64_t column, bool is_max
   clip_samples (y0, step_y, r->height, r->n_rows, &rows[0], &rows[1]);
   clip_samples (x0, step_x, r->width, r->n_columns, &columns[0], &columns[1]);
   bool is_whole = rows[1] - rows[0] == r->n_rows && columns[1] - columns[0] == r->n_columns;
-  float largest = is_whole ? -INFINITY : 0; /* those left out are 0 */
+  float largest = is_whole && !align->blends_first ? -INFINITY : 0; /* those left out are 0 */
   for (int64_t i = rows[0]; i < rows[1]; i++)
     for (int64_t j = columns[0]; j < columns[1]; j++) {
       float value =
-          sample_at (r, y0 + ((float) i + 0.5f) * step_y, x0 + ((float) j + 0.5f) * step_x, is_max);
+          sample_at (r, y0 + ((float) i + 0.5f) * step_y, x0 + ((float) j + 0.5f) * step_x, blends);
       sum += (double) value;
       largest = fmaxf (largest, value);
     }
   double count = MAX ((double) r->n_rows * (double) r->n_columns, 1);
-  if (is_max)
+  if (align->is_max)
     return r->n_rows && r->n_columns ? largest : 0;
   return (float) (sum / count);
 }
@@ -96,9 +97,10 @@ static int64_t count_samples (float bin, int64_t given)
 static void set_region (const WeirRoiAlign *r, const float *roi, Region *region)
 {
   float shift = r->is_half_pixel ? 0.5f : 0;
-  float height = roi[3] * r->scale - shift, width = roi[2] * r->scale - shift;
-  region->left = roi[0] * r->scale - shift;
-  region->top = roi[1] * r->scale - shift;
+  float height = (roi[3] + r->shift) * r->scale - shift;
+  float width = (roi[2] + r->shift) * r->scale - shift;
+  region->left = (roi[0] + r->shift) * r->scale - shift;
+  region->top = (roi[1] + r->shift) * r->scale - shift;
   height -= region->top;
   width -= region->left;
   if (!r->is_half_pixel) { /* at least a pixel */
@@ -128,7 +130,7 @@ bool weir_ref_roi_align (const WeirShapeJob *job, void *scratch, GError **error)
       region.plane = weir_ref_f32 (src) + (image * src->dims[1] + c) * region.height * region.width;
       for (int64_t row = 0; row < r.height; row++)
         for (int64_t column = 0; column < r.width; column++)
-          *dst++ = region.height && region.width ? pool_bin (&region, row, column, r.is_max) : 0;
+          *dst++ = region.height && region.width ? pool_bin (&r, &region, row, column) : 0;
     }
   }
   return true;

@@ -3,6 +3,7 @@
 #include "engine/graph/selection.h"
 #include "engine/ref/ref.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* One element that is kept, with its key negated where the least are wanted. */
@@ -61,13 +62,19 @@ static void keep_best (const WeirTensor *src, int64_t first, int64_t stride, int
   }
 }
 
+static int compare_places (const void *a, const void *b)
+{
+  int64_t x = ((const Kept *) a)->index, y = ((const Kept *) b)->index;
+  return x < y ? -1 : x > y;
+}
+
 bool weir_ref_top_k (const WeirShapeJob *job, void *scratch, GError **error)
 {
   const WeirTensor *src = &job->src[0];
   size_t size = weir_dtype_bytes (src->dtype);
   char *values = weir_tensor_data (&job->dst[0]);
-  int64_t *indices = job->node->n_dst > 1 ? weir_tensor_data (&job->dst[1]) : NULL;
-  bool is_largest = weir_node_int (job->node, "largest", 1) != 0, is_known;
+  void *indices = job->node->n_dst > 1 ? weir_tensor_data (&job->dst[1]) : NULL;
+  bool is_largest = weir_top_k_is_largest (job->node), is_known;
   Kept *heap = scratch;
   uint32_t axis;
   int64_t k;
@@ -78,13 +85,15 @@ bool weir_ref_top_k (const WeirShapeJob *job, void *scratch, GError **error)
     for (int64_t i = 0; i < n_inner; i++) {
       int64_t first = o * n * n_inner + i;
       keep_best (src, first, n_inner, n, k, is_largest, heap);
+      if (weir_top_k_keeps_order (job->node))
+        qsort (heap, (size_t) k, sizeof *heap, compare_places);
       for (int64_t m = 0; m < k; m++) {
         int64_t to = (o * k + m) * n_inner + i, from = first + heap[m].index * n_inner;
         if (values)
           weir_ref_copy_element (values + (size_t) to * size,
               (const char *) weir_tensor_data (src) + (size_t) from * size, size);
         if (indices)
-          indices[to] = heap[m].index;
+          weir_ref_store_int (job->dst[1].dtype, indices, to, heap[m].index);
       }
     }
   return true;

@@ -60,6 +60,15 @@ static const struct {
     "f32[1,2,8]!{0.1,0.1,0.3,0.3,0.5,0.5,0.7,0.7,0.1,0.1,0.2,0.2,0.1,0.1,0.2,0.2} keep_top_k=[3] "
     "normalized=1 nms_threshold=0.5 code_type=CENTER_SIZE opset=8 -> f32[]",
       0, true },
+  { "openvino:AdaptiveAvgPool f32[1,2,5] i64[1]!{3} opset=8 -> f32[]", 0, true },
+  { "openvino:Bucketize f32[1,4] f32[2]!{0.2,0.6} opset=3 -> i64[]", 0, true },
+  { "openvino:ExtractImagePatches f32[1,2,3,3] sizes=[2,2] strides=[1,1] rates=[1,1] -> f32[]", 0,
+      true },
+  { "openvino:TopK f32[1,6] i64[]!{2} axis=1 mode=max sort=index -> f32[] -", 0, true },
+  { "openvino:ROIPooling f32[1,2,4,4] f32[3,5]!{0,0,0,1,1,0,0,0,1,1,0,0,0,1,1} pooled_h=2 "
+    "pooled_w=2 "
+    "-> f32[]",
+      0, false },
   { "openvino:NonMaxSuppression f32[1,4,4] f32[1,2,4](0,1) i64[]!{3} f32[]!{0.5} opset=4 -> f32[]",
       0, false },
 };
