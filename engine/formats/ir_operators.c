@@ -197,7 +197,7 @@ const WeirIrOperator *weir_ir_operator (const WeirIrLayer *layer)
     if (g_ascii_strcasecmp (row->type, layer->type) != 0)
       break;
     if (layer->opset >= row->since && (!row->until || layer->opset <= row->until))
-      return row->op == WEIR_N_OPS ? NULL : row;
+      return row;
   }
   return NULL;
 }
