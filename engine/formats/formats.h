@@ -10,6 +10,7 @@ G_BEGIN_DECLS
 /* Reads an ONNX file, operator sets 1 to 22 (newer ones are tried). The graph is as the file has
  * it, sorted, nothing folded, but
  *
+ * - sequences of tensors are resolved: SequenceAt is the tensor that is meant, and so on;
  * - nodes of operator sets below 7 are put into the words of 7;
  * - all floating types are widened (f64: narrowed) to f32, in constants, attributes, declared
  * inputs and targets of Cast: no backend sees f16, bf16 or f64;

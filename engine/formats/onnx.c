@@ -22,6 +22,7 @@ typedef struct Loader {
   const Onnx__GraphProto *proto;
   WeirGraph *graph;
   GHashTable *ids; /* name (in the arena) to value id + 1 */
+  WeirOnnxSequences *sequences;
   uint32_t opset;
   WeirOnnxSource source;
 } Loader;
@@ -187,8 +188,11 @@ static bool add_node (Loader *loader, const Onnx__NodeProto *proto, GError **err
       g_utf8_make_valid (proto->name && *proto->name ? proto->name : result, -1);
   node.name = name;
   if (!check_results (loader, &node, error) ||
-      !weir_onnx_read_attrs (&loader->source, proto, &node, error) ||
-      !weir_onnx_modernise (loader->graph, &node, error))
+      !weir_onnx_read_attrs (&loader->source, proto, &node, error))
+    return false;
+  if (weir_onnx_sequences_want (loader->sequences, proto, &node))
+    return weir_onnx_sequences_take (loader->sequences, proto, &node, error);
+  if (!weir_onnx_modernise (loader->graph, &node, error))
     return false;
   weir_graph_add_node (loader->graph, &node);
   return true;
@@ -259,12 +263,14 @@ WeirGraph *weir_onnx_parse (
   g_autofree char *base = g_path_get_basename (path);
   g_autoptr (GHashTable) ids = g_hash_table_new (g_str_hash, g_str_equal);
   g_autoptr (WeirGraph) graph = weir_graph_new (base);
+  g_autoptr (WeirOnnxSequences) sequences = weir_onnx_sequences_new (graph);
   Loader loader = {
     .path = path,
     .model = model,
     .proto = model->graph,
     .graph = graph,
     .ids = ids,
+    .sequences = sequences,
     .source = { graph->source, folder, graph->arena, graph->files, true },
   };
   bool ok = fill (&loader, error);

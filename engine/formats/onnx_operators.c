@@ -101,7 +101,8 @@ static char *list_unknown (const Onnx__GraphProto *graph, const uint8_t *is_read
   g_autoptr (GArray) list = g_array_new (FALSE, FALSE, sizeof (Unknown));
   g_autoptr (GHashTable) places = g_hash_table_new (g_str_hash, g_str_equal);
   for (size_t n = 0; n < graph->n_node; n++)
-    if (is_read[n] == wants_read && weir_onnx_operator (graph->node[n]) == WEIR_N_OPS)
+    if (is_read[n] == wants_read && weir_onnx_operator (graph->node[n]) == WEIR_N_OPS &&
+        !weir_onnx_is_sequence_operator (graph->node[n]))
       count (list, places, graph->node[n]);
   GString *text = g_string_new (NULL);
   for (uint32_t i = 0; i < list->len; i++) {

@@ -53,3 +53,21 @@ WeirOp weir_onnx_operator (const Onnx__NodeProto *node);
  * same); other unknown operators are named by a g_message. At most UINT32_MAX - 1 nodes. */
 uint8_t *weir_onnx_check_operators (
     const char *path, const Onnx__GraphProto *graph, GError **error);
+
+/* Sequences of tensors, which are resolved while nodes are read, in the file's order.
+ * Thread-safety: one thread. */
+typedef struct WeirOnnxSequences WeirOnnxSequences;
+
+WeirOnnxSequences *weir_onnx_sequences_new (WeirGraph *graph); /* which outlives it */
+void weir_onnx_sequences_free (WeirOnnxSequences *all);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (WeirOnnxSequences, weir_onnx_sequences_free)
+/* SequenceAt and the like. */
+bool weir_onnx_is_sequence_operator (const Onnx__NodeProto *proto);
+/* Whether the node works on sequences: to be given to weir_onnx_sequences_take instead of the
+ * graph. */
+bool weir_onnx_sequences_want (
+    const WeirOnnxSequences *all, const Onnx__NodeProto *proto, const WeirNode *node);
+/* Adds nodes on tensors for it, where it needs any. UNSUPPORTED errors where the file alone does
+ * not tell what is meant. */
+bool weir_onnx_sequences_take (
+    WeirOnnxSequences *all, const Onnx__NodeProto *proto, const WeirNode *node, GError **error);

@@ -140,9 +140,8 @@ static void append_operators (GString *page, const Table *table)
   for (GList *at = names; at; at = at->next) {
     const OperatorCounts *counts = g_hash_table_lookup (table->operators, at->data);
     g_autofree char *opsets = describe_opsets (counts->opsets);
-    bool is_known = find_op (counts->name) != WEIR_N_OPS;
     g_string_append_printf (
-        page, "| %s%s | %s", counts->name, is_known ? "" : " (refused)", *opsets ? opsets : "-");
+        page, "| %s%s | %s", counts->name, *opsets ? "" : " (refused)", *opsets ? opsets : "-");
     for (int a = 0; a < N_ARCHIVES; a++)
       for (int t = 0; t < N_TARGETS; t++)
         append_counts (page, counts->n[a][t]);
