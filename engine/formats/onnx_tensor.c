@@ -12,6 +12,7 @@
 #include "engine/formats/onnx_private.h"
 #include "engine/formats/widen.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 G_STATIC_ASSERT (G_BYTE_ORDER == G_LITTLE_ENDIAN);
@@ -128,10 +129,20 @@ static bool is_inside (const char *location)
   return !g_strv_contains ((const char *const *) parts, "..");
 }
 
-static const WeirFile *map_external (
-    const WeirOnnxSource *source, const char *location, GError **error)
+/* No link leads out of the folder either. What is not there is found out when it is mapped. */
+static bool leads_inside (const char *folder, const char *path)
 {
-  g_autofree char *path = g_build_filename (source->folder, location, NULL);
+  char *real_folder = realpath (folder, NULL), *real = realpath (path, NULL);
+  size_t n = real_folder ? strlen (real_folder) : 0;
+  bool is_root = n == 1;
+  bool ok = !real || (n && strncmp (real, real_folder, n) == 0 && (is_root || real[n] == '/'));
+  free (real_folder);
+  free (real);
+  return ok;
+}
+
+static const WeirFile *map_external (const WeirOnnxSource *source, const char *path, GError **error)
+{
   for (uint32_t i = 0; i < source->files->len; i++) {
     const WeirFile *file = g_ptr_array_index (source->files, i);
     if (strcmp (file->path, path) == 0)
@@ -152,10 +163,13 @@ static bool locate_external (const WeirOnnxSource *source, const char *name,
         source, name, WEIR_ERROR_UNSUPPORTED, error, "external data is supported in models only");
   if (!parse_external (source, name, proto, &external, error))
     return false;
-  if (!is_inside (external.location))
+  g_autofree char *path = is_inside (external.location)
+                              ? g_build_filename (source->folder, external.location, NULL)
+                              : NULL;
+  if (!path || !leads_inside (source->folder, path))
     return tensor_error (source, name, WEIR_ERROR_FORMAT, error,
         "external data lies outside of the model's folder, which is not allowed");
-  const WeirFile *file = map_external (source, external.location, error);
+  const WeirFile *file = map_external (source, path, error);
   if (!file) {
     g_prefix_error (error, "%s: tensor '%s': ", source->name, name);
     return false;

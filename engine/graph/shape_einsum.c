@@ -3,9 +3,14 @@
  * from the right), repeated letters of an operand (its diagonal), and the implicit result: the
  * ellipsis, then letters that come once, in the order of their codes. */
 #include "engine/graph/einsum.h"
+
+#include "engine/base/checked.h"
 #include "engine/graph/geometry.h"
 
 #include <string.h>
+
+/* A few letters make of small inputs more products than anyone can wait for. */
+#define MAX_PRODUCTS (INT64_C (1) << 42)
 
 /* Axes are named by letters, those of an ellipsis by codes above them: 128 is its last dimension.
  */
@@ -175,10 +180,21 @@ bool weir_einsum_resolve (const WeirShapeJob *job, WeirEinsum *einsum, GError **
   return true;
 }
 
+static bool check_effort (const WeirShapeJob *job, const WeirEinsum *einsum, GError **error)
+{
+  int64_t n = 1;
+  for (uint32_t i = 0; i < einsum->n_axes; i++)
+    if (einsum->dims[i] == 0)
+      return true;
+    else if (!weir_checked_mul_i64 (n, einsum->dims[i], &n) || n > MAX_PRODUCTS)
+      return weir_job_refuse ("more than 2^42 products");
+  return true;
+}
+
 bool weir_shape_einsum (const WeirShapeJob *job, GError **error)
 {
   WeirEinsum einsum;
-  if (!weir_einsum_resolve (job, &einsum, error))
+  if (!weir_einsum_resolve (job, &einsum, error) || !check_effort (job, &einsum, error))
     return false;
   for (uint32_t i = 0; i < job->node->n_src; i++)
     if (job->src[i].dtype != job->src[0].dtype || job->src[i].dtype == WEIR_DTYPE_BOOL)

@@ -169,7 +169,8 @@ static void harm_opset_none (OnnxBuilder *builder)
 
 static void harm_operators (OnnxBuilder *builder)
 {
-  onnx_builder_node (builder, "LegacyPadding", "scores", "q", NULL)->domain = (char *) "com.microsoft";
+  onnx_builder_node (builder, "LegacyPadding", "scores", "q", NULL)->domain =
+      (char *) "com.microsoft";
   onnx_builder_node (builder, "FC", "q", "r", NULL);
   onnx_builder_node (builder, "FC", "r", "s", NULL);
   builder->graph->output[0]->name = (char *) "s";
@@ -425,7 +426,11 @@ static const struct {
   { "mobilenet_v2_128_0.5", NULL, 1, 1 },
   { "nanodet_m", NULL, 1, 6 },
   { "osnet_x0_25_msmt17", NULL, 1, 1 },
-  { "pcb-aoi", "com.microsoft:LegacyPadding (3 nodes), FC (1 node)", 0, 0 },
+  { "pcb-aoi",
+      "com.microsoft:LegacyPadding (3 nodes), FC (1 node), ai.onnx.ml:ArrayFeatureExtractor (1 "
+      "node), "
+      "ai.onnx.ml:ZipMap (1 node)",
+      0, 0 },
   { "squeezenet_dao_fp16", NULL, 1, 1 },
   { "version-RFB-320", NULL, 1, 2 },
   { "version-RFB-320_simplified", NULL, 1, 2 },

@@ -5,6 +5,7 @@
 #include <glib/gstdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "engine/base/file.h"
 #include "engine/error.h"
@@ -183,6 +184,10 @@ static const struct {
   { "none.bin", NULL, NULL, WEIR_ERROR_NOT_FOUND, "none.bin", false },
   { "../w.bin", NULL, NULL, WEIR_ERROR_FORMAT, "outside of the model's folder", false },
   { "a/../../w.bin", NULL, NULL, WEIR_ERROR_FORMAT, "outside of the model's folder", false },
+  { "out.bin", NULL, NULL, WEIR_ERROR_FORMAT, "outside of the model's folder", false }, /* a link */
+  { "out/passwd", NULL, NULL, WEIR_ERROR_FORMAT, "outside of the model's folder", false },
+  { "in.bin", "4096", NULL, -1, NULL, true },
+  { "folder", NULL, NULL, WEIR_ERROR_NOT_FOUND, "is a folder", false },
   { "/etc/hostname", NULL, NULL, WEIR_ERROR_FORMAT, "outside of the model's folder", false },
   { "", NULL, NULL, WEIR_ERROR_FORMAT, "without a location", false },
   { NULL, NULL, NULL, WEIR_ERROR_FORMAT, "without a location", false },
@@ -195,6 +200,19 @@ static void write_weights (void)
   for (size_t i = 0; i < FILE_BYTES / 4; i++)
     floats[i] = (float) i;
   ck_assert (g_file_set_contents (path, (char *) floats, FILE_BYTES, NULL));
+}
+
+/* Links to a file outside, a folder outside and a file inside, and a folder. */
+static void write_links (void)
+{
+  static const char *const links[][2] = { { "/etc/passwd", "out.bin" }, { "/etc", "out" },
+    { "w.bin", "in.bin" } };
+  g_autofree char *inner = g_build_filename (folder, "folder", NULL);
+  for (size_t i = 0; i < G_N_ELEMENTS (links); i++) {
+    g_autofree char *path = g_build_filename (folder, links[i][1], NULL);
+    ck_assert_int_eq (symlink (links[i][0], path), 0);
+  }
+  ck_assert_int_eq (g_mkdir (inner, 0700), 0);
 }
 
 static void add_entry (
@@ -222,6 +240,7 @@ START_TEST (test_external)
   add_entry (arena, weights, "offset", externals[_i].offset);
   add_entry (arena, weights, "length", externals[_i].length);
   write_weights ();
+  write_links ();
   g_autofree char *path = onnx_builder_write (builder, folder, "net.onnx");
   g_autoptr (GError) error = NULL;
   g_autoptr (WeirGraph) graph = weir_onnx_load (path, NULL, &error);
