@@ -29,7 +29,7 @@ MAY = {
     "gst/": ["gst/"],
 }
 OUTSIDE = {  # header: folders that may include it
-    r"(oneapi/dnnl/)?dnnl.*\.h": ("engine/cpu/dnnl.",),
+    r"(oneapi/dnnl/)?dnnl.*\.h": ("engine/cpu/dnnl",),
     r"CL/.*": ("engine/ocl/",),
     r"gst/(?!(meta|filter|props|frame_map|json|caption|paint|\w+_types)\.h).*": ("gst/", "tests/", "pipelines/", "docs/examples/"),
     r"onnx\.pb-c\.h": ("engine/formats/", "tests/"),

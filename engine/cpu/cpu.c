@@ -56,6 +56,21 @@ static const WeirCpuOp *const operators[WEIR_N_OPS] = {
   [WEIR_OP_DEPTH_TO_SPACE] = &weir_cpu_permute,
   [WEIR_OP_SPACE_TO_DEPTH] = &weir_cpu_permute,
   [WEIR_OP_REORDER] = &weir_cpu_reorder,
+  [WEIR_OP_QUANTISED_CONV] = &weir_cpu_quantised_convolution,
+  [WEIR_OP_Q_LINEAR_CONV] = &weir_cpu_quantised_convolution,
+  [WEIR_OP_QUANTISED_MAT_MUL] = &weir_cpu_quantised_matrix,
+  [WEIR_OP_Q_LINEAR_MAT_MUL] = &weir_cpu_quantised_matrix,
+  [WEIR_OP_Q_GEMM] = &weir_cpu_quantised_matrix,
+  [WEIR_OP_QUANTIZE_LINEAR] = &weir_cpu_quantise,
+  [WEIR_OP_DEQUANTIZE_LINEAR] = &weir_cpu_dequantise,
+  [WEIR_OP_OV_FAKE_QUANTIZE] = &weir_cpu_fake_quantise,
+  [WEIR_OP_Q_LINEAR_ADD] = &weir_cpu_quantised_binary,
+  [WEIR_OP_Q_LINEAR_MUL] = &weir_cpu_quantised_binary,
+  [WEIR_OP_Q_LINEAR_GLOBAL_AVERAGE_POOL] = &weir_cpu_quantised_global_pool,
+  [WEIR_OP_Q_LINEAR_CONCAT] = &weir_cpu_quantised_concat,
+  [WEIR_OP_Q_LINEAR_SIGMOID] = &weir_cpu_quantised_unary,
+  [WEIR_OP_Q_LINEAR_LEAKY_RELU] = &weir_cpu_quantised_unary,
+  [WEIR_OP_LOOKUP] = &weir_cpu_lookup,
 };
 
 static WeirPrecision precision_of (const WeirDevice *device)

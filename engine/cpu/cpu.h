@@ -5,6 +5,7 @@
 #include "engine/base/sync.h"
 #include "engine/cpu/dnnl.h"
 #include "engine/error.h"
+#include "engine/graph/geometry.h"
 #include "engine/plan/backend.h"
 #include "kernels/tensor_kernels.h"
 
@@ -68,6 +69,16 @@ extern const WeirCpuOp weir_cpu_slice;
 extern const WeirCpuOp weir_cpu_pad;
 extern const WeirCpuOp weir_cpu_permute; /* Transpose, ChannelShuffle, DepthToSpace, SpaceToDepth */
 extern const WeirCpuOp weir_cpu_reorder;
+extern const WeirCpuOp weir_cpu_quantised_convolution;
+extern const WeirCpuOp weir_cpu_quantised_matrix;
+extern const WeirCpuOp weir_cpu_quantise; /* QuantizeLinear */
+extern const WeirCpuOp weir_cpu_dequantise;
+extern const WeirCpuOp weir_cpu_fake_quantise;
+extern const WeirCpuOp weir_cpu_quantised_binary;
+extern const WeirCpuOp weir_cpu_quantised_global_pool;
+extern const WeirCpuOp weir_cpu_quantised_concat;
+extern const WeirCpuOp weir_cpu_quantised_unary;
+extern const WeirCpuOp weir_cpu_lookup;
 
 /* A zeroed kernel of `n_bytes`, its head filled from the device and the spec. */
 WeirCpuKernel *weir_cpu_kernel_new (WeirDevice *device, const WeirStepSpec *spec, size_t n_bytes,
@@ -106,7 +117,8 @@ typedef struct WeirCpuPrimitive {
   WeirCpuKernel base;
   WeirDnnlPrimitive *primitive;
   WeirPacked *weights; /* NULL where they are no constant */
-  float *bias;
+  float *bias, *scales;
+  int32_t src_zero;
   uint32_t n_post;
   uint32_t post_src[WEIR_DNNL_MAX_POST]; /* index of the added source, WEIR_NONE */
   uint32_t sum_src;                      /* copied to dst before it runs, WEIR_NONE */
@@ -117,7 +129,8 @@ typedef struct WeirCpuPrimitive {
 typedef struct WeirCpuWeights {
   const WeirTensor *constant;
   float scale;         /* to multiply them with */
-  WeirDnnlShape shape; /* of the constant, as oneDNN sees its weights; dtype f32 */
+  WeirDnnlShape shape; /* of the constant, as oneDNN sees its weights; dtype f32, i8 with codes */
+  const int8_t *codes; /* NULL: the constant's values */
 } WeirCpuWeights;
 
 /* Makes the kernel of `dnnl` with node->post applied. `weights` NULL: there are none, or src[1]
@@ -125,11 +138,23 @@ typedef struct WeirCpuWeights {
 WeirCpuKernel *weir_cpu_primitive_new (WeirDevice *device, const WeirStepSpec *spec,
     WeirDnnlSpec *dnnl, const WeirCpuWeights *weights, float *bias, size_t *scratch_bytes,
     GError **error);
+/* The same with the post-ops that `dnnl` lists; post_src[i]: the source that the i-th adds. */
+WeirCpuKernel *weir_cpu_primitive_build (WeirDevice *device, const WeirStepSpec *spec,
+    WeirDnnlSpec *dnnl, const uint32_t *post_src, const WeirCpuWeights *weights, float *bias,
+    size_t *scratch_bytes, GError **error);
 GHashTable *weir_cpu_packed_table_new (void);
 /* True where node->post can be done by a primitive whose result has spec->dst[0]'s shape. */
 bool weir_cpu_accepts_post (const WeirStepSpec *spec);
 /* The formats of the sources that node->post adds. */
 void weir_cpu_propose_post (const WeirStepSpec *spec, WeirFormat dst, WeirFormat *src);
+
+/* cpu_convolution.c: [outputs, inputs / groups, …] - with is_transposed [inputs, outputs / groups,
+ * …] - as oneDNN's [groups,] outputs, inputs, …. */
+WeirDnnlShape weir_cpu_weights_shape (
+    const WeirTensor *weights, int64_t groups, bool is_transposed);
+/* Strides, dilations and pads. */
+void weir_cpu_fill_window (
+    const WeirStepSpec *spec, const WeirWindow *window, bool is_transposed, WeirDnnlSpec *dnnl);
 
 /* cpu_depthwise.c: depthwise convolutions in own loops, in f32 whatever the storage. */
 bool weir_cpu_is_depthwise (const WeirDevice *device, const WeirStepSpec *spec);

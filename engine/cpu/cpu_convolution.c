@@ -54,15 +54,14 @@ static bool propose (WeirDevice *device, const WeirStepSpec *spec, WeirFormat *s
 
 /* ONNX has [outputs, inputs / groups, …] for Conv and [inputs, outputs / groups, …] for
  * ConvTranspose; oneDNN wants [groups,] outputs, inputs for both. */
-static WeirDnnlShape weights_shape (const WeirStepSpec *spec, int64_t groups)
+WeirDnnlShape weir_cpu_weights_shape (const WeirTensor *tensor, int64_t groups, bool is_transposed)
 {
-  const WeirTensor *tensor = &spec->src[1];
   uint32_t first = groups > 1, n = tensor->rank;
   WeirDnnlShape shape = { .dtype = WEIR_DTYPE_F32, .rank = n + first };
   int64_t strides[WEIR_MAX_RANK];
   weir_cpu_strides (tensor, strides);
   for (uint32_t i = 0; i < n; i++) {
-    uint32_t to = first + (is_transposed (spec) && i < 2 ? 1 - i : i);
+    uint32_t to = first + (is_transposed && i < 2 ? 1 - i : i);
     shape.dims[to] = i == 0 ? tensor->dims[0] / groups : tensor->dims[i];
     shape.strides[to] = strides[i];
   }
@@ -75,13 +74,14 @@ static WeirDnnlShape weights_shape (const WeirStepSpec *spec, int64_t groups)
 
 /* oneDNN derives the result's size from the pads: where an operator leaves the last source elements
  * out, the pad at the end is negative. */
-static void fill_window (const WeirStepSpec *spec, const WeirWindow *window, WeirDnnlSpec *dnnl)
+void weir_cpu_fill_window (
+    const WeirStepSpec *spec, const WeirWindow *window, bool is_transposed, WeirDnnlSpec *dnnl)
 {
   dnnl->n_spatial = window->n_spatial;
   for (uint32_t i = 0; i < window->n_spatial; i++) {
     int64_t extent = (window->kernel[i] - 1) * window->dilation[i] + 1;
     int64_t n_src = spec->src[0].dims[2 + i], n_dst = spec->dst[0].dims[2 + i];
-    if (is_transposed (spec)) {
+    if (is_transposed) {
       int64_t n = n_src;
       n_src = n_dst;
       n_dst = n;
@@ -108,10 +108,10 @@ static WeirCpuKernel *compile (
     return weir_cpu_depthwise_new (device, spec, scratch_bytes, error);
   if (!resolve_window (spec, &window, error))
     return NULL;
-  fill_window (spec, &window, &dnnl);
-  WeirCpuWeights weights = {
-    .constant = &spec->src[1], .scale = 1.0f, .shape = weights_shape (spec, groups)
-  };
+  weir_cpu_fill_window (spec, &window, is_transposed (spec), &dnnl);
+  WeirCpuWeights weights = { .constant = &spec->src[1],
+    .scale = 1.0f,
+    .shape = weir_cpu_weights_shape (&spec->src[1], groups, is_transposed (spec)) };
   dnnl.weights = weights.shape;
   dnnl.weights.dtype = spec->src[0].dtype;
   if (has_bias (spec)) {

@@ -55,17 +55,19 @@ static void packed_unref (WeirDevice *device, WeirPacked *packed)
 static bool fill_packed (
     WeirDevice *device, const WeirCpuWeights *weights, WeirPacked *packed, GError **error)
 {
-  int64_t n;
-  g_autofree float *data = weir_cpu_constant_f32 (weights->constant, &n);
+  int64_t n = 0;
+  g_autofree float *data = weights->codes ? NULL : weir_cpu_constant_f32 (weights->constant, &n);
+  const void *source = weights->codes ? (const void *) weights->codes : data;
   packed->data = aligned_alloc (64, (packed->n_bytes + 64) & ~(size_t) 63);
-  if (!data || !packed->data) {
+  if (!source || !packed->data) {
     g_set_error (error, WEIR_ERROR, WEIR_ERROR_MEMORY, "no memory for %zu bytes of packed weights",
         packed->n_bytes);
     return false;
   }
   for (int64_t i = 0; i < n; i++)
     data[i] *= weights->scale;
-  return weir_dnnl_pack (device->dnnl, &weights->shape, data, packed->layout, packed->data, error);
+  return weir_dnnl_pack (
+      device->dnnl, &weights->shape, source, packed->layout, packed->data, error);
 }
 
 /* Called with the device locked. Takes `layout`. */
@@ -147,7 +149,9 @@ static bool bind (const WeirCpuKernel *kernel, WeirCpuBound *bound, GError **err
                : self->base.n_src > 1 ? bound->src[1]
                                       : NULL,
     .bias = self->bias,
-    .scratch = bound->scratch };
+    .scratch = bound->scratch,
+    .scales = self->scales,
+    .src_zero = &self->src_zero };
   for (uint32_t i = 0; i < self->n_post; i++)
     args.added[i] = self->post_src[i] == WEIR_NONE ? NULL : bound->src[self->post_src[i]];
   bound->dnnl = weir_dnnl_bind (self->primitive, &args, error);
@@ -169,6 +173,7 @@ static void release (WeirCpuKernel *kernel)
   if (self->weights)
     packed_unref (kernel->device, self->weights);
   g_free (self->bias);
+  g_free (self->scales);
   g_free (self);
 }
 
@@ -193,21 +198,28 @@ void weir_cpu_propose_post (const WeirStepSpec *spec, WeirFormat dst, WeirFormat
       src[spec->node->post[i].src] = dst;
 }
 
-/* Returns the index of the only addition, WEIR_NONE where there is none or more than one. */
-static uint32_t fill_post (const WeirStepSpec *spec, WeirDnnlSpec *dnnl)
+static void fill_post (const WeirStepSpec *spec, WeirDnnlSpec *dnnl, uint32_t *post_src)
 {
-  uint32_t added = WEIR_NONE, n_added = 0;
   for (uint32_t i = 0; i < spec->node->n_post; i++) {
     const WeirPostOp *post = &spec->node->post[i];
     dnnl->post[i] = (WeirDnnlPost){ .op = post->op, .alpha = post->alpha, .beta = post->beta };
-    if (post->op == WEIR_OP_ADD) {
+    post_src[i] = post->op == WEIR_OP_ADD ? post->src : WEIR_NONE;
+    if (post->op == WEIR_OP_ADD)
       dnnl->post[i].added = weir_cpu_dnnl_shape (&spec->src[post->src]);
+  }
+  dnnl->n_post = spec->node->n_post;
+}
+
+/* The only addition, of what dst could hold; WEIR_NONE else. */
+static uint32_t find_added (const WeirDnnlSpec *dnnl)
+{
+  uint32_t added = WEIR_NONE, n_added = 0;
+  for (uint32_t i = 0; i < dnnl->n_post; i++)
+    if (dnnl->post[i].op == WEIR_OP_ADD) {
       added = i;
       n_added++;
     }
-  }
-  dnnl->n_post = spec->node->n_post;
-  return n_added == 1 ? added : WEIR_NONE;
+  return n_added == 1 && dnnl->post[added].added.dtype == dnnl->dst.dtype ? added : WEIR_NONE;
 }
 
 /* With the residual summed onto dst if only that keeps AMX. */
@@ -233,15 +245,14 @@ static void name_error (const WeirStepSpec *spec, GError **error)
 }
 
 static void remember_post (
-    WeirCpuPrimitive *self, const WeirStepSpec *spec, const WeirDnnlSpec *dnnl)
+    WeirCpuPrimitive *self, const WeirDnnlSpec *dnnl, const uint32_t *post_src)
 {
   self->sum_src = WEIR_NONE;
   self->n_post = dnnl->n_post;
   for (uint32_t i = 0; i < dnnl->n_post; i++) {
-    const WeirPostOp *post = &spec->node->post[i];
-    self->post_src[i] = post->op == WEIR_OP_ADD && !dnnl->post[i].is_sum ? post->src : WEIR_NONE;
+    self->post_src[i] = dnnl->post[i].is_sum ? WEIR_NONE : post_src[i];
     if (dnnl->post[i].is_sum)
-      self->sum_src = post->src;
+      self->sum_src = post_src[i];
   }
 }
 
@@ -264,18 +275,30 @@ WeirCpuKernel *weir_cpu_primitive_new (WeirDevice *device, const WeirStepSpec *s
     WeirDnnlSpec *dnnl, const WeirCpuWeights *weights, float *bias, size_t *scratch_bytes,
     GError **error)
 {
-  uint32_t added = fill_post (spec, dnnl);
+  uint32_t post_src[WEIR_DNNL_MAX_POST];
+  fill_post (spec, dnnl, post_src);
+  return weir_cpu_primitive_build (
+      device, spec, dnnl, post_src, weights, bias, scratch_bytes, error);
+}
+
+WeirCpuKernel *weir_cpu_primitive_build (WeirDevice *device, const WeirStepSpec *spec,
+    WeirDnnlSpec *dnnl, const uint32_t *post_src, const WeirCpuWeights *weights, float *bias,
+    size_t *scratch_bytes, GError **error)
+{
   WeirCpuPrimitive *self =
       (WeirCpuPrimitive *) weir_cpu_kernel_new (device, spec, sizeof *self, NULL, run);
   self->bias = bias;
+  if (dnnl->n_scales)
+    self->scales = g_memdup2 (dnnl->scales, dnnl->n_scales * sizeof *dnnl->scales);
+  self->src_zero = dnnl->src_zero;
   self->base.bind = bind;
   self->base.free = release;
   dnnl->packs_weights = weights != NULL;
   if (count_work (dnnl) < SHARED_WORK)
     self->base.n_threads = 1;
   WeirCpuThread before = weir_cpu_thread_enter (self->base.n_threads);
-  self->primitive = best_primitive (device, dnnl, added, error);
-  remember_post (self, spec, dnnl);
+  self->primitive = best_primitive (device, dnnl, find_added (dnnl), error);
+  remember_post (self, dnnl, post_src);
   if (self->primitive && weights)
     self->weights = get_packed (device, dnnl, weights, &self->primitive, error);
   weir_cpu_thread_leave (before);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The seam to oneDNN: the primitives this backend uses, the same for the C APIs of 2.x and 3.x.
  *
- * Only dnnl.c includes oneDNN's header. Scratch memory is always the caller's. A primitive is made
+ * Only dnnl*.c include oneDNN's header. Scratch memory is always the caller's. A primitive is made
  * for the number of OpenMP threads that is set in the calling thread and must run with the same. */
 #pragma once
 
@@ -30,7 +30,7 @@ typedef enum WeirDnnlKind {
 
 /* What happens to the result before it is stored, in order. */
 typedef struct WeirDnnlPost {
-  WeirOp op; /* a unary one with its ONNX alpha and beta, or ADD */
+  WeirOp op; /* a unary one with its ONNX alpha and beta, ADD, or MUL: alpha · x + beta */
   float alpha, beta;
   bool is_sum;         /* ADD: of what stands in dst */
   WeirDnnlShape added; /* ADD else */
@@ -46,6 +46,12 @@ typedef struct WeirDnnlSpec {
   const WeirDnnlLayout *packed; /* with packs_weights: take this layout; NULL: the fastest */
   uint32_t n_spatial;           /* convolutions and pools */
   int64_t kernel[3], stride[3], dilation[3], pad_begin[3], pad_end[3];
+  /* Sums of products of 8-bit tensors: (sum - src_zero · sum of weights) · scale + bias, with one
+   * scale, or one for each output channel; n_scales 0: none. The bias that is bound is one that
+   * weir_dnnl_scale_bias has seen. */
+  uint32_t n_scales;
+  const float *scales;
+  int32_t src_zero;
   uint32_t n_post;
   WeirDnnlPost post[WEIR_DNNL_MAX_POST];
 } WeirDnnlSpec;
@@ -59,6 +65,9 @@ typedef struct WeirDnnlBound WeirDnnlBound;
 
 WeirDnnl *weir_dnnl_new (GError **error);
 void weir_dnnl_free (WeirDnnl *dnnl);
+
+/* Brings a bias in units of the result to those in which this oneDNN adds it. */
+void weir_dnnl_scale_bias (const WeirDnnlSpec *spec, float *bias, size_t n);
 
 /* True where `op` can be a post-op. */
 bool weir_dnnl_has_post (WeirOp op);
@@ -82,6 +91,7 @@ bool weir_dnnl_pack (WeirDnnl *dnnl, const WeirDnnlShape *shape, const void *src
 
 typedef struct WeirDnnlArgs {
   void *src, *weights, *bias, *dst, *scratch;
+  const void *scales, *src_zero;   /* those of the spec */
   void *added[WEIR_DNNL_MAX_POST]; /* by index in spec->post */
 } WeirDnnlArgs;
 

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Convolutions and matrix products of 8-bit tensors through oneDNN: QuantisedConv, QLinearConv,
+ * QuantisedMatMul, QLinearMatMul, QGemm, with weights that are constant.
+ *
+ * The products of u8 and i8 are summed in 32 bits, exactly; the sums become floats, are scaled,
+ * shifted, joined with post-ops and rounded to the result's type, halves to even. A result can
+ * differ from the reference by one step where its value lies within float rounding of a half. */
+#include "engine/cpu/cpu_int8.h"
+
+#include <math.h>
+
+static const WeirTensor *find_src (const WeirStepSpec *spec, uint32_t i)
+{
+  return i < spec->n_src && spec->src[i].dtype != WEIR_DTYPE_NONE ? &spec->src[i] : NULL;
+}
+
+static int32_t code_at (const WeirTensor *tensor, int64_t i)
+{
+  const void *data = weir_tensor_data (tensor);
+  return tensor->dtype == WEIR_DTYPE_U8 ? ((const uint8_t *) data)[i] : ((const int8_t *) data)[i];
+}
+
+static int64_t count (const WeirTensor *tensor)
+{
+  int64_t n = 0;
+  weir_tensor_n_elements (tensor, &n);
+  return n;
+}
+
+bool weir_cpu_read_quantiser (
+    const WeirStepSpec *spec, uint32_t scale, uint32_t zero, WeirCpuQuantiser *quantiser)
+{
+  const WeirTensor *s = find_src (spec, scale), *z = find_src (spec, zero);
+  *quantiser = (WeirCpuQuantiser){ 0 };
+  if (!s || !s->buffer || s->dtype != WEIR_DTYPE_F32 || count (s) != 1 ||
+      (z && (!z->buffer || count (z) != 1 || !weir_cpu_is_8_bit (z->dtype))))
+    return false;
+  quantiser->scale = *(const float *) weir_tensor_data (s);
+  quantiser->zero = z ? code_at (z, 0) : 0;
+  return isfinite (quantiser->scale) && quantiser->scale > 0;
+}
+
+/* One finite number that is not zero, or one for each channel. */
+static bool has_scales (const WeirCpuInt8 *node)
+{
+  const WeirTensor *scales = node->scales;
+  if (!scales || !scales->buffer || scales->dtype != WEIR_DTYPE_F32 || scales->rank > 1 ||
+      (count (scales) != 1 && count (scales) != node->n_channels))
+    return false;
+  for (int64_t i = 0; i < count (scales); i++) {
+    float value = ((const float *) weir_tensor_data (scales))[i];
+    if (!isfinite (value) || !(value > 0 || value < 0))
+      return false;
+  }
+  return true;
+}
+
+static bool has_bias (const WeirCpuInt8 *node)
+{
+  const WeirTensor *bias = node->bias;
+  return !bias ||
+         (bias->buffer && (bias->dtype == WEIR_DTYPE_F32 || bias->dtype == WEIR_DTYPE_I32) &&
+             (count (bias) == 1 || (count (bias) == node->n_channels &&
+                                       bias->dims[bias->rank - 1] == node->n_channels)));
+}
+
+/* Index of a weight's channel. */
+static int64_t channel_of (const WeirCpuInt8 *node, int64_t i)
+{
+  int64_t n_inner = 1;
+  for (uint32_t axis = node->channel_axis + 1; axis < node->weights->rank; axis++)
+    n_inner *= node->weights->dims[axis];
+  return i / n_inner % node->n_channels;
+}
+
+/* The weights less their zero points as i8: those of the constant, or in *own, newly allocated.
+ * NULL where one does not fit. */
+static const int8_t *find_codes (const WeirCpuInt8 *node, int8_t **own)
+{
+  int64_t n = count (node->weights), n_zeros = node->zeros ? count (node->zeros) : 0;
+  bool is_plain = node->weights->dtype == WEIR_DTYPE_I8;
+  for (int64_t i = 0; i < n_zeros; i++)
+    is_plain = is_plain && code_at (node->zeros, i) == 0;
+  if (is_plain)
+    return weir_tensor_data (node->weights);
+  g_autofree int8_t *codes = g_try_new (int8_t, (size_t) n);
+  for (int64_t i = 0; codes && i < n; i++) {
+    int32_t code = code_at (node->weights, i);
+    if (n_zeros)
+      code -= code_at (node->zeros, n_zeros > 1 ? channel_of (node, i) : 0);
+    if (code < INT8_MIN || code > INT8_MAX)
+      return NULL;
+    codes[i] = (int8_t) code;
+  }
+  return *own = g_steal_pointer (&codes);
+}
+
+bool weir_cpu_int8_read (const WeirStepSpec *spec, WeirCpuInt8 *node)
+{
+  bool is_gemm = spec->node->op == WEIR_OP_Q_GEMM;
+  uint32_t result = WEIR_QUANTISED_RESULT + is_gemm;
+  g_autofree int8_t *own = NULL;
+  node->weights = find_src (spec, WEIR_QUANTISED_WEIGHTS);
+  node->scales = find_src (spec, WEIR_QUANTISED_WEIGHTS + 1);
+  node->zeros = find_src (spec, WEIR_QUANTISED_WEIGHTS + 2);
+  node->bias = find_src (spec, is_gemm ? 6 : WEIR_QUANTISED_BIAS);
+  node->alpha = is_gemm ? weir_node_float (spec->node, "alpha", 1) : 1;
+  node->is_quantised = find_src (spec, result) != NULL;
+  if (node->is_quantised && !weir_cpu_read_quantiser (spec, result, result + 1, &node->dst))
+    return false;
+  if (!weir_cpu_read_quantiser (spec, 1, 2, &node->src) ||
+      !weir_cpu_is_8_bit (spec->src[0].dtype) || spec->src[0].buffer || !node->weights->buffer ||
+      !weir_cpu_is_8_bit (node->weights->dtype) || (node->zeros && !node->zeros->buffer) ||
+      !isfinite (node->alpha) || !(node->alpha > 0 || node->alpha < 0))
+    return false;
+  return has_scales (node) && has_bias (node) && find_codes (node, &own) &&
+         weir_cpu_int8_accepts_post (spec, node);
+}
+
+/* Formats of all sources but the first: constants as they are, added ones in the result's layout.
+ */
+static void propose_sources (const WeirStepSpec *spec, WeirLayout layout, WeirFormat *src)
+{
+  for (uint32_t i = 1; i < spec->n_src; i++)
+    src[i] = weir_cpu_format_as_is ();
+  for (uint32_t i = 0; i < spec->node->n_post; i++) {
+    uint32_t k = spec->node->post[i].src;
+    if (k == WEIR_NONE)
+      continue;
+    bool is_float = weir_cpu_is_float (spec->src[k].dtype);
+    src[k] = (WeirFormat){ is_float ? WEIR_DTYPE_F32 : spec->src[k].dtype, layout };
+  }
+}
+
+static bool read_convolution (const WeirStepSpec *spec, WeirCpuInt8 *node)
+{
+  uint32_t rank = spec->src[0].rank;
+  node->n_channels = spec->dst[0].dims[1];
+  node->channel_axis = 0;
+  return rank >= 3 && rank <= 5 && weir_cpu_has_elements (&spec->src[0]) &&
+         weir_cpu_has_elements (&spec->dst[0]) && weir_cpu_int8_read (spec, node);
+}
+
+static bool propose_convolution (
+    WeirDevice *device, const WeirStepSpec *spec, WeirFormat *src, WeirFormat *dst)
+{
+  WeirCpuInt8 node;
+  if (!read_convolution (spec, &node))
+    return false;
+  src[0] = weir_cpu_format_last (spec->src[0].dtype, spec->src[0].rank);
+  dst[0] = weir_cpu_format_last (spec->dst[0].dtype, spec->dst[0].rank);
+  propose_sources (spec, dst[0].layout, src);
+  return true;
+}
+
+static WeirCpuKernel *build (WeirDevice *device, const WeirStepSpec *spec, const WeirCpuInt8 *node,
+    bool folds_zero, WeirDnnlSpec *dnnl, size_t *scratch_bytes, GError **error)
+{
+  uint32_t post_src[WEIR_DNNL_MAX_POST];
+  g_autofree int8_t *own = NULL;
+  float *bias;
+  const int8_t *codes = find_codes (node, &own);
+  if (!codes || !weir_cpu_int8_fill (spec, node, codes, folds_zero, dnnl, post_src, &bias)) {
+    g_set_error (error, WEIR_ERROR, WEIR_ERROR_INTERNAL, "a quantised node that was not proposed");
+    return NULL;
+  }
+  dnnl->weights.dtype = WEIR_DTYPE_I8;
+  WeirCpuWeights weights = {
+    .constant = node->weights, .scale = 1.0f, .shape = dnnl->weights, .codes = codes
+  };
+  WeirCpuKernel *kernel =
+      weir_cpu_primitive_build (device, spec, dnnl, post_src, &weights, bias, scratch_bytes, error);
+  g_free ((float *) dnnl->scales);
+  return kernel;
+}
+
+/* Padding is zero, which the source has as its zero point: only without it is the correction for
+ * that the same for all of a channel. */
+static bool has_padding (const WeirDnnlSpec *dnnl)
+{
+  for (uint32_t i = 0; i < dnnl->n_spatial; i++)
+    if (dnnl->pad_begin[i] > 0 || dnnl->pad_end[i] > 0)
+      return true;
+  return false;
+}
+
+static WeirCpuKernel *compile_convolution (
+    WeirDevice *device, const WeirStepSpec *spec, size_t *scratch_bytes, GError **error)
+{
+  WeirCpuInt8 node;
+  WeirWindow window;
+  if (!read_convolution (spec, &node) ||
+      !weir_window_resolve (spec->graph, spec->node, spec->src, node.weights, &window, error))
+    return NULL;
+  int64_t groups = weir_node_int (spec->node, "group", 1);
+  WeirDnnlSpec dnnl = { .kind = WEIR_DNNL_CONVOLUTION,
+    .src = weir_cpu_dnnl_shape (&spec->src[0]),
+    .weights = weir_cpu_weights_shape (node.weights, groups, false),
+    .dst = weir_cpu_dnnl_shape (&spec->dst[0]),
+    .bias = { .dtype = WEIR_DTYPE_F32, .rank = 1, .dims = { node.n_channels }, .strides = { 1 } } };
+  weir_cpu_fill_window (spec, &window, false, &dnnl);
+  return build (device, spec, &node, !has_padding (&dnnl), &dnnl, scratch_bytes, error);
+}
+
+/* --- products: the left operand as rows --- */
+
+static bool is_transposed (const WeirStepSpec *spec, const char *name)
+{
+  return weir_node_int (spec->node, name, 0) != 0;
+}
+
+static bool read_matrix (const WeirStepSpec *spec, WeirCpuInt8 *node)
+{
+  const WeirTensor *weights = find_src (spec, WEIR_QUANTISED_WEIGHTS);
+  if (!weights || weights->rank != 2 || spec->src[0].rank < 1 || is_transposed (spec, "transA") ||
+      !weir_cpu_has_elements (&spec->src[0]) || !weir_cpu_has_elements (&spec->dst[0]))
+    return false;
+  node->channel_axis = is_transposed (spec, "transB") ? 0 : 1;
+  node->n_channels = weights->dims[node->channel_axis];
+  return weir_cpu_int8_read (spec, node);
+}
+
+static bool propose_matrix (
+    WeirDevice *device, const WeirStepSpec *spec, WeirFormat *src, WeirFormat *dst)
+{
+  WeirCpuInt8 node;
+  if (!read_matrix (spec, &node))
+    return false;
+  src[0] = (WeirFormat){ spec->src[0].dtype, WEIR_LAYOUT_PLAIN };
+  dst[0] = (WeirFormat){ spec->dst[0].dtype, WEIR_LAYOUT_PLAIN };
+  propose_sources (spec, WEIR_LAYOUT_PLAIN, src);
+  return true;
+}
+
+static WeirDnnlShape as_rows (const WeirTensor *tensor, int64_t n_columns)
+{
+  return (WeirDnnlShape){ .dtype = tensor->dtype,
+    .rank = 2,
+    .dims = { count (tensor) / n_columns, n_columns },
+    .strides = { n_columns, 1 } };
+}
+
+static WeirCpuKernel *compile_matrix (
+    WeirDevice *device, const WeirStepSpec *spec, size_t *scratch_bytes, GError **error)
+{
+  WeirCpuInt8 node;
+  if (!read_matrix (spec, &node))
+    return NULL;
+  int64_t n = node.n_channels, k = node.weights->dims[1 - node.channel_axis];
+  bool is_row = node.channel_axis == 0;
+  WeirDnnlSpec dnnl = { .kind = WEIR_DNNL_MATMUL,
+    .src = as_rows (&spec->src[0], k),
+    .dst = as_rows (&spec->dst[0], n),
+    .weights = { .rank = 2, .dims = { k, n }, .strides = { is_row ? 1 : n, is_row ? k : 1 } },
+    .bias = { .dtype = WEIR_DTYPE_F32, .rank = 2, .dims = { 1, n }, .strides = { n, 1 } } };
+  return build (device, spec, &node, true, &dnnl, scratch_bytes, error);
+}
+
+const WeirCpuOp weir_cpu_quantised_convolution = { propose_convolution, compile_convolution };
+const WeirCpuOp weir_cpu_quantised_matrix = { propose_matrix, compile_matrix };

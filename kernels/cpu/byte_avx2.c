@@ -1,0 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The byte kernels for AVX2. */
+#define BYTE_KERNELS weir_byte_kernels_avx2
+#include "kernels/cpu/byte_loops.h"

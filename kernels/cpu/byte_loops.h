@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The byte kernels, for the compiler to make vectors of: included once for each instruction set,
+ * with BYTE_KERNELS as the name of the table. */
+#include "kernels/byte_kernels.h"
+
+/* Adding and taking away 1.5 · 2^23 leaves no bits for a fraction: to nearest, halves to even, for
+ * |x| < 2^22. Unlike rintf it is no call on any CPU. */
+static inline float round_small (float x)
+{
+  const float magic = 0x1.8p23f;
+  return (x + magic) - magic;
+}
+
+/* Of a value in steps. The bounds are whole numbers: they may come before the rounding. */
+static inline uint8_t to_code (float steps, WeirCodes codes)
+{
+  float low = -codes.zero, high = 255.0f - codes.zero;
+  steps = steps > low ? steps : low;
+  steps = steps < high ? steps : high;
+  return (uint8_t) ((uint8_t) (int32_t) (round_small (steps) + codes.zero) ^ codes.flip);
+}
+
+static inline float from_code (uint8_t code, WeirCodes codes)
+{
+  return (float) (uint8_t) (code ^ codes.flip) - codes.zero;
+}
+
+static void quantise (uint8_t *restrict dst, const float *restrict src, WeirCodes codes, size_t n)
+{
+  for (size_t i = 0; i < n; i++)
+    dst[i] = to_code (src[i] / codes.scale, codes);
+}
+
+static void dequantise (float *restrict dst, const uint8_t *restrict src, WeirCodes codes, size_t n)
+{
+  for (size_t i = 0; i < n; i++)
+    dst[i] = from_code (src[i], codes) * codes.scale;
+}
+
+static void add (uint8_t *restrict dst, WeirCodes to, const uint8_t *restrict a, size_t a_step,
+    WeirCodes codes_a, const uint8_t *restrict b, size_t b_step, WeirCodes codes_b, size_t n)
+{
+  float scale_a = codes_a.scale / to.scale, scale_b = codes_b.scale / to.scale;
+  if (a_step == 1 && b_step == 1)
+    for (size_t i = 0; i < n; i++)
+      dst[i] =
+          to_code (from_code (a[i], codes_a) * scale_a + from_code (b[i], codes_b) * scale_b, to);
+  else
+    for (size_t i = 0; i < n; i++)
+      dst[i] = to_code (from_code (a[i * a_step], codes_a) * scale_a +
+                            from_code (b[i * b_step], codes_b) * scale_b,
+          to);
+}
+
+static void multiply (uint8_t *restrict dst, WeirCodes to, const uint8_t *restrict a, size_t a_step,
+    WeirCodes codes_a, const uint8_t *restrict b, size_t b_step, WeirCodes codes_b, size_t n)
+{
+  float scale = codes_a.scale * codes_b.scale / to.scale;
+  if (a_step == 1 && b_step == 1)
+    for (size_t i = 0; i < n; i++)
+      dst[i] = to_code (from_code (a[i], codes_a) * from_code (b[i], codes_b) * scale, to);
+  else
+    for (size_t i = 0; i < n; i++)
+      dst[i] = to_code (
+          from_code (a[i * a_step], codes_a) * from_code (b[i * b_step], codes_b) * scale, to);
+}
+
+static void accumulate (uint32_t *restrict sum, const uint8_t *restrict src, uint8_t flip, size_t n)
+{
+  for (size_t i = 0; i < n; i++)
+    sum[i] += (uint32_t) (uint8_t) (src[i] ^ flip);
+}
+
+static void fake_quantise (
+    float *restrict dst, const float *restrict src, const float range[4], float n_steps, size_t n)
+{
+  const float low = range[0], high = range[1], out_low = range[2], out_high = range[3];
+  const float least = low < high ? low : high, most = low < high ? high : low;
+  for (size_t i = 0; i < n; i++) {
+    float step = round_small ((src[i] - low) / (high - low) * n_steps);
+    float y = step / n_steps * (out_high - out_low) + out_low;
+    y = src[i] > most ? out_high : y;
+    dst[i] = src[i] <= least ? out_low : y;
+  }
+}
+
+extern const WeirByteKernels BYTE_KERNELS;
+const WeirByteKernels BYTE_KERNELS = {
+  .quantise = quantise,
+  .dequantise = dequantise,
+  .add = add,
+  .multiply = multiply,
+  .accumulate = accumulate,
+  .fake_quantise = fake_quantise,
+};
