@@ -8,6 +8,8 @@
 #include "engine/post/outputs.h"
 
 #define N_CORNERS 4u
+/* FaceBoxes has as many priors as an input of 1024 has cells at five strides. */
+#define MAX_LEVELS 4u
 
 typedef struct ScoresBoxes {
   uint32_t scores, boxes; /* which output */
@@ -50,7 +52,8 @@ static bool match_form (
   if (!fit (facts, "ppyoloe", &state, NULL) || state.are_scores_turned != are_scores_turned ||
       (boxes >= 0 && state.boxes != (uint32_t) boxes) ||
       !weir_facts_input_size (facts, &width_px, &height_px) ||
-      !weir_grid_find (&grid, facts, 1, state.n_rows, width_px, height_px))
+      !weir_grid_find (&grid, facts, 1, state.n_rows, width_px, height_px) ||
+      grid.n_levels > MAX_LEVELS)
     return false;
   g_autofree char *strides = weir_grid_describe (&grid);
   return weir_facts_recognise (why,
