@@ -91,8 +91,7 @@ const WeirDecoder weir_decoder_yolo_v2 = {
 
 const WeirDecoder weir_decoder_yolo_v2_scaled = {
   .name = "yolo-v2-scaled",
-  .blurb =
-      "YOLO v2 objects where the network takes 0..255 and scales it itself, or ends in RegionYolo",
+  .blurb = "YOLO v2 objects where the network takes 0..255 and scales it itself",
   .is_detector = true,
   .color = WEIR_COLOR_RGB,
   .resize = WEIR_RESIZE_STRETCH,
@@ -107,7 +106,7 @@ const WeirDecoder weir_decoder_yolo_v2_scaled = {
 
 const WeirDecoder weir_decoder_yolo_v2_region = {
   .name = "yolo-v2-region",
-  .blurb = "YOLO v2 objects as OpenVINO's RegionYolo gives them, or ends in RegionYolo",
+  .blurb = "YOLO v2 objects as OpenVINO's RegionYolo gives them",
   .is_detector = true,
   .color = WEIR_COLOR_BGR,
   .resize = WEIR_RESIZE_STRETCH,
