@@ -19,6 +19,7 @@ const WeirDecoder *const weir_decoders[] = {
   &weir_decoder_blazeface,
   &weir_decoder_centerface,
   &weir_decoder_centernet,
+  &weir_decoder_picodet,
   &weir_decoder_nanodet,
   &weir_decoder_yolo_fastestv2,
   &weir_decoder_yolo_seg,

@@ -22,6 +22,7 @@ extern const WeirDecoder weir_decoder_landmarks;
 extern const WeirDecoder weir_decoder_multiclass_nms;
 extern const WeirDecoder weir_decoder_nanodet;
 extern const WeirDecoder weir_decoder_nanodet_plus;
+extern const WeirDecoder weir_decoder_picodet;
 extern const WeirDecoder weir_decoder_ppyoloe;
 extern const WeirDecoder weir_decoder_raw;
 extern const WeirDecoder weir_decoder_regression;

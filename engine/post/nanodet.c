@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* NanoDet: per stride a table of classes and one of distances to the four sides, each a
- * distribution over bins whose mean is the distance. */
+/* NanoDet and PicoDet: per stride a table of classes and one of distances to the four sides, each a
+ * distribution over bins whose mean is the distance. NanoDet has strides 8, 16, 32 and counts from
+ * the middle of pixels, PicoDet has 64 as well and counts from their edges. */
 #include "engine/post/boxes.h"
 #include "engine/post/decoders.h"
 #include "engine/post/distances.h"
 #include "engine/post/grid.h"
 #include "engine/post/outputs.h"
 
-#define N_SIDES 4u
+#define N_SIDES           4u
+
+#define NANODET_SHIFT_PX  -0.5
+#define N_PICODET_STRIDES 4u
 
 typedef struct Nanodet {
   WeirGrid grid;
+  double shift_px; /* of a cell's middle */
   uint32_t n_classes, n_bins;
   uint32_t classes[WEIR_MAX_STRIDES], distances[WEIR_MAX_STRIDES]; /* which output */
 } Nanodet;
@@ -66,16 +71,27 @@ static bool fit (const WeirModelFacts *facts, uint32_t width_px, uint32_t height
   return true;
 }
 
-static bool match (const WeirModelFacts *facts, const char **why)
+static bool match_strides (const WeirModelFacts *facts, bool is_picodet, const char **why)
 {
   uint32_t width_px, height_px;
   Nanodet state;
   if (facts->n_outputs < 6 || !weir_facts_input_size (facts, &width_px, &height_px) ||
-      !fit (facts, width_px, height_px, &state, NULL))
+      !fit (facts, width_px, height_px, &state, NULL) ||
+      (state.grid.n_levels == N_PICODET_STRIDES) != is_picodet)
     return false;
   g_autofree char *strides = weir_grid_describe (&state.grid);
   return weir_facts_recognise (why, "%u classes and 4 × %u distance bins a cell at strides %s",
       state.n_classes, state.n_bins, strides);
+}
+
+static bool match (const WeirModelFacts *facts, const char **why)
+{
+  return match_strides (facts, false, why);
+}
+
+static bool match_picodet (const WeirModelFacts *facts, const char **why)
+{
+  return match_strides (facts, true, why);
 }
 
 static uint32_t n_classes (const WeirModelFacts *facts)
@@ -84,11 +100,20 @@ static uint32_t n_classes (const WeirModelFacts *facts)
   return facts->n_outputs && weir_facts_is_table (facts, 0, -1, &n) ? n : 0;
 }
 
-static void *prepare (const WeirModelFacts *facts, const WeirInputSpec *input, GError **error)
+static void *prepare_picodet (
+    const WeirModelFacts *facts, const WeirInputSpec *input, GError **error)
 {
   g_autofree Nanodet *state = g_new0 (Nanodet, 1);
   return fit (facts, input->width_px, input->height_px, state, error) ? g_steal_pointer (&state)
                                                                       : NULL;
+}
+
+static void *prepare (const WeirModelFacts *facts, const WeirInputSpec *input, GError **error)
+{
+  Nanodet *state = prepare_picodet (facts, input, error);
+  if (state)
+    state->shift_px = NANODET_SHIFT_PX;
+  return state;
 }
 
 /* True where some value reaches the threshold. Every cell is asked: no early end, so that the
@@ -108,8 +133,9 @@ static void add_row (const WeirDecodeJob *job, const WeirGridLevel *level, uint3
   double stride_px = level->stride_px;
   WeirCandidate candidate = { .index = level->first_row + row };
   candidate.label_id = (int32_t) weir_argmax (classes, state->n_classes, 1, &candidate.confidence);
-  weir_distances_place (bins, state->n_bins, (row % level->width + 0.5) * stride_px - 0.5,
-      (row / level->width + 0.5) * stride_px - 0.5, stride_px, job->input, &candidate);
+  weir_distances_place (bins, state->n_bins,
+      (row % level->width + 0.5) * stride_px + state->shift_px,
+      (row / level->width + 0.5) * stride_px + state->shift_px, stride_px, job->input, &candidate);
   weir_boxes_add (boxes, &candidate);
 }
 
@@ -154,6 +180,21 @@ const WeirDecoder weir_decoder_nanodet = {
   .match = match,
   .n_classes = n_classes,
   .prepare = prepare,
+  .release = g_free,
+  .decode = decode,
+};
+
+const WeirDecoder weir_decoder_picodet = {
+  .name = "picodet",
+  .blurb = "PicoDet objects: classes and binned distances of strides 8, 16, 32, 64",
+  .is_detector = true,
+  .color = WEIR_COLOR_RGB,
+  .resize = WEIR_RESIZE_STRETCH,
+  .mean = { 123.675f, 116.28f, 103.53f },
+  .scale = { 1 / 58.395f, 1 / 57.12f, 1 / 57.375f },
+  .match = match_picodet,
+  .n_classes = n_classes,
+  .prepare = prepare_picodet,
   .release = g_free,
   .decode = decode,
 };

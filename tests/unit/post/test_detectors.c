@@ -55,6 +55,25 @@ static float *fill_nanodet (Fixture *fixture)
   return &classes[3];
 }
 
+/* The same half a pixel further right and lower, strides 8 to 64. */
+static float *fill_picodet (Fixture *fixture)
+{
+  static const double sides_px[] = { 48 - 24, 16 - 12, 56 - 48, 28 - 16 };
+  fixture_add_output (fixture, "c8", "1,64,2");
+  fixture_add_output (fixture, "c16", "1,16,2");
+  float *classes = fixture_add_output (fixture, "c32", "1,4,2");
+  fixture_add_output (fixture, "c64", "1,1,2");
+  fixture_add_output (fixture, "d8", "1,64,32");
+  fixture_add_output (fixture, "d16", "1,16,32");
+  float *bins = fixture_add_output (fixture, "d32", "1,4,32");
+  fixture_add_output (fixture, "d64", "1,1,32");
+  for (uint32_t k = 0; k < 4; k++)
+    set_bins (bins + 32 + 8 * k, sides_px[k] / 32);
+  classes[2] = 0.2f;
+  classes[3] = 0.72f;
+  return &classes[3];
+}
+
 static float *fill_fastestdet (Fixture *fixture)
 {
   float *map = fixture_add_output (fixture, "o", "1,7,4,4");
@@ -225,6 +244,7 @@ static const Family families[] = {
   { "yunet", 0, "face", 0.72, fill_yunet },
   { "ultraface", 1, "face", 0.72, fill_ultraface },
   { "ultraface-raw", 1, "face", 0.72, fill_ultraface_raw },
+  { "picodet", 1, "1", 0.72, fill_picodet },
   { "nanodet-plus", 1, "1", 0.72, fill_nanodet_plus },
   { "ppyoloe", 1, "1", 0.72, fill_ppyoloe },
   { "ppyoloe", 1, "1", 0.72, fill_ppyoloe_turned },

@@ -33,6 +33,7 @@ static const struct {
   { "centerface", "1,1,e,E;1,2,e,E;1,2,e,E;1,10,e,E", true },
   { "centernet", "1,C,e,E;1,2,e,E;1,2,e,E", true },
   { "nanodet", "1,p,C;1,q,C;1,r,C;1,p,32;1,q,32;1,r,32", false },
+  { "picodet", "1,p,C;1,q,C;1,p,32;1,q,32", true },
   { "nanodet-plus", "1,Q,C+32", false },
   { "yolo-fastestv2", "1,g,G,C+15;1,h,H,C+15", true },
   { "yolo-v2", "1,5C+25,h,H", true },

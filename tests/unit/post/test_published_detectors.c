@@ -167,7 +167,7 @@ static const struct {
   { "PicoDet without its suppression", 320, 320, KNOWN,
       "a f 1,1600,80;b f 1,400,80;c f 1,100,80;d f 1,25,80;"
       "e f 1,1600,32;f f 1,400,32;g f 1,100,32;h f 1,25,32",
-      NULL, NULL, "nanodet", 80 },
+      NULL, NULL, "picodet", 80 },
   { "PP-YOLOE without its suppression", 640, 640, GRID, "tmp_16 f 1,8400,4;concat_14 f 1,80,8400",
       NULL, NULL, "ppyoloe", 80 },
   { "DAMO-YOLO-T", 640, 640, GRID, "output f 1,8400,80;956 f 1,8400,4", NULL, NULL, "damo-yolo",
