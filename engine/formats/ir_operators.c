@@ -139,7 +139,7 @@ static const WeirIrOperator operators[] = {
   REDUCE ("ReduceProd", REDUCE_PROD),
   REDUCE ("ReduceSum", REDUCE_SUM),
   { "RegionYolo", 1, 0, WEIR_OP_OV_REGION_YOLO, 0,
-      "axis:i end_axis:i coords:i classes:i num:i do_softmax:i mask:I", NULL },
+      "axis:i end_axis:i coords:i classes:i num:i do_softmax:i mask:I anchors:F", NULL },
   UNARY ("ReLU", RELU),
   { "ReorgYolo", 1, 0, WEIR_OP_OV_REORG_YOLO, 0, "stride:I", NULL },
   BY ("Reshape", RESHAPE, reshape),

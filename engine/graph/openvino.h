@@ -37,7 +37,8 @@
  *                           box_size_scale, box_coordinate_scale, framework
  *   PSROIPooling            output_dim, group_size, spatial_scale, spatial_bins_x, spatial_bins_y,
  *                           mode
- *   RegionYolo              axis, end_axis, coords, classes, num, do_softmax, mask[]
+ *   RegionYolo              axis, end_axis, coords, classes, num, do_softmax, mask[],
+ *                           anchors[] (for the decoder)
  *   ReorgYolo               stride[]
  *   ROIAlign                pooled_h, pooled_w, sampling_ratio, spatial_scale, mode, aligned_mode
  *   ROIPooling              pooled_h and pooled_w, or output_roi[] or output_size[]; spatial_scale,

@@ -62,10 +62,11 @@ static bool fit_names (const WeirModelFacts *facts, BoxesLabels *fit)
   return true;
 }
 
-/* The only boxes, the only integers, and where boxes have no score the only other numbers. */
+/* The only boxes, the only integers, and where boxes have no score the only other numbers. Masks of
+ * the boxes may stand beside them. */
 static bool fit_shapes (const WeirModelFacts *facts, BoxesLabels *fit)
 {
-  uint32_t n = facts->n_outputs, n_boxes = 0, n_labels = 0, n_scores = 0;
+  uint32_t n = facts->n_outputs, n_boxes = 0, n_labels = 0, n_scores = 0, n_masks = 0;
   fit->boxes = fit->labels = fit->scores = n;
   for (uint32_t k = 0; k < n; k++) {
     if (weir_facts_is_integer (facts, k) && is_vector (facts, k)) {
@@ -77,9 +78,12 @@ static bool fit_shapes (const WeirModelFacts *facts, BoxesLabels *fit)
     } else if (weir_facts_is_float (facts, k) && is_vector (facts, k)) {
       fit->scores = k;
       n_scores++;
+    } else if (facts->outputs[k].rank >= 3 && facts->outputs[k].rank <= 4) {
+      n_masks++;
     }
   }
-  return n_boxes == 1 && n_labels == 1 && n == 2 + n_scores && n_scores <= 1;
+  return n_boxes == 1 && n_labels == 1 && n == 2 + n_scores + n_masks && n_scores <= 1 &&
+         n_masks <= n_scores;
 }
 
 static bool fit (const WeirModelFacts *facts, const char *decoder, BoxesLabels *fit, GError **error)

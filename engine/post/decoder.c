@@ -30,6 +30,7 @@ const WeirDecoder *const weir_decoders[] = {
   &weir_decoder_yolo_v4,
   &weir_decoder_yolo_v4_boxes,
   &weir_decoder_yolo_v3,
+  &weir_decoder_yolo_v3_region,
   &weir_decoder_yolo_v3_nms,
   &weir_decoder_yolo_v2,
   &weir_decoder_yolo_v2_scaled,

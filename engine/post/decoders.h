@@ -43,6 +43,7 @@ extern const WeirDecoder weir_decoder_yolo_v2_region;
 extern const WeirDecoder weir_decoder_yolo_v2_scaled;
 extern const WeirDecoder weir_decoder_yolo_v3;
 extern const WeirDecoder weir_decoder_yolo_v3_nms;
+extern const WeirDecoder weir_decoder_yolo_v3_region;
 extern const WeirDecoder weir_decoder_yolo_v4;
 extern const WeirDecoder weir_decoder_yolo_v4_boxes;
 extern const WeirDecoder weir_decoder_yolo_v5;

@@ -3,8 +3,14 @@
  * between is the network's own decoding. */
 #include "engine/post/traits.h"
 
+#include <inttypes.h>
+#include <stdlib.h>
+
 #define MAX_JOINS 2u
-#define MAX_NODES 4096u
+/* Between the picture and its scaling. */
+#define MAX_VIEWS   8u
+#define MAX_NODES   4096u
+#define MAX_REGIONS 4u
 
 /* Convolutions and matrix products, quantised or not. */
 static bool has_weights (WeirOp op)
@@ -190,8 +196,7 @@ static bool scales_picture (const WeirGraph *graph, const WeirNode *node)
     return false;
   uint32_t value = node->src[0];
   const WeirNode *before = producer (graph, value);
-  for (guint steps = graph->nodes->len; steps && before && keeps_values (before) && before->n_src;
-       steps--) {
+  for (uint32_t steps = MAX_VIEWS; steps && before && keeps_values (before); steps--) {
     value = before->src[0];
     before = producer (graph, value);
   }
@@ -225,4 +230,57 @@ uint32_t weir_output_traits (const WeirGraph *graph, uint32_t k)
   uint32_t budget = MAX_NODES;
   return WEIR_OUTPUT_KNOWN | last_traits (graph, value, MAX_JOINS, &budget) |
          decoding_traits (graph, value) | network_traits (graph);
+}
+
+/* Of the maps' masks, the coarsest map's first: it has the largest anchors, which come last. */
+static int compare_masks (const void *a, const void *b)
+{
+  uint32_t n_a, n_b;
+  const int64_t *mask_a = weir_node_ints (*(const WeirNode *const *) a, "mask", &n_a);
+  const int64_t *mask_b = weir_node_ints (*(const WeirNode *const *) b, "mask", &n_b);
+  int64_t first_a = n_a ? mask_a[0] : 0, first_b = n_b ? mask_b[0] : 0;
+  return (first_a < first_b) - (first_a > first_b);
+}
+
+static char *join_masks (const WeirNode **nodes, uint32_t n)
+{
+  g_autoptr (GString) text = g_string_new (NULL);
+  qsort (nodes, n, sizeof *nodes, compare_masks);
+  for (uint32_t i = 0; i < n; i++) {
+    uint32_t n_mask;
+    const int64_t *mask = weir_node_ints (nodes[i], "mask", &n_mask);
+    for (uint32_t k = 0; k < n_mask; k++)
+      g_string_append_printf (text, "%s%" PRId64, text->len ? "," : "", mask[k]);
+  }
+  return text->len ? g_strdup (text->str) : NULL;
+}
+
+static char *join_anchors (const WeirAttr *anchors)
+{
+  GString *text = g_string_new (NULL);
+  for (uint32_t i = 0; i < anchors->n; i++) {
+    char number[G_ASCII_DTOSTR_BUF_SIZE];
+    g_string_append_printf (text, "%s%s", i ? "," : "",
+        g_ascii_dtostr (number, sizeof number, (double) anchors->floats[i]));
+  }
+  return g_string_free (text, FALSE);
+}
+
+void weir_output_anchors (const WeirGraph *graph, GHashTable *metadata)
+{
+  const WeirNode *nodes[MAX_REGIONS];
+  uint32_t n = 0;
+  for (uint32_t id = 0; id < graph->nodes->len && n < MAX_REGIONS; id++)
+    if (find_marks ((const Mark[]){ { "RegionYolo", 1, 0 }, { NULL, 0, 0 } },
+            weir_graph_node (graph, id)->op))
+      nodes[n++] = weir_graph_node (graph, id);
+  const WeirAttr *anchors = n ? weir_node_attr (nodes[0], "anchors") : NULL;
+  if (!anchors || anchors->kind != WEIR_ATTR_FLOATS || !anchors->n ||
+      g_hash_table_contains (metadata, "weir.anchors"))
+    return;
+  g_hash_table_insert (metadata, g_strdup ("weir.anchors"), join_anchors (anchors));
+  /* with softmax it is one map of all anchors, and the mask says nothing */
+  char *masks = weir_node_int (nodes[0], "do_softmax", 1) ? NULL : join_masks (nodes, n);
+  if (masks)
+    g_hash_table_insert (metadata, g_strdup ("weir.masks"), masks);
 }

@@ -19,9 +19,19 @@ static const WeirRegionFamily tiny = { .name = "yolo-v3",
   .scale_xy = { 1, 1 },
   .anchors = { { 10, 14, 23, 27, 37, 58 }, { 81, 82, 135, 169, 344, 319 } } };
 
+static bool is_region (const WeirModelFacts *facts)
+{
+  return facts->n_outputs && (weir_facts_traits (facts, 0) & WEIR_OUTPUT_REGION);
+}
+
 static bool match (const WeirModelFacts *facts, const char **why)
 {
-  return weir_yolo_recognise (facts, WEIR_YOLO_V3, why);
+  return !is_region (facts) && weir_yolo_recognise (facts, WEIR_YOLO_V3, why);
+}
+
+static bool match_region (const WeirModelFacts *facts, const char **why)
+{
+  return is_region (facts) && weir_yolo_recognise (facts, WEIR_YOLO_V3, why);
 }
 
 static uint32_t n_classes (const WeirModelFacts *facts)
@@ -43,6 +53,21 @@ const WeirDecoder weir_decoder_yolo_v3 = {
   .mean = { 0, 0, 0 },
   .scale = { 1 / 255.0f, 1 / 255.0f, 1 / 255.0f },
   .match = match,
+  .n_classes = n_classes,
+  .prepare = prepare,
+  .release = g_free,
+  .decode = weir_regions_decode,
+};
+
+const WeirDecoder weir_decoder_yolo_v3_region = {
+  .name = "yolo-v3-region",
+  .blurb = "YOLO v3 objects as OpenVINO's RegionYolo gives them",
+  .is_detector = true,
+  .color = WEIR_COLOR_BGR,
+  .resize = WEIR_RESIZE_STRETCH,
+  .mean = { 0, 0, 0 },
+  .scale = { 1, 1, 1 },
+  .match = match_region,
   .n_classes = n_classes,
   .prepare = prepare,
   .release = g_free,

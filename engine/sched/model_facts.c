@@ -81,6 +81,7 @@ bool weir_model_describe_io (WeirModel *model, GError **error)
                 (shapes->is_dynamic[g_array_index (model->graph->outputs, uint32_t, k)]
                         ? WEIR_OUTPUT_DYNAMIC
                         : 0u);
+  weir_output_anchors (model->graph, model->metadata);
   model->facts.output_traits = traits;
   model->facts.n_inputs = model->graph->inputs->len;
   model->facts.n_outputs = model->graph->outputs->len;

@@ -167,6 +167,33 @@ static const struct {
   { "ultraface", 320, 240, NULL, { { "s", "1,9,3" }, { "b", "1,9,4" } }, "scores" },
   { "ultraface", 320, 240, NULL, { { "s", "1,9,2" }, { "b", "1,8,4" } }, "boxes, f32[1,9,4]" },
   { "ultraface-raw", 320, 240, NULL, { { "s", "1,9,2" }, { "b", "1,9,4" } }, "[1,4420,4]" },
+  { "detection_output", 64, 64, NULL, { { "o", "1,2,3,7" } },
+      "'o' is f32[1,2,3,7]; expected f32[1,1,N,7]" },
+  { "boxes_labels", 64, 64, NULL, { { "boxes", "3,6" }, { "labels", "3" } },
+      "f32[N,5] or f32[N,4]" },
+  { "boxes_labels", 64, 64, NULL, { { "boxes", "3,5" }, { "labels", "4" } }, "labels, one a box" },
+  { "boxes_labels", 64, 64, NULL, { { "boxes", "3,4" }, { "labels", "3" } },
+      "scores beside boxes" },
+  { "yolo-v8", 64, 64, NULL, { { "o", "1,6,85" } }, "of an input of 64×64" },
+  { "yolo-v8", 64, 64, NULL, { { "o", "1,4,84" } }, "more than 4 numbers of each of 84 cells" },
+  { "yolo-v5", 64, 64, NULL, { { "o", "1,253,7" } }, "three rows a cell" },
+  { "yolo-v4", 64, 64, NULL, { { "a", "1,21,2,2" }, { "b", "1,21,2,2" } }, "another stride" },
+  { "yolo-v4", 64, 64, NULL, { { "a", "1,21,2,2" } }, "2, for which anchors are published" },
+  { "yolo-v3", 64, 64, NULL, { { "a", "1,21,2,2" }, { "b", "1,24,4,4" } },
+      "2 classes as in the first" },
+  { "yolo-v3", 64, 64, NULL, { { "a", "1,21,2,3" } }, "the cells of one stride" },
+  { "nanodet-plus", 64, 64, NULL, { { "o", "1,84,34" } }, "cells of strides 8, 16, 32, 64" },
+  { "ppyoloe", 64, 64, NULL, { { "a", "1,84,4" }, { "b", "1,3,85" } }, "corners f32[1,P,4]" },
+  { "rtdetr", 64, 64, NULL, { { "a", "1,300,4" } }, "f32[1,N,4 + classes]" },
+  { "yolo-fastestv2", 64, 64, NULL, { { "a", "1,4,4,17" }, { "b", "1,2,2,18" } }, "15 + classes" },
+  { "yunet-2022", 64, 64, NULL, { { "a", "1,235,14" }, { "b", "1,235,2" }, { "c", "1,234,1" } },
+      "iou" },
+  { "retinaface", 64, 64, NULL, { { "a", "1,168,4" }, { "b", "1,168,3" }, { "c", "1,168,10" } },
+      "f32[1,168,2]" },
+  { "scrfd", 64, 64, NULL, { { "a", "1,168,4" } }, "of each of 3 or 5 strides" },
+  { "blazeface", 64, 64, NULL, { { "a", "1,896,16" }, { "b", "1,896,2" } }, "f32[1,896,1]" },
+  { "centernet", 64, 64, NULL, { { "a", "1,3,4,4" }, { "b", "1,2,4,4" }, { "c", "1,2,4,8" } },
+      "one stride" },
   { "classification", 64, 64, NULL, { { "o", "1,2,3" } }, "'o' is f32[1,2,3]" },
   { "classification", 64, 64, NULL, { { "o", "1,1" } }, "at least 2 classes" },
   { "classification", 64, 64, NULL, { { "o", "1,8,2,2" } }, "[1,classes,1,1]" },
@@ -183,6 +210,29 @@ START_TEST (test_decoder_refusal)
   ck_assert (!fixture_decode (fixture, refusals[_i].decoder, &error));
   ck_assert_ptr_nonnull (error);
   ck_assert_msg (strstr (error->message, refusals[_i].message) != NULL, "%s", error->message);
+}
+END_TEST
+
+/* Anchors that cannot be used. */
+START_TEST (test_decoder_anchors_refused)
+{
+  static const struct {
+    const char *anchors, *masks, *message;
+  } given[] = { { "1,2,x", NULL, "anchors '1,2,x'" }, { "1,2,3", NULL, "3 numbers in anchors" },
+    { "1,2,3,4", NULL, "4 numbers in anchors and 0 in masks" },
+    { "1,2,3,4", "0,1,2,0,1,9", "4 numbers in anchors and 6 in masks" },
+    { "1,2,3,4", "0,1,-1,0,1,1", "numbers of them in masks" },
+    { "1,2,3,4", "nan,1,1,0,1,1", "masks 'nan" } };
+  g_autoptr (Fixture) fixture = fixture_new (64, 64);
+  g_autoptr (GError) error = NULL;
+  fixture_add_output (fixture, "a", "1,21,2,2");
+  fixture_add_output (fixture, "b", "1,21,4,4");
+  fixture_set_metadata (fixture, "weir.anchors", given[_i].anchors);
+  if (given[_i].masks)
+    fixture_set_metadata (fixture, "weir.masks", given[_i].masks);
+  ck_assert (!fixture_decode (fixture, "yolo-v3", &error));
+  ck_assert (g_error_matches (error, WEIR_ERROR, WEIR_ERROR_OPTION));
+  ck_assert_msg (strstr (error->message, given[_i].message) != NULL, "%s", error->message);
 }
 END_TEST
 
@@ -232,6 +282,7 @@ int main (void)
   TCase *tcase = tcase_create ("choice");
   tcase_add_loop_test (tcase, test_decoder_choice, 0, G_N_ELEMENTS (choices));
   tcase_add_loop_test (tcase, test_decoder_refusal, 0, G_N_ELEMENTS (refusals));
+  tcase_add_loop_test (tcase, test_decoder_anchors_refused, 0, 6);
   tcase_add_test (tcase, test_decoder_metadata_name);
   tcase_add_test (tcase, test_decoder_table);
   tcase_add_test (tcase, test_decoder_channels_last_input);

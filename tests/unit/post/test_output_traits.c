@@ -175,6 +175,37 @@ START_TEST (test_output_traits_joins)
 }
 END_TEST
 
+/* RegionYolo of two maps: the coarser one's mask first, whatever their order. */
+START_TEST (test_output_anchors)
+{
+  static const float anchors[] = { 10, 14, 23, 27, 37.5f, 58, 81, 82 };
+  static const int64_t masks[][2] = { { 0, 1 }, { 2, 3 } };
+  g_autoptr (WeirGraph) graph = weir_graph_new ("test");
+  g_autoptr (GHashTable) metadata = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  uint32_t x = weir_graph_add_value (graph, "x");
+  for (uint32_t i = 0; i < 2; i++) {
+    WeirAttr attrs[] = { { .name = "anchors", .kind = WEIR_ATTR_FLOATS, .n = 8, .floats = anchors },
+      { .name = "mask", .kind = WEIR_ATTR_INTS, .n = 2, .ints = masks[i] },
+      { .name = "do_softmax", .kind = WEIR_ATTR_INT, .n = 1, .i = 0 } };
+    uint32_t dst = weir_graph_add_value (graph, "y");
+    WeirNode node = { .op = WEIR_OP_OV_REGION_YOLO,
+      .name = "region",
+      .n_src = 1,
+      .n_dst = 1,
+      .src = &x,
+      .dst = &dst,
+      .n_attrs = 3,
+      .attrs = weir_arena_memdup (graph->arena, attrs, sizeof attrs) };
+    weir_graph_add_node (graph, &node);
+    g_array_append_val (graph->outputs, dst);
+  }
+  weir_output_anchors (graph, metadata);
+  ck_assert_str_eq (g_hash_table_lookup (metadata, "weir.anchors"), "10,14,23,27,37.5,58,81,82");
+  ck_assert_str_eq (g_hash_table_lookup (metadata, "weir.masks"), "2,3,0,1");
+  ck_assert_uint_eq (weir_output_traits (graph, 1), KNOWN | WEIR_OUTPUT_REGION);
+}
+END_TEST
+
 int main (void)
 {
   Suite *suite = suite_create ("output-traits");
@@ -184,6 +215,7 @@ int main (void)
   tcase_add_loop_test (tcase, test_output_traits_constants, 0, 6);
   tcase_add_loop_test (tcase, test_output_traits_products, 0, 2);
   tcase_add_test (tcase, test_output_traits_joins);
+  tcase_add_test (tcase, test_output_anchors);
   suite_add_tcase (suite, tcase);
   return run_suite (suite, CK_FORK_GETENV);
 }

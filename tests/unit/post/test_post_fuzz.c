@@ -40,6 +40,7 @@ static const struct {
   { "yolo-v2-scaled", "1,h,H,5C+25", true },
   { "yolo-v2-region", "1,5C+25,h,H", true },
   { "yolo-v3", "1,3C+15,h,H;1,3C+15,g,G;1,3C+15,f,F", true },
+  { "yolo-v3-region", "1,3C+15,h,H;1,3C+15,g,G", true },
   { "yolo-v3-nms", "1,P,4;1,C,P;kept:C,3", false },
   { "yolo-v4", "1,h,H,3,C+5;1,g,G,3,C+5", true },
   { "yolo-v4-boxes", "1,3P,1,4;1,3P,C", false },

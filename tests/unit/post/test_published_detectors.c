@@ -55,6 +55,8 @@ static const struct {
       "num_detections:0 f 1;detection_boxes:0 f 1,100,4;detection_scores:0 f 1,100;"
       "detection_classes:0 f 1,100",
       NULL, NULL, "boxes_labels_scores", 0 },
+  { "MaskRCNN-10.onnx", 800, 800, CHOSEN, "6568 f 79,4;6570 i 79;6572 f 79;6887 f 79,1,28,28", NULL,
+      NULL, "boxes_labels_scores", 0 },
   { "RT-DETR of its authors", 640, 640, CHOSEN, "labels i 1,300;boxes f 1,300,4;scores f 1,300",
       NULL, NULL, "boxes_labels_scores", 0 },
   { "PP-YOLOE+ with its suppression", 640, 640, CHOSEN,
@@ -75,6 +77,8 @@ static const struct {
       "yolo-v3", 80 },
   { "yolo-v3-tf, graph unknown", 416, 416, NOTHING,
       "a f 1,255,13,13;b f 1,255,26,26;c f 1,255,52,52", NULL, NULL, "yolo-v3", 80 },
+  { "yolo-v3 of OpenVINO, with RegionYolo", 416, 416, REGION,
+      "a f 1,255,13,13;b f 1,255,26,26;c f 1,255,52,52", NULL, NULL, "yolo-v3-region", 80 },
   { "yolo-v3-tiny-tf", 416, 416, POOL, "a f 1,255,13,13;b f 1,255,26,26", NULL, NULL, "yolo-v3",
       80 },
   { "v3 of one class, channels last", 320, 320, KNOWN,
