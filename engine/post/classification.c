@@ -10,7 +10,7 @@ static uint32_t count_classes (const WeirModelFacts *facts)
 {
   WeirHeads heads;
   uint32_t n = 0;
-  if (facts->proc || !weir_heads_init (&heads, facts, NULL))
+  if (!weir_heads_init (&heads, facts, NULL))
     return 0;
   if (heads.n_answers == 1)
     for (uint32_t k = 0; k < heads.n; k++)

@@ -31,6 +31,8 @@ static bool is_turned (
   uint32_t traits = weir_facts_traits (facts, 0);
   if (is_named || (traits & WEIR_OUTPUT_ANGLE))
     return true;
+  if (head->column_step == 1)
+    return false;
   if (facts->labels)
     return facts->n_labels == head->n_classes;
   return !(traits & WEIR_OUTPUT_KNOWN) && head->n_columns == DOTA_COLUMNS &&

@@ -77,6 +77,8 @@ static bool is_pose (const WeirModelFacts *facts, const YoloPose *state, bool is
 {
   if (is_named || weir_facts_metadata (facts, "weir.keypoints"))
     return true;
+  if (state->head.column_step == 1)
+    return false;
   if (facts->labels)
     return facts->n_labels == state->head.n_classes && state->n_points >= MIN_POINTS;
   return state->head.n_columns == COCO_COLUMNS && state->n_points == COCO_POINTS;

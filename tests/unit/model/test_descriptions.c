@@ -55,7 +55,7 @@ static char *write_proc (const char *members)
   "\"output_postproc\": [{\"layer_name\": \"prob\", \"labels\": [\"x\", \"y\", \"z\"]}]"
 #define TWO_HEADS                                                                         \
   "\"output_postproc\": [{\"layer_name\": \"prob\", \"labels\": [\"x\", \"y\", \"z\"]}, " \
-  "{\"layer_name\": \"other\", \"labels\": [\"u\"]}]"
+  "{\"layer_name\": \"prob\", \"labels\": [\"u\"]}]"
 
 static const struct {
   const char *metadata, *proc, *given, *expected; /* labels with , between; NULL: none */
@@ -171,7 +171,7 @@ static const struct {
   const char *dims, *proc, *labels, *says;
 } refused[] = {
   { "n,3,8,12", "\"json\": 1", "a,b", "2 labels are given, the network has 3 classes" },
-  { "n,3,8,12", "\"output_postproc\": [{\"labels\": [\"x\"]}]", NULL, "1 labels are given" },
+  { "n,3,8,12", "\"output_postproc\": [{\"labels\": [\"x\"]}]", NULL, "3 values and 1 labels" },
   { "n,3,8,12", "\"input_preproc\": [{\"params\": {\"color_space\": \"GRAYSCALE\"}}]", NULL,
       "'gray' does not fit an input of 3 channels" },
   { "n,3,8,12", "\"input_preproc\": [{\"params\": {\"color_space\": \"YUV\"}}]", NULL, "YUV" },

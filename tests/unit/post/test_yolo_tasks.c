@@ -179,6 +179,7 @@ static const struct {
   { "DOTA", "1,20,21504", NULL, NULL, 1024, 0, "yolo-obb" },
   { "16 classes by the graph", "1,20,21504", NULL, NULL, 1024, WEIR_OUTPUT_GRID, "yolo-v8" },
   { "two labels and an angle", "1,7,84", "a,b", NULL, 64, 0, "yolo-obb" },
+  { "YOLOX", "1,84,7", "a,b", NULL, 64, 0, "yolox" },
   { "obb by the task", "1,7,84", NULL, "obb", 64, 0, "yolo-obb" },
   { "a task goes before a graph", "1,7,84", NULL, "detect", 64, WEIR_OUTPUT_ANGLE, "yolo-v8" },
 };
