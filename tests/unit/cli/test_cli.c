@@ -157,6 +157,8 @@ static const struct {
   { "decoders --json", 2, { "--json" } },
   { "inspect missing.onnx", 1, { "missing.onnx" } },
   { "inspect cut.onnx", 1, { "cut.onnx" } },
+  { "inspect relu.onnx --constant-inputs y=1", 1, { "y=1", "there are 'x'" } },
+  { "inspect relu.onnx --model-proc nowhere.json", 1, { "nowhere.json" } },
   { "inspect odd.onnx", 1, { "odd.onnx", "FooOp", "BarOp" } }, /* all of them at once */
   { "run missing.onnx", 1, { "missing.onnx" } },
   { "bench missing.onnx", 1, { "missing.onnx" } },
@@ -212,7 +214,7 @@ static const struct {
   { "devices --json", { "\"name\"", "CPU" } },
   { "operators", { "Conv\n", "MaxPool\n", "Relu\n" } },
   { "decoders", { "classification", "raw" } },
-  { "inspect relu.onnx", { "relu.onnx", "x  f32[n,3,2,2]", "Relu 1" } },
+  { "inspect relu.onnx", { "relu.onnx", "x  f32[n,3,2,2]  <- picture", "Relu 1" } },
   { "run relu.onnx", { "y f32[1,3,2,2]" } },
 };
 
