@@ -157,7 +157,7 @@ static const struct {
   { "decoders --json", 2, { "--json" } },
   { "inspect missing.onnx", 1, { "missing.onnx" } },
   { "inspect cut.onnx", 1, { "cut.onnx" } },
-  { "inspect relu.onnx --constant-inputs y=1", 1, { "y=1", "there are 'x'" } },
+  { "inspect relu.onnx --constant-inputs y=1", 2, { "y=1", "there are 'x'" } },
   { "inspect relu.onnx --model-proc nowhere.json", 1, { "nowhere.json" } },
   { "inspect odd.onnx", 1, { "odd.onnx", "FooOp", "BarOp" } }, /* all of them at once */
   { "run missing.onnx", 1, { "missing.onnx" } },
