@@ -18,7 +18,7 @@ static double number (JsonObject *tolerance, const char *name)
 }
 
 /* Every element, their mean distance and the angle between the two. */
-static char *compare_plain (JsonObject *tolerance, const Pair *pair)
+static char *compare_plain (JsonObject *tolerance, const Pair *pair, double *distance)
 {
   double sum = 0, aa = 0, bb = 0, ab = 0, worst = 0;
   double abs = number (tolerance, "abs"), rel = number (tolerance, "rel");
@@ -33,6 +33,7 @@ static char *compare_plain (JsonObject *tolerance, const Pair *pair)
     ab += x * y;
   }
   double mean = sum / (double) pair->n, cosine = aa > 0 && bb > 0 ? ab / sqrt (aa * bb) : aa == bb;
+  *distance = worst;
   if (close && mean <= number (tolerance, "mean_abs") && cosine >= number (tolerance, "cosine"))
     return NULL;
   return g_strdup_printf (
@@ -40,11 +41,12 @@ static char *compare_plain (JsonObject *tolerance, const Pair *pair)
       abs, rel, mean, number (tolerance, "mean_abs"), cosine, number (tolerance, "cosine"));
 }
 
-static char *compare_exact (JsonObject *tolerance, const Pair *pair)
+static char *compare_exact (JsonObject *tolerance, const Pair *pair, double *distance)
 {
   int n = 0;
   for (size_t i = 0; i < pair->n; i++)
     n += pair->ref[i] != pair->got[i];
+  *distance = n;
   return n <= number (tolerance, "different") ? NULL
                                               : g_strdup_printf ("%d elements are different", n);
 }
@@ -98,20 +100,36 @@ static char *find_all (JsonObject *tolerance, const char *what, const double *a,
   return NULL;
 }
 
-static char *compare_detections (JsonObject *tolerance, const Pair *pair)
+/* The largest of a row of the reference to its like. */
+static double confidence_distance (const Pair *pair, size_t n_ref, size_t n_got)
+{
+  double largest = 0;
+  for (size_t i = 0; i < n_ref; i++) {
+    const double *row = pair->ref + i * ROW;
+    double nearest = INFINITY;
+    for (size_t k = 0; k < n_got && row[CONFIDENCE] > LEAST_CONFIDENCE; k++)
+      if (pair->got[k * ROW + CLASS] == row[CLASS] && overlap (row, pair->got + k * ROW) >= 0.5)
+        nearest = fmin (nearest, fabs (row[CONFIDENCE] - pair->got[k * ROW + CONFIDENCE]));
+    largest = isfinite (nearest) ? fmax (largest, nearest) : largest;
+  }
+  return largest;
+}
+
+static char *compare_detections (JsonObject *tolerance, const Pair *pair, double *distance)
 {
   size_t n_ref = count_rows (pair->ref, pair->n / ROW),
          n_got = count_rows (pair->got, pair->n / ROW);
+  *distance = confidence_distance (pair, n_ref, n_got);
   char *why = find_all (tolerance, "missing", pair->ref, n_ref, pair->got, n_got);
   return why ? why : find_all (tolerance, "extra", pair->got, n_got, pair->ref, n_ref);
 }
 
 char *golden_compare (JsonObject *output, const char *precision, const WeirTensor *ref,
-    const WeirTensor *got, uint32_t row, uint32_t n_rows)
+    const WeirTensor *got, uint32_t row, uint32_t n_rows, double *distance)
 {
   static const struct {
     const char *name;
-    char *(*compare) (JsonObject *, const Pair *);
+    char *(*compare) (JsonObject *, const Pair *, double *distance);
   } kinds[] = {
     { "plain", compare_plain },
     { "exact", compare_exact },
@@ -121,6 +139,7 @@ char *golden_compare (JsonObject *output, const char *precision, const WeirTenso
   JsonObject *tolerance = json_object_get_object_member (
       json_object_get_object_member (output, "tolerance"), precision);
   int64_t n_ref, n_got;
+  *distance = INFINITY;
   weir_tensor_n_elements (ref, &n_ref);
   weir_tensor_n_elements (got, &n_got);
   if (n_got != n_ref * n_rows)
@@ -132,6 +151,6 @@ char *golden_compare (JsonObject *output, const char *precision, const WeirTenso
   Pair pair = { n, a, b + n * row };
   for (size_t i = 0; i < G_N_ELEMENTS (kinds); i++)
     if (strcmp (kinds[i].name, kind) == 0)
-      return kinds[i].compare (tolerance, &pair);
+      return kinds[i].compare (tolerance, &pair, distance);
   return g_strdup_printf ("is of unknown kind '%s'", kind);
 }

@@ -18,6 +18,7 @@
 
 static const char *shared, *precision, *device;
 static int n_passed, n_failed;
+static double largest; /* distance of an output of the model at hand */
 
 static void check (bool ok, const char *model, const char *format, ...) G_GNUC_PRINTF (3, 4);
 
@@ -160,8 +161,11 @@ static void compare (const Entry *entry, const char *how, WeirRequest *request, 
       bool is_inner = k >= entry->n_outputs;
       JsonObject *output = json_array_get_object_element (
           is_inner ? entry->inner : entry->outputs, is_inner ? k - entry->n_outputs : k);
-      g_autofree char *why = golden_compare (
-          output, precision, &rows[i]->outputs[k], weir_request_output (request, k), i, n);
+      double distance;
+      g_autofree char *why = golden_compare (output, precision, &rows[i]->outputs[k],
+          weir_request_output (request, k), i, n, &distance);
+      if (!is_inner)
+        largest = MAX (largest, distance);
       check (!why, entry->name, "%s: %s row %u: %s", how,
           json_object_get_string_member (output, "name"), i, why ? why : "");
     }
@@ -222,6 +226,7 @@ static bool same_inputs (const Entry *entry, const Case *a, const Case *b)
 
 static void test_entry (const Entry *entry)
 {
+  largest = 0;
   Case cases[2] = { 0 };
   int failed_before = n_failed;
   for (guint k = 0; k < 2; k++) {
@@ -237,7 +242,8 @@ static void test_entry (const Entry *entry)
     run_rows (entry, entry->path, "in a batch", (Case *[BATCH]){ &cases[k], other, &cases[k] },
         BATCH, 0, entry->n_outputs);
   }
-  printf ("%s %s\n", n_failed == failed_before ? "ok" : "FAILED", entry->name);
+  printf ("%s %s, largest distance %.3g\n", n_failed == failed_before ? "ok" : "FAILED",
+      entry->name, largest);
   for (guint k = 0; k < 2; k++)
     free_case (entry, &cases[k]);
 }
