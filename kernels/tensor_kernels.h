@@ -44,12 +44,21 @@ typedef void (*WeirUnaryFn) (float *dst, const float *src, size_t n, float alpha
 typedef void (*WeirBinaryFn) (
     float *dst, const float *a, size_t a_step, const float *b, size_t b_step, size_t n);
 
+/* Ends of two ranges, and the steps between them (levels - 1, at most 2^22). */
+typedef struct WeirFakeRange {
+  const float *low, *high, *out_low, *out_high;
+  float n_steps;
+} WeirFakeRange;
+
 typedef struct WeirTensorKernels {
   WeirUnaryFn unary[WEIR_N_UNARIES];
   WeirBinaryFn binary[WEIR_N_BINARIES];
   /* dst[i] = src[i] * scale[i * step] + shift[i * step] */
   void (*affine) (
       float *dst, const float *src, const float *scale, const float *shift, size_t step, size_t n);
+  /* FakeQuantize as OpenVINO specifies it; element i uses range [i * step], step 0 or 1. */
+  void (*fake_quantize) (
+      float *dst, const float *src, const WeirFakeRange *range, size_t step, size_t n);
   /* Round to nearest even; a NaN stays one. */
   void (*bf16_from_f32) (uint16_t *dst, const float *src, size_t n);
   void (*f32_from_bf16) (float *dst, const uint16_t *src, size_t n);

@@ -45,6 +45,7 @@ static const WeirCpuOp *const operators[WEIR_N_OPS] = {
   [WEIR_OP_SOFTMAX] = &weir_cpu_softmax,
   [WEIR_OP_LOG_SOFTMAX] = &weir_cpu_softmax,
   [WEIR_OP_RESIZE] = &weir_cpu_resize,
+  [WEIR_OP_OV_FAKE_QUANTIZE] = &weir_cpu_fake_quantize,
   [WEIR_OP_OV_INTERPOLATE] = &weir_cpu_resize,
   [WEIR_OP_UPSAMPLE] = &weir_cpu_resize,
   [WEIR_OP_CONCAT] = &weir_cpu_concat,

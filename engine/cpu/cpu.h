@@ -61,6 +61,7 @@ extern const WeirCpuOp weir_cpu_matrix;
 extern const WeirCpuOp weir_cpu_unary;
 extern const WeirCpuOp weir_cpu_binary;
 extern const WeirCpuOp weir_cpu_batch_norm;
+extern const WeirCpuOp weir_cpu_fake_quantize;
 extern const WeirCpuOp weir_cpu_softmax;
 extern const WeirCpuOp weir_cpu_resize;
 extern const WeirCpuOp weir_cpu_concat;

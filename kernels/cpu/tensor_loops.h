@@ -159,6 +159,32 @@ static void affine (float *restrict dst, const float *restrict src, const float 
   }
 }
 
+/* Rounded to even by adding 1.5 · 2^23, which leaves no bits for a fraction of 0 <= x <= 2^22. */
+static inline float fake_quantized (
+    float x, float low, float high, float out_low, float out_high, float n_steps)
+{
+  const float magic = 12582912.0f;
+  float step = (x - low) / (high - low) * n_steps;
+  float rounded = (step + magic) - magic;
+  float y = rounded / n_steps * (out_high - out_low) + out_low;
+  y = x > larger (low, high) ? out_high : y;
+  return x <= smaller (low, high) ? out_low : y;
+}
+
+static void fake_quantize (float *restrict dst, const float *restrict src,
+    const WeirFakeRange *range, size_t step, size_t n)
+{
+  const float *restrict low = range->low, *restrict high = range->high;
+  const float *restrict out_low = range->out_low, *restrict out_high = range->out_high;
+  const float n_steps = range->n_steps, a = *low, b = *high, c = *out_low, d = *out_high;
+  if (step)
+    for (size_t i = 0; i < n; i++)
+      dst[i] = fake_quantized (src[i], low[i], high[i], out_low[i], out_high[i], n_steps);
+  else
+    for (size_t i = 0; i < n; i++)
+      dst[i] = fake_quantized (src[i], a, b, c, d, n_steps);
+}
+
 static void bf16_from_f32 (uint16_t *restrict dst, const float *restrict src, size_t n)
 {
   for (size_t i = 0; i < n; i++) {
@@ -341,6 +367,7 @@ const WeirTensorKernels TENSOR_KERNELS = {
       [WEIR_BINARY_PRELU] = binary_prelu,
   },
   .affine = affine,
+  .fake_quantize = fake_quantize,
   .bf16_from_f32 = bf16_from_f32,
   .f32_from_bf16 = f32_from_bf16,
   .f32_from_u8 = f32_from_u8,

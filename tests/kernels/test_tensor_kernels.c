@@ -132,6 +132,12 @@ static void check_rows (
   c->affine (x, a, b, b, 1, n);
   v->affine (y, a, b, b, 1, n);
   check_bytes (x, y, n * sizeof *x, "affine", isa);
+  for (size_t step = 0; step < 2 && n; step++) {
+    WeirFakeRange range = { b, a, a, b, 255 };
+    c->fake_quantize (x, a, &range, step, n);
+    v->fake_quantize (y, a, &range, step, n);
+    check_bytes (x, y, n * sizeof *x, "fake_quantize", isa);
+  }
   c->blend (x, rows, weights, n);
   v->blend (y, rows, weights, n);
   check_bytes (x, y, n * sizeof *x, "blend", isa);

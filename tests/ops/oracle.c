@@ -510,6 +510,22 @@ static void do_softmax (const Row *row, double *dst)
   }
 }
 
+static void do_fake_quantize (const Row *row, double *dst)
+{
+  const WeirTensor *y = &row->dst[0].tensor;
+  double n_steps = (double) (weir_node_int (&row->node, "levels", 256) - 1);
+  for (int64_t i = 0; i < count (y); i++) {
+    Point to = unflatten (i, y->rank, y->dims);
+    double v[5];
+    for (int k = 0; k < 5; k++)
+      v[k] = element_broadcast (&row->src[k].tensor, y->rank, to.at);
+    double step = rint ((v[0] - v[1]) / (v[2] - v[1]) * n_steps);
+    dst[i] = v[0] <= MIN (v[1], v[2])  ? v[3]
+             : v[0] > MAX (v[1], v[2]) ? v[4]
+                                       : step / n_steps * (v[4] - v[3]) + v[3];
+  }
+}
+
 static void do_copy (const Row *row, double *dst)
 {
   for (int64_t i = 0; i < count (&row->dst[0].tensor); i++)
@@ -618,6 +634,7 @@ static const OracleFn oracles[WEIR_N_OPS] = {
   [WEIR_OP_LOG_SOFTMAX] = do_softmax,
   [WEIR_OP_TRANSPOSE] = do_transpose,
   [WEIR_OP_CHANNEL_SHUFFLE] = do_channel_shuffle,
+  [WEIR_OP_OV_FAKE_QUANTIZE] = do_fake_quantize,
   [WEIR_OP_REORDER] = do_copy,
   [WEIR_OP_QUANTISED_CONV] = do_quantised_conv,
   [WEIR_OP_QUANTISED_MAT_MUL] = do_quantised_mat_mul,
