@@ -288,6 +288,49 @@ START_TEST (test_heads_unknown_converter)
 }
 END_TEST
 
+static const struct {
+  const char *converter, *method, *labels;
+} hostile[] = {
+  { "label", "max", "a,b,c,d" },
+  { "label", "softmax", "a,b,c,d" },
+  { "label", "index", "a,b" },
+  { "label", "compound", "a,,b,,c,,d," },
+  { "label", "multi", "a,b,c,d" },
+  { "label", "softmax_multi", "a,b,c,d" },
+  { "text", NULL, NULL },
+};
+
+/* Whatever stands in an output, answers have labels, and confidences in 0..1 or none. */
+START_TEST (test_heads_hostile)
+{
+  static const float strange[] = { NAN, INFINITY, -INFINITY, 3.4e38f, -3.4e38f, 1e15f, -1, 0, 0.5f,
+    1, 2 };
+  const Entry entry = { NULL, hostile[_i].converter, NULL, hostile[_i].method, hostile[_i].labels,
+    0.5, 1e300, 15 };
+  g_autoptr (Fixture) fixture = fixture_new (64, 64);
+  g_autoptr (WeirProc) proc = make_proc (&entry, 1);
+  g_autoptr (GRand) random = g_rand_new_with_seed (7);
+  float *values = fixture_add_output (fixture, "o", "1,4");
+  fixture->facts.proc = proc;
+  fixture->options.threshold = 0;
+  for (uint32_t round = 0; round < 2000; round++) {
+    for (uint32_t i = 0; i < 4; i++)
+      values[i] = strange[g_rand_int_range (random, 0, G_N_ELEMENTS (strange))];
+    fixture->options.top_k = round % 6;
+    ck_assert (fixture_decode (fixture, "classification", NULL));
+    for (uint32_t k = 0; k < fixture->result.n_attributes; k++) {
+      const WeirAttribute *attribute = &fixture->result.attributes[k];
+      ck_assert (attribute->name && *attribute->name && attribute->n_classes >= 1);
+      for (uint32_t i = 0; i < attribute->n_classes; i++) {
+        const WeirClass *class = &attribute->classes[i];
+        ck_assert (class->label && *class->label);
+        ck_assert (isnan (class->confidence) || (class->confidence >= 0 && class->confidence <= 1));
+      }
+    }
+  }
+}
+END_TEST
+
 int main (void)
 {
   Suite *suite = suite_create ("heads");
@@ -295,6 +338,7 @@ int main (void)
   tcase_add_loop_test (tcase, test_heads_answers, 0, G_N_ELEMENTS (rows));
   tcase_add_loop_test (tcase, test_heads_refusal, 0, G_N_ELEMENTS (refusals));
   tcase_add_test (tcase, test_heads_options);
+  tcase_add_loop_test (tcase, test_heads_hostile, 0, G_N_ELEMENTS (hostile));
   tcase_add_test (tcase, test_heads_unknown_converter);
   suite_add_tcase (suite, tcase);
   return run_suite (suite, CK_FORK_GETENV);
