@@ -33,12 +33,20 @@ static bool window_fits (const WeirStepSpec *spec, const WeirWindow *window)
   return true;
 }
 
+/* The largest of codes is that of values. */
+static bool accepts_dtype (const WeirStepSpec *spec)
+{
+  WeirDtype dtype = spec->src[0].dtype;
+  bool is_8_bit = dtype == WEIR_DTYPE_U8 || dtype == WEIR_DTYPE_I8;
+  return weir_cpu_is_float (dtype) || (is_8_bit && is_max (spec));
+}
+
 static bool propose (WeirDevice *device, const WeirStepSpec *spec, WeirFormat *src, WeirFormat *dst)
 {
   uint32_t rank = spec->src[0].rank;
   WeirWindow window;
-  WeirDtype dtype = spec->src[0].dtype == WEIR_DTYPE_BF16 ? WEIR_DTYPE_BF16 : WEIR_DTYPE_F32;
-  if (rank < 3 || rank > 5 || spec->node->n_post || !weir_cpu_is_float (spec->src[0].dtype) ||
+  WeirDtype dtype = spec->src[0].dtype;
+  if (rank < 3 || rank > 5 || spec->node->n_post || !accepts_dtype (spec) ||
       !weir_cpu_has_elements (&spec->src[0]) || !weir_cpu_has_elements (&spec->dst[0]) ||
       (spec->n_dst > 1 && spec->node->dst[1] != WEIR_NONE) ||
       !weir_window_resolve (spec->graph, spec->node, spec->src, NULL, &window, NULL) ||

@@ -49,9 +49,10 @@ static bool resolve (const WeirStepSpec *spec, WeirResize *resize)
 static bool propose (WeirDevice *device, const WeirStepSpec *spec, WeirFormat *src, WeirFormat *dst)
 {
   WeirResize resize;
-  if (!weir_cpu_is_float (spec->src[0].dtype) || spec->node->n_post ||
+  bool is_8_bit = spec->src[0].dtype == WEIR_DTYPE_U8 || spec->src[0].dtype == WEIR_DTYPE_I8;
+  if ((!is_8_bit && !weir_cpu_is_float (spec->src[0].dtype)) || spec->node->n_post ||
       !weir_cpu_has_elements (&spec->src[0]) || !weir_cpu_has_elements (&spec->dst[0]) ||
-      !resolve (spec, &resize))
+      !resolve (spec, &resize) || (is_8_bit && resize.mode != WEIR_RESIZE_NEAREST))
     return false;
   for (uint32_t i = 1; i < spec->n_src; i++)
     src[i] = weir_cpu_format_as_is ();

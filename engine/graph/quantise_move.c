@@ -223,5 +223,23 @@ static bool drop_pair (WeirFuse *fuse, uint32_t id)
          weir_fuse_bypass (fuse, node, source->src[0]);
 }
 
-const WeirFuseRule weir_quantise_moves[] = { drop_pair, drop_relu, drop_bounds, sink, sink_pad,
-  sink_concat, rise, rise_concat, NULL };
+/* The quantised tensor has the shape of what it is made from: asking that would keep it. */
+static bool ask_shape (WeirFuse *fuse, uint32_t id)
+{
+  const WeirNode *node = weir_graph_node (fuse->graph, id);
+  WeirQuantiser q;
+  bool changed = false;
+  if (!weir_quantise_is_quantiser (fuse, node, &q))
+    return false;
+  for (uint32_t i = 0; i < fuse->graph->nodes->len; i++) {
+    WeirNode *other = weir_graph_node (fuse->graph, i);
+    if (other->op != WEIR_OP_SHAPE || !other->n_src || other->src[0] != node->src[0])
+      continue;
+    other->src[0] = node->dst[0];
+    changed = true;
+  }
+  return changed;
+}
+
+const WeirFuseRule weir_quantise_moves[] = { ask_shape, drop_pair, drop_relu, drop_bounds, sink,
+  sink_pad, sink_concat, rise, rise_concat, NULL };
