@@ -27,9 +27,6 @@ typedef struct WeirByteKernels {
       const uint8_t *b, size_t b_step, WeirCodes codes_b, size_t n);
   /* sum[i] += src[i] ^ flip */
   void (*accumulate) (uint32_t *sum, const uint8_t *src, uint8_t flip, size_t n);
-  /* FakeQuantize of one range: onto n_steps steps of low..high, then onto out_low..out_high */
-  void (*fake_quantise) (
-      float *dst, const float *src, const float range[4], float n_steps, size_t n);
 } WeirByteKernels;
 
 /* For this CPU. Every variant gives the same bytes. */

@@ -64,7 +64,6 @@ static const WeirCpuOp *const operators[WEIR_N_OPS] = {
   [WEIR_OP_Q_GEMM] = &weir_cpu_quantised_matrix,
   [WEIR_OP_QUANTIZE_LINEAR] = &weir_cpu_quantise,
   [WEIR_OP_DEQUANTIZE_LINEAR] = &weir_cpu_dequantise,
-  [WEIR_OP_OV_FAKE_QUANTIZE] = &weir_cpu_fake_quantise,
   [WEIR_OP_Q_LINEAR_ADD] = &weir_cpu_quantised_binary,
   [WEIR_OP_Q_LINEAR_MUL] = &weir_cpu_quantised_binary,
   [WEIR_OP_Q_LINEAR_GLOBAL_AVERAGE_POOL] = &weir_cpu_quantised_global_pool,

@@ -74,7 +74,6 @@ extern const WeirCpuOp weir_cpu_quantised_convolution;
 extern const WeirCpuOp weir_cpu_quantised_matrix;
 extern const WeirCpuOp weir_cpu_quantise; /* QuantizeLinear */
 extern const WeirCpuOp weir_cpu_dequantise;
-extern const WeirCpuOp weir_cpu_fake_quantise;
 extern const WeirCpuOp weir_cpu_quantised_binary;
 extern const WeirCpuOp weir_cpu_quantised_global_pool;
 extern const WeirCpuOp weir_cpu_quantised_concat;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* QuantizeLinear, DequantizeLinear and FakeQuantize of whole tensors, in the layout that they come
- * in. */
+/* QuantizeLinear and DequantizeLinear of whole tensors, in the layout that they come in. */
 #include "engine/cpu/cpu_int8.h"
 
 #define PARALLEL_ELEMENTS 32768
@@ -9,7 +8,6 @@ typedef struct Kernel {
   WeirCpuKernel base;
   const WeirByteKernels *kernels;
   WeirCodes codes;
-  float range[4], n_steps; /* FakeQuantize */
   int64_t n;
 } Kernel;
 
@@ -110,57 +108,5 @@ static WeirCpuKernel *compile_dequantise (
   return &self->base;
 }
 
-/* --- FakeQuantize --- */
-
-static bool read_range (const WeirStepSpec *spec, float range[4])
-{
-  for (uint32_t i = 0; i < 4; i++) {
-    const WeirTensor *end = &spec->src[1 + i];
-    int64_t n;
-    if (!end->buffer || end->dtype != WEIR_DTYPE_F32 || !weir_tensor_n_elements (end, &n) || n != 1)
-      return false;
-    range[i] = *(const float *) weir_tensor_data (end);
-  }
-  return true;
-}
-
-static bool propose_fake (
-    WeirDevice *device, const WeirStepSpec *spec, WeirFormat *src, WeirFormat *dst)
-{
-  float range[4];
-  int64_t levels = weir_node_int (spec->node, "levels", 256);
-  if (!weir_cpu_is_float (spec->src[0].dtype) || spec->src[0].buffer || spec->node->n_post ||
-      !weir_cpu_has_elements (&spec->src[0]) || levels < 2 || levels > 65536 ||
-      !weir_tensor_same_shape (&spec->src[0], &spec->dst[0]) || !read_range (spec, range))
-    return false;
-  for (uint32_t i = 1; i < spec->n_src; i++)
-    src[i] = weir_cpu_format_as_is ();
-  src[0] = dst[0] = (WeirFormat){ WEIR_DTYPE_F32, spec->src[0].layout };
-  return true;
-}
-
-static void fake_part (const void *data, int64_t begin, int64_t end)
-{
-  const WeirCpuBound *bound = data;
-  const Kernel *self = (const Kernel *) bound->kernel;
-  self->kernels->fake_quantise ((float *) bound->dst[0] + begin,
-      (const float *) bound->src[0] + begin, self->range, self->n_steps, (size_t) (end - begin));
-}
-
-static bool run_fake (const WeirCpuBound *bound, GError **error)
-{
-  return run_parts (bound, fake_part);
-}
-
-static WeirCpuKernel *compile_fake (
-    WeirDevice *device, const WeirStepSpec *spec, size_t *scratch_bytes, GError **error)
-{
-  Kernel *self = kernel_new (device, spec, "fake quantise", run_fake);
-  read_range (spec, self->range);
-  self->n_steps = (float) (weir_node_int (spec->node, "levels", 256) - 1);
-  return &self->base;
-}
-
 const WeirCpuOp weir_cpu_quantise = { propose_quantise, compile_quantise };
 const WeirCpuOp weir_cpu_dequantise = { propose_dequantise, compile_dequantise };
-const WeirCpuOp weir_cpu_fake_quantise = { propose_fake, compile_fake };

@@ -71,19 +71,6 @@ static void accumulate (uint32_t *restrict sum, const uint8_t *restrict src, uin
     sum[i] += (uint32_t) (uint8_t) (src[i] ^ flip);
 }
 
-static void fake_quantise (
-    float *restrict dst, const float *restrict src, const float range[4], float n_steps, size_t n)
-{
-  const float low = range[0], high = range[1], out_low = range[2], out_high = range[3];
-  const float least = low < high ? low : high, most = low < high ? high : low;
-  for (size_t i = 0; i < n; i++) {
-    float step = round_small ((src[i] - low) / (high - low) * n_steps);
-    float y = step / n_steps * (out_high - out_low) + out_low;
-    y = src[i] > most ? out_high : y;
-    dst[i] = src[i] <= least ? out_low : y;
-  }
-}
-
 extern const WeirByteKernels BYTE_KERNELS;
 const WeirByteKernels BYTE_KERNELS = {
   .quantise = quantise,
@@ -91,5 +78,4 @@ const WeirByteKernels BYTE_KERNELS = {
   .add = add,
   .multiply = multiply,
   .accumulate = accumulate,
-  .fake_quantise = fake_quantise,
 };
