@@ -12,7 +12,8 @@
 typedef struct Change {
   WeirGraph *graph;
   const WeirShapes *shapes;
-  uint32_t *changed; /* by value id: the constant in its place, WEIR_NONE where not made yet */
+  uint32_t n_values; /* before anything changed */
+  uint32_t *changed; /* by their ids: the constant in its place, WEIR_NONE where not made yet */
 } Change;
 
 /* Which input of a node is the k-th zero point of a tensor that changes; WEIR_NONE after the last.
@@ -127,59 +128,47 @@ static bool can_change (const Change *change, const WeirNode *node)
   return can_change_quantised (change, node);
 }
 
-/* The constant's bytes with their highest bit turned, which adds 128. */
-static bool turn (Change *change, uint32_t *value)
+/* A copy of a constant of 8 bits. `turns`: with the highest bit of each byte turned, which adds 128
+ * to i8. `reorders`: a table whose entries stand in the order of codes that are so. WEIR_NONE where
+ * memory is out. */
+static uint32_t add_turned (WeirGraph *graph, uint32_t value, bool turns, bool reorders)
 {
-  if (*value == WEIR_NONE)
-    return true;
-  const WeirValue *old = weir_graph_value (change->graph, *value);
-  if (old->tensor.dtype != WEIR_DTYPE_I8)
-    return true;
-  if (change->changed[*value] == WEIR_NONE) {
-    WeirTensor tensor = old->tensor;
-    size_t n_bytes;
-    if (!weir_tensor_bytes (&tensor, &n_bytes))
-      return false;
-    const uint8_t *from = weir_tensor_data (&old->tensor);
-    uint8_t *to = weir_arena_try_alloc (change->graph->arena, n_bytes);
-    if (!to)
-      return false;
-    for (size_t i = 0; i < n_bytes; i++)
-      to[i] = from[i] ^ 0x80;
-    tensor.dtype = WEIR_DTYPE_U8;
-    tensor.buffer = to;
-    tensor.offset_bytes = 0;
-    change->changed[*value] = weir_graph_add_constant (change->graph, old->name, &tensor);
-  }
-  *value = change->changed[*value];
-  return true;
-}
-
-/* A table whose entries stand in the order of the new codes. */
-static bool turn_order (Change *change, uint32_t *value)
-{
-  WeirTensor tensor = weir_graph_value (change->graph, *value)->tensor;
+  const WeirValue *old = weir_graph_value (graph, value);
+  WeirTensor tensor = old->tensor;
   size_t n_bytes;
-  if (!weir_tensor_bytes (&tensor, &n_bytes))
-    return false;
-  const uint8_t *from = weir_tensor_data (&tensor);
-  uint8_t *to = weir_arena_try_alloc (change->graph->arena, n_bytes);
+  const uint8_t *from = weir_tensor_data (&old->tensor);
+  uint8_t *to = NULL;
+  if (weir_tensor_bytes (&tensor, &n_bytes))
+    to = weir_arena_try_alloc (graph->arena, n_bytes);
   if (!to)
-    return false;
+    return WEIR_NONE;
   for (size_t i = 0; i < n_bytes; i++)
-    to[i] = from[i ^ 0x80];
+    to[i] = from[reorders ? i ^ 0x80 : i] ^ (turns ? 0x80 : 0);
+  if (turns)
+    tensor.dtype = WEIR_DTYPE_U8;
   tensor.buffer = to;
   tensor.offset_bytes = 0;
-  const char *name = weir_graph_value (change->graph, *value)->name;
-  *value = weir_graph_add_constant (change->graph, name, &tensor);
-  return true;
+  return weir_graph_add_constant (graph, old->name, &tensor);
+}
+
+/* A zero point, which several nodes share. */
+static bool turn (Change *change, uint32_t *value)
+{
+  if (*value >= change->n_values ||
+      weir_graph_value (change->graph, *value)->tensor.dtype != WEIR_DTYPE_I8)
+    return true;
+  uint32_t *changed = &change->changed[*value];
+  if (*changed == WEIR_NONE)
+    *changed = add_turned (change->graph, *value, true, false);
+  *value = *changed;
+  return *value != WEIR_NONE;
 }
 
 static bool change_lookup (Change *change, WeirNode *node)
 {
-  bool from_signed = is_signed (change, node->src[0]), to_signed = is_signed (change, node->dst[0]);
-  return (!from_signed || turn_order (change, &node->src[1])) &&
-         (!to_signed || turn (change, &node->src[1]));
+  bool reorders = is_signed (change, node->src[0]), turns = is_signed (change, node->dst[0]);
+  node->src[1] = add_turned (change->graph, node->src[1], turns, reorders);
+  return node->src[1] != WEIR_NONE;
 }
 
 static bool change_node (Change *change, WeirNode *node)
@@ -216,7 +205,7 @@ static bool has_signed_ends (const Change *change)
 bool weir_quantise_unsigned (WeirGraph *graph, const WeirShapes *shapes, GError **error)
 {
   g_autofree uint32_t *changed = g_new (uint32_t, (size_t) graph->values->len + 1);
-  Change change = { graph, shapes, changed };
+  Change change = { graph, shapes, graph->values->len, changed };
   bool ok = true;
   memset (changed, 0xff, graph->values->len * sizeof *changed);
   if (has_signed_ends (&change))

@@ -4,11 +4,11 @@
 #include "engine/plan/backend.h"
 #include "engine/sched/model_types.h"
 
+/* DequantizeLinear alone does not tell: a file may hold nothing but its weights so. */
 static bool is_quantiser (WeirOp op)
 {
   static const bool table[WEIR_N_OPS] = {
     [WEIR_OP_QUANTIZE_LINEAR] = true,
-    [WEIR_OP_DEQUANTIZE_LINEAR] = true,
     [WEIR_OP_OV_FAKE_QUANTIZE] = true,
     [WEIR_OP_DYNAMIC_QUANTIZE_LINEAR] = true,
     [WEIR_OP_CONV_INTEGER] = true,
@@ -36,7 +36,7 @@ bool weir_model_quantise (WeirModel *model, GError **error)
   if (!weir_quantise (graph, weir_ref_evaluate, &model->n_quantised, &model->n_computing, error) ||
       !weir_fold (graph, weir_ref_evaluate, error) || !weir_fuse (graph, weir_ref_evaluate, error))
     return false;
-  if (model->n_quantised)
+  if (model->n_computing)
     model->quantised = g_steal_pointer (&graph);
   return true;
 }

@@ -18,7 +18,7 @@ struct WeirModel {
   gint ref_count;
   char *path, *name;
   WeirGraph *graph;
-  WeirGraph *quantised; /* the same to be run in 8 bits; NULL where the model is not quantised */
+  WeirGraph *quantised; /* the same to be run in 8 bits; NULL where no activations are quantised */
   uint32_t n_quantised, n_computing; /* its convolutions and products: in 8 bits, all */
   GHashTable *metadata;
   char **labels; /* NULL: none */

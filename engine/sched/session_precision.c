@@ -21,8 +21,8 @@ bool weir_session_choose_precision (const WeirSession *session, const WeirBacken
   *precision = session->settings.precision;
   if (*precision == WEIR_PRECISION_INT8 && !model->quantised)
     return refuse (model, error);
-  if (*precision == WEIR_PRECISION_AUTO && model->quantised && backend == &weir_backend_cpu &&
-      weir_cpu_has_int8 ())
+  if (*precision == WEIR_PRECISION_AUTO && model->quantised && model->n_quantised &&
+      backend == &weir_backend_cpu && weir_cpu_has_int8 ())
     *precision = WEIR_PRECISION_INT8;
   bool is_int8 = *precision == WEIR_PRECISION_INT8;
   if (is_int8 && backend == &weir_backend_cpu && !weir_cpu_has_int8 ())
