@@ -27,6 +27,8 @@ typedef struct WeirByteKernels {
       const uint8_t *b, size_t b_step, WeirCodes codes_b, size_t n);
   /* sum[i] += src[i] ^ flip */
   void (*accumulate) (uint32_t *sum, const uint8_t *src, uint8_t flip, size_t n);
+  /* range[0], range[1]: the least and the most of the elements and 0; NaN does not count */
+  void (*find_range) (float range[2], const float *src, size_t n);
 } WeirByteKernels;
 
 /* For this CPU. Every variant gives the same bytes. */

@@ -71,6 +71,12 @@ static const WeirCpuOp *const operators[WEIR_N_OPS] = {
   [WEIR_OP_Q_LINEAR_SIGMOID] = &weir_cpu_quantised_unary,
   [WEIR_OP_Q_LINEAR_LEAKY_RELU] = &weir_cpu_quantised_unary,
   [WEIR_OP_LOOKUP] = &weir_cpu_lookup,
+  [WEIR_OP_Q_LINEAR_AVERAGE_POOL] = &weir_cpu_widened,
+  [WEIR_OP_Q_LINEAR_SOFTMAX] = &weir_cpu_widened,
+  [WEIR_OP_CONV_INTEGER] = &weir_cpu_widened,
+  [WEIR_OP_MAT_MUL_INTEGER] = &weir_cpu_widened,
+  [WEIR_OP_DYNAMIC_QUANTIZE_LINEAR] = &weir_cpu_dynamic_quantise,
+  [WEIR_OP_CAST] = &weir_cpu_cast,
 };
 
 static WeirPrecision precision_of (const WeirDevice *device)
@@ -181,20 +187,21 @@ static void release (void *kernel)
     ((WeirCpuKernel *) kernel)->free (kernel);
 }
 
-static void unbind (void *bound)
+void weir_cpu_unbind (WeirCpuBound *bound)
 {
   if (!bound)
     return;
-  weir_dnnl_unbind (((WeirCpuBound *) bound)->dnnl);
+  weir_cpu_unbind (bound->inner);
+  weir_dnnl_unbind (bound->dnnl);
   g_free (bound);
 }
 
-static void *bind (void *kernel, const WeirBinding *binding, GError **error)
+WeirCpuBound *weir_cpu_bind (
+    const WeirCpuKernel *kernel, const WeirBinding *binding, GError **error)
 {
-  const WeirCpuKernel *self = kernel;
-  uint32_t n_src = self->n_src, n_dst = self->n_dst;
+  uint32_t n_src = kernel->n_src, n_dst = kernel->n_dst;
   WeirCpuBound *bound = g_malloc0 (sizeof *bound + (n_src + n_dst) * sizeof (void *));
-  bound->kernel = self;
+  bound->kernel = kernel;
   bound->scratch = binding->scratch;
   bound->src = (void **) (bound + 1);
   bound->dst = bound->src + n_src;
@@ -202,10 +209,20 @@ static void *bind (void *kernel, const WeirBinding *binding, GError **error)
     bound->src[i] = binding->src[i];
   for (uint32_t i = 0; i < n_dst; i++)
     bound->dst[i] = binding->dst[i];
-  if (!self->bind || self->bind (self, bound, error))
+  if (!kernel->bind || kernel->bind (kernel, bound, error))
     return bound;
-  unbind (bound);
+  weir_cpu_unbind (bound);
   return NULL;
+}
+
+static void *bind (void *kernel, const WeirBinding *binding, GError **error)
+{
+  return weir_cpu_bind (kernel, binding, error);
+}
+
+static void unbind (void *bound)
+{
+  weir_cpu_unbind (bound);
 }
 
 static bool run (void *data, GError **error)

@@ -33,7 +33,8 @@ typedef struct WeirCpuBound {
   const WeirCpuKernel *kernel;
   void *scratch;
   WeirDnnlBound *dnnl;
-  void **src, **dst; /* in the same block as this */
+  struct WeirCpuBound *inner; /* of a kernel that this one runs; NULL: none */
+  void **src, **dst;          /* in the same block as this */
 } WeirCpuBound;
 
 /* Thread-safety: immutable. First member of every kernel of this backend. */
@@ -79,7 +80,13 @@ extern const WeirCpuOp weir_cpu_quantised_global_pool;
 extern const WeirCpuOp weir_cpu_quantised_concat;
 extern const WeirCpuOp weir_cpu_quantised_unary;
 extern const WeirCpuOp weir_cpu_lookup;
+extern const WeirCpuOp weir_cpu_widened; /* on codes, computed in f32 */
+extern const WeirCpuOp weir_cpu_dynamic_quantise;
+extern const WeirCpuOp weir_cpu_cast; /* whole numbers to f32 */
 
+WeirCpuBound *weir_cpu_bind (
+    const WeirCpuKernel *kernel, const WeirBinding *binding, GError **error);
+void weir_cpu_unbind (WeirCpuBound *bound);
 /* A zeroed kernel of `n_bytes`, its head filled from the device and the spec. */
 WeirCpuKernel *weir_cpu_kernel_new (WeirDevice *device, const WeirStepSpec *spec, size_t n_bytes,
     const char *name, bool (*run) (const WeirCpuBound *bound, GError **error));

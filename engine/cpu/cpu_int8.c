@@ -7,17 +7,13 @@
  * differ from the reference by one step where its value lies within float rounding of a half. */
 #include "engine/cpu/cpu_int8.h"
 
+#include "kernels/kernels.h"
+
 #include <math.h>
 
 static const WeirTensor *find_src (const WeirStepSpec *spec, uint32_t i)
 {
   return i < spec->n_src && spec->src[i].dtype != WEIR_DTYPE_NONE ? &spec->src[i] : NULL;
-}
-
-static int32_t code_at (const WeirTensor *tensor, int64_t i)
-{
-  const void *data = weir_tensor_data (tensor);
-  return tensor->dtype == WEIR_DTYPE_U8 ? ((const uint8_t *) data)[i] : ((const int8_t *) data)[i];
 }
 
 static int64_t count (const WeirTensor *tensor)
@@ -36,7 +32,7 @@ bool weir_cpu_read_quantiser (
       (z && (!z->buffer || count (z) != 1 || !weir_cpu_is_8_bit (z->dtype))))
     return false;
   quantiser->scale = *(const float *) weir_tensor_data (s);
-  quantiser->zero = z ? code_at (z, 0) : 0;
+  quantiser->zero = z ? weir_cpu_code_at (z, 0) : 0;
   return isfinite (quantiser->scale) && quantiser->scale > 0;
 }
 
@@ -80,14 +76,14 @@ static const int8_t *find_codes (const WeirCpuInt8 *node, int8_t **own)
   int64_t n = count (node->weights), n_zeros = node->zeros ? count (node->zeros) : 0;
   bool is_plain = node->weights->dtype == WEIR_DTYPE_I8;
   for (int64_t i = 0; i < n_zeros; i++)
-    is_plain = is_plain && code_at (node->zeros, i) == 0;
+    is_plain = is_plain && weir_cpu_code_at (node->zeros, i) == 0;
   if (is_plain)
     return weir_tensor_data (node->weights);
   g_autofree int8_t *codes = g_try_new (int8_t, (size_t) n);
   for (int64_t i = 0; codes && i < n; i++) {
-    int32_t code = code_at (node->weights, i);
+    int32_t code = weir_cpu_code_at (node->weights, i);
     if (n_zeros)
-      code -= code_at (node->zeros, n_zeros > 1 ? channel_of (node, i) : 0);
+      code -= weir_cpu_code_at (node->zeros, n_zeros > 1 ? channel_of (node, i) : 0);
     if (code < INT8_MIN || code > INT8_MAX)
       return NULL;
     codes[i] = (int8_t) code;
@@ -95,11 +91,34 @@ static const int8_t *find_codes (const WeirCpuInt8 *node, int8_t **own)
   return *own = g_steal_pointer (&codes);
 }
 
+static bool is_transposed (const WeirStepSpec *spec, const char *name)
+{
+  return weir_node_int (spec->node, name, 0) != 0;
+}
+
+static bool is_convolution (const WeirStepSpec *spec)
+{
+  return spec->node->op == WEIR_OP_QUANTISED_CONV || spec->node->op == WEIR_OP_Q_LINEAR_CONV;
+}
+
+/* Which of the weights' dims is that of the result's channels. */
+static bool read_channels (const WeirStepSpec *spec, WeirCpuInt8 *node)
+{
+  uint32_t rank = spec->src[0].rank;
+  node->channel_axis = is_convolution (spec) || is_transposed (spec, "transB") ? 0 : 1;
+  if (!node->weights->buffer || !weir_cpu_is_8_bit (node->weights->dtype) ||
+      (is_convolution (spec)
+              ? rank < 3 || rank > 5
+              : node->weights->rank != 2 || rank < 1 || is_transposed (spec, "transA")))
+    return false;
+  node->n_channels = node->weights->dims[node->channel_axis];
+  return true;
+}
+
 bool weir_cpu_int8_read (const WeirStepSpec *spec, WeirCpuInt8 *node)
 {
   bool is_gemm = spec->node->op == WEIR_OP_Q_GEMM;
   uint32_t result = WEIR_QUANTISED_RESULT + is_gemm;
-  g_autofree int8_t *own = NULL;
   node->weights = find_src (spec, WEIR_QUANTISED_WEIGHTS);
   node->scales = find_src (spec, WEIR_QUANTISED_WEIGHTS + 1);
   node->zeros = find_src (spec, WEIR_QUANTISED_WEIGHTS + 2);
@@ -109,12 +128,20 @@ bool weir_cpu_int8_read (const WeirStepSpec *spec, WeirCpuInt8 *node)
   if (node->is_quantised && !weir_cpu_read_quantiser (spec, result, result + 1, &node->dst))
     return false;
   if (!weir_cpu_read_quantiser (spec, 1, 2, &node->src) ||
-      !weir_cpu_is_8_bit (spec->src[0].dtype) || spec->src[0].buffer || !node->weights->buffer ||
-      !weir_cpu_is_8_bit (node->weights->dtype) || (node->zeros && !node->zeros->buffer) ||
-      !isfinite (node->alpha) || !(node->alpha > 0 || node->alpha < 0))
+      !weir_cpu_is_8_bit (spec->src[0].dtype) || spec->src[0].buffer ||
+      (node->zeros && !node->zeros->buffer) || !isfinite (node->alpha) ||
+      !(node->alpha > 0 || node->alpha < 0) || !weir_cpu_has_elements (&spec->src[0]) ||
+      !weir_cpu_has_elements (&spec->dst[0]) || !read_channels (spec, node))
     return false;
-  return has_scales (node) && has_bias (node) && find_codes (node, &own) &&
-         weir_cpu_int8_accepts_post (spec, node);
+  return has_scales (node) && has_bias (node) && weir_cpu_int8_accepts_post (spec, node);
+}
+
+/* oneDNN multiplies u8 by i8. Without VNNI it adds two such products in 16 bits, where they may not
+ * fit. */
+static bool is_native (const WeirCpuInt8 *node)
+{
+  g_autofree int8_t *own = NULL;
+  return weir_cpu_has_int8 () && find_codes (node, &own) != NULL;
 }
 
 /* Formats of all sources but the first: constants as they are, added ones in the result's layout.
@@ -132,21 +159,14 @@ static void propose_sources (const WeirStepSpec *spec, WeirLayout layout, WeirFo
   }
 }
 
-static bool read_convolution (const WeirStepSpec *spec, WeirCpuInt8 *node)
-{
-  uint32_t rank = spec->src[0].rank;
-  node->n_channels = spec->dst[0].dims[1];
-  node->channel_axis = 0;
-  return rank >= 3 && rank <= 5 && weir_cpu_has_elements (&spec->src[0]) &&
-         weir_cpu_has_elements (&spec->dst[0]) && weir_cpu_int8_read (spec, node);
-}
-
 static bool propose_convolution (
     WeirDevice *device, const WeirStepSpec *spec, WeirFormat *src, WeirFormat *dst)
 {
   WeirCpuInt8 node;
-  if (!read_convolution (spec, &node))
+  if (!weir_cpu_int8_read (spec, &node))
     return false;
+  if (!is_native (&node))
+    return weir_cpu_widened_propose (device, spec, src, dst);
   src[0] = weir_cpu_format_last (spec->src[0].dtype, spec->src[0].rank);
   dst[0] = weir_cpu_format_last (spec->dst[0].dtype, spec->dst[0].rank);
   propose_sources (spec, dst[0].layout, src);
@@ -189,9 +209,11 @@ static WeirCpuKernel *compile_convolution (
 {
   WeirCpuInt8 node;
   WeirWindow window;
-  if (!read_convolution (spec, &node) ||
+  if (!weir_cpu_int8_read (spec, &node) ||
       !weir_window_resolve (spec->graph, spec->node, spec->src, node.weights, &window, error))
     return NULL;
+  if (!is_native (&node))
+    return weir_cpu_widened_compile (device, spec, scratch_bytes, error);
   int64_t groups = weir_node_int (spec->node, "group", 1);
   WeirDnnlSpec dnnl = { .kind = WEIR_DNNL_CONVOLUTION,
     .src = weir_cpu_dnnl_shape (&spec->src[0]),
@@ -204,28 +226,14 @@ static WeirCpuKernel *compile_convolution (
 
 /* --- products: the left operand as rows --- */
 
-static bool is_transposed (const WeirStepSpec *spec, const char *name)
-{
-  return weir_node_int (spec->node, name, 0) != 0;
-}
-
-static bool read_matrix (const WeirStepSpec *spec, WeirCpuInt8 *node)
-{
-  const WeirTensor *weights = find_src (spec, WEIR_QUANTISED_WEIGHTS);
-  if (!weights || weights->rank != 2 || spec->src[0].rank < 1 || is_transposed (spec, "transA") ||
-      !weir_cpu_has_elements (&spec->src[0]) || !weir_cpu_has_elements (&spec->dst[0]))
-    return false;
-  node->channel_axis = is_transposed (spec, "transB") ? 0 : 1;
-  node->n_channels = weights->dims[node->channel_axis];
-  return weir_cpu_int8_read (spec, node);
-}
-
 static bool propose_matrix (
     WeirDevice *device, const WeirStepSpec *spec, WeirFormat *src, WeirFormat *dst)
 {
   WeirCpuInt8 node;
-  if (!read_matrix (spec, &node))
+  if (!weir_cpu_int8_read (spec, &node))
     return false;
+  if (!is_native (&node))
+    return weir_cpu_widened_propose (device, spec, src, dst);
   src[0] = (WeirFormat){ spec->src[0].dtype, WEIR_LAYOUT_PLAIN };
   dst[0] = (WeirFormat){ spec->dst[0].dtype, WEIR_LAYOUT_PLAIN };
   propose_sources (spec, WEIR_LAYOUT_PLAIN, src);
@@ -244,8 +252,10 @@ static WeirCpuKernel *compile_matrix (
     WeirDevice *device, const WeirStepSpec *spec, size_t *scratch_bytes, GError **error)
 {
   WeirCpuInt8 node;
-  if (!read_matrix (spec, &node))
+  if (!weir_cpu_int8_read (spec, &node))
     return NULL;
+  if (!is_native (&node))
+    return weir_cpu_widened_compile (device, spec, scratch_bytes, error);
   int64_t n = node.n_channels, k = node.weights->dims[1 - node.channel_axis];
   bool is_row = node.channel_axis == 0;
   WeirDnnlSpec dnnl = { .kind = WEIR_DNNL_MATMUL,

@@ -40,7 +40,13 @@ typedef struct WeirCpuInt8 {
   uint32_t channel_axis; /* of the weights */
 } WeirCpuInt8;
 
-/* False where this backend has no way to run it. `n_channels` and `channel_axis` are set before. */
+static inline int32_t weir_cpu_code_at (const WeirTensor *tensor, int64_t i)
+{
+  const void *data = weir_tensor_data (tensor);
+  return tensor->dtype == WEIR_DTYPE_U8 ? ((const uint8_t *) data)[i] : ((const int8_t *) data)[i];
+}
+
+/* False where this backend has no way to run it. */
 bool weir_cpu_int8_read (const WeirStepSpec *spec, WeirCpuInt8 *node);
 
 /* cpu_int8_post.c: fills dnnl's scales (newly allocated, for the caller to free) and post-ops, and
@@ -51,5 +57,13 @@ bool weir_cpu_int8_fill (const WeirStepSpec *spec, const WeirCpuInt8 *node, cons
     bool folds_zero, WeirDnnlSpec *dnnl, uint32_t *post_src, float **bias);
 /* True where node->post can be done. */
 bool weir_cpu_int8_accepts_post (const WeirStepSpec *spec, const WeirCpuInt8 *node);
+/* A channel's bias in units of the result. */
+double weir_cpu_int8_bias (const WeirCpuInt8 *node, int64_t channel);
+
+/* cpu_widened.c */
+bool weir_cpu_widened_propose (
+    WeirDevice *device, const WeirStepSpec *spec, WeirFormat *src, WeirFormat *dst);
+WeirCpuKernel *weir_cpu_widened_compile (
+    WeirDevice *device, const WeirStepSpec *spec, size_t *scratch_bytes, GError **error);
 
 G_END_DECLS

@@ -176,7 +176,7 @@ static double step_of (const WeirCpuInt8 *node, int64_t channel)
   return (double) node->src.scale * (double) scales[n > 1 ? channel : 0] * (double) node->alpha;
 }
 
-static double bias_of (const WeirCpuInt8 *node, int64_t channel)
+double weir_cpu_int8_bias (const WeirCpuInt8 *node, int64_t channel)
 {
   int64_t n = 0;
   if (!node->bias)
@@ -214,7 +214,7 @@ bool weir_cpu_int8_fill (const WeirStepSpec *spec, const WeirCpuInt8 *node, cons
   dnnl->scales = scales;
   *bias = g_new (float, (size_t) node->n_channels);
   for (int64_t i = 0; i < node->n_channels; i++) {
-    double value = bias_of (node, i);
+    double value = weir_cpu_int8_bias (node, i);
     if (folds_zero && node->src.zero)
       value -= step_of (node, i) * sum_codes (node, codes, i) * node->src.zero;
     (*bias)[i] = (float) (value / (double) chain.first_unit + (double) chain.shift);

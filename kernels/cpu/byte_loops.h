@@ -71,6 +71,28 @@ static void accumulate (uint32_t *restrict sum, const uint8_t *restrict src, uin
     sum[i] += (uint32_t) (uint8_t) (src[i] ^ flip);
 }
 
+#define LANES 16 /* independent, so that one register holds them */
+
+static void find_range (float range[2], const float *restrict src, size_t n)
+{
+  float low[LANES] = { 0 }, high[LANES] = { 0 };
+  size_t i = 0;
+  for (; i + LANES <= n; i += LANES)
+    for (size_t k = 0; k < LANES; k++) {
+      low[k] = src[i + k] < low[k] ? src[i + k] : low[k];
+      high[k] = src[i + k] > high[k] ? src[i + k] : high[k];
+    }
+  for (; i < n; i++) {
+    low[0] = src[i] < low[0] ? src[i] : low[0];
+    high[0] = src[i] > high[0] ? src[i] : high[0];
+  }
+  range[0] = range[1] = 0;
+  for (size_t k = 0; k < LANES; k++) {
+    range[0] = low[k] < range[0] ? low[k] : range[0];
+    range[1] = high[k] > range[1] ? high[k] : range[1];
+  }
+}
+
 extern const WeirByteKernels BYTE_KERNELS;
 const WeirByteKernels BYTE_KERNELS = {
   .quantise = quantise,
@@ -78,4 +100,5 @@ const WeirByteKernels BYTE_KERNELS = {
   .add = add,
   .multiply = multiply,
   .accumulate = accumulate,
+  .find_range = find_range,
 };
