@@ -137,7 +137,8 @@ bool weir_shape_pad (const WeirShapeJob *job, GError **error)
   return true;
 }
 
-/* One axis, as NumPy slices: bounds beyond the ends are moved to them. The largest number means "to
+/* One axis: bounds beyond the ends are moved to them, the start onto an element, as ONNX says
+ * (NumPy has nothing where a walk backwards starts before the first). The largest number means "to
  * the end" in either direction, as ONNX Runtime reads it. */
 static bool slice_axis (const WeirShapeJob *job, uint32_t axis, int64_t start, int64_t end,
     int64_t step, WeirSlice *slice, GError **error)
@@ -149,8 +150,8 @@ static bool slice_axis (const WeirShapeJob *job, uint32_t axis, int64_t start, i
   bool is_open = end == INT32_MAX || end == INT64_MAX;
   start = start < 0 ? start + n : start;
   end = is_open ? (step > 0 ? n : -1) : end < 0 ? end + n : end;
-  start = CLAMP (start, first, last);
-  end = CLAMP (end, first, last);
+  start = CLAMP (start, 0, MAX (last, 0));
+  end = n ? CLAMP (end, first, last) : start;
   slice->start[axis] = start;
   slice->step[axis] = step;
   slice->dst[axis] = 0;
