@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define MAX_NAMES 65536u
+#define MAX_GAPS  1000u
 
 WeirNames *weir_names_new (void)
 {
@@ -23,8 +24,19 @@ bool weir_names_set (WeirNames *names, guint64 number, const char *name)
   return true;
 }
 
+/* One far number does not make thousands of names. */
+static bool has_gaps (const WeirNames *names)
+{
+  guint n_given = 0;
+  for (guint i = 0; i < names->len; i++)
+    n_given += names->pdata[i] != NULL;
+  return names->len > MAX_GAPS && names->len / 16 > n_given;
+}
+
 char *weir_names_join (const WeirNames *names)
 {
+  if (names->len == 0 || has_gaps (names))
+    return NULL;
   GString *text = g_string_new (NULL);
   for (guint i = 0; i < names->len; i++) {
     const char *name = names->pdata[i];
@@ -34,7 +46,7 @@ char *weir_names_join (const WeirNames *names)
     for (; name && *name; name++)
       g_string_append_c (text, *name == '\n' || *name == '\r' ? ' ' : *name);
   }
-  return g_string_free (text, names->len == 0);
+  return g_string_free (text, FALSE);
 }
 
 static const char *skip_blanks (const char *text)

@@ -13,7 +13,8 @@ typedef GPtrArray WeirNames;
 WeirNames *weir_names_new (void);
 /* False where the number is too large. `name` is copied. */
 bool weir_names_set (WeirNames *names, guint64 number, const char *name);
-/* Lines; a number without a name stands for itself; an empty list gives NULL. Newly allocated. */
+/* Lines; a number without a name stands for itself; NULL where there are no names, or hardly any
+ * for more than 1000 numbers. Newly allocated. */
 char *weir_names_join (const WeirNames *names);
 
 /* One scalar of Python, JSON or YAML at *text, which is moved behind it: 'it\'s', "a\u00e9", or

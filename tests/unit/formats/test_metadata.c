@@ -30,6 +30,7 @@ static const struct {
   { "{0 'person'}", NULL },
   { "{'a': 'b'}", NULL },
   { "{99999999: 'far'}", NULL },
+  { "{65535: 'far'}", NULL },
   { "{-1: 'x'}", NULL },
   { "['a' 'b']", NULL },
   { "[\\", NULL },
