@@ -8,11 +8,15 @@
 
 typedef enum WeirUnary {
   WEIR_UNARY_ABS = 0,
+  WEIR_UNARY_AFFINE, /* alpha · x + beta */
   WEIR_UNARY_CEIL,
+  WEIR_UNARY_CELU,
   WEIR_UNARY_CLIP, /* alpha, beta: least, most */
   WEIR_UNARY_ELU,
+  WEIR_UNARY_ERF,
   WEIR_UNARY_EXP,
   WEIR_UNARY_FLOOR,
+  WEIR_UNARY_GELU, /* alpha: not 0 for the form with tanh */
   WEIR_UNARY_HARD_SIGMOID,
   WEIR_UNARY_HARD_SWISH,
   WEIR_UNARY_LEAKY_RELU,
@@ -20,12 +24,16 @@ typedef enum WeirUnary {
   WEIR_UNARY_NEG,
   WEIR_UNARY_RECIPROCAL,
   WEIR_UNARY_RELU,
+  WEIR_UNARY_ROUND,
+  WEIR_UNARY_SCALED_TANH,
   WEIR_UNARY_SELU, /* alpha, beta: ONNX's alpha and gamma */
   WEIR_UNARY_SIGMOID,
+  WEIR_UNARY_SIGN,
   WEIR_UNARY_SOFTSIGN,
   WEIR_UNARY_SQRT,
   WEIR_UNARY_SWISH,
   WEIR_UNARY_TANH,
+  WEIR_UNARY_THRESHOLDED_RELU,
   WEIR_N_UNARIES
 } WeirUnary;
 
@@ -59,6 +67,12 @@ typedef struct WeirTensorKernels {
   /* FakeQuantize as OpenVINO specifies it; element i uses range [i * step], step 0 or 1. */
   void (*fake_quantize) (
       float *dst, const float *src, const WeirFakeRange *range, size_t step, size_t n);
+  /* Of n elements: the mean, and the mean of the squared distances from `centre`. */
+  double (*mean) (const float *src, size_t n);
+  double (*spread) (const float *src, size_t n, float centre);
+  /* dst[i] = (src[i] - centre) * factor * scale[i * step] + shift[i * step] */
+  void (*normalise) (float *dst, const float *src, const float *scale, const float *shift,
+      size_t step, float centre, float factor, size_t n);
   /* Round to nearest even; a NaN stays one. */
   void (*bf16_from_f32) (uint16_t *dst, const float *src, size_t n);
   void (*f32_from_bf16) (float *dst, const uint16_t *src, size_t n);

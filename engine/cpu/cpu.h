@@ -63,6 +63,7 @@ extern const WeirCpuOp weir_cpu_unary;
 extern const WeirCpuOp weir_cpu_binary;
 extern const WeirCpuOp weir_cpu_batch_norm;
 extern const WeirCpuOp weir_cpu_fake_quantize;
+extern const WeirCpuOp weir_cpu_normalise; /* Instance-, Group-, Layer- and RMSNormalization */
 extern const WeirCpuOp weir_cpu_softmax;
 extern const WeirCpuOp weir_cpu_resize;
 extern const WeirCpuOp weir_cpu_concat;

@@ -25,11 +25,15 @@ static const struct {
   WeirUnary unary;
 } unaries[WEIR_N_OPS] = {
   [WEIR_OP_ABS] = { true, WEIR_UNARY_ABS },
+  [WEIR_OP_AFFINE] = { true, WEIR_UNARY_AFFINE },
   [WEIR_OP_CEIL] = { true, WEIR_UNARY_CEIL },
+  [WEIR_OP_CELU] = { true, WEIR_UNARY_CELU },
   [WEIR_OP_CLIP] = { true, WEIR_UNARY_CLIP },
   [WEIR_OP_ELU] = { true, WEIR_UNARY_ELU },
+  [WEIR_OP_ERF] = { true, WEIR_UNARY_ERF },
   [WEIR_OP_EXP] = { true, WEIR_UNARY_EXP },
   [WEIR_OP_FLOOR] = { true, WEIR_UNARY_FLOOR },
+  [WEIR_OP_GELU] = { true, WEIR_UNARY_GELU },
   [WEIR_OP_HARD_SIGMOID] = { true, WEIR_UNARY_HARD_SIGMOID },
   [WEIR_OP_HARD_SWISH] = { true, WEIR_UNARY_HARD_SWISH },
   [WEIR_OP_LEAKY_RELU] = { true, WEIR_UNARY_LEAKY_RELU },
@@ -37,12 +41,16 @@ static const struct {
   [WEIR_OP_NEG] = { true, WEIR_UNARY_NEG },
   [WEIR_OP_RECIPROCAL] = { true, WEIR_UNARY_RECIPROCAL },
   [WEIR_OP_RELU] = { true, WEIR_UNARY_RELU },
+  [WEIR_OP_ROUND] = { true, WEIR_UNARY_ROUND },
+  [WEIR_OP_SCALED_TANH] = { true, WEIR_UNARY_SCALED_TANH },
   [WEIR_OP_SELU] = { true, WEIR_UNARY_SELU },
   [WEIR_OP_SIGMOID] = { true, WEIR_UNARY_SIGMOID },
+  [WEIR_OP_SIGN] = { true, WEIR_UNARY_SIGN },
   [WEIR_OP_SOFTSIGN] = { true, WEIR_UNARY_SOFTSIGN },
   [WEIR_OP_SQRT] = { true, WEIR_UNARY_SQRT },
   [WEIR_OP_SWISH] = { true, WEIR_UNARY_SWISH },
   [WEIR_OP_TANH] = { true, WEIR_UNARY_TANH },
+  [WEIR_OP_THRESHOLDED_RELU] = { true, WEIR_UNARY_THRESHOLDED_RELU },
 };
 
 bool weir_cpu_has_unary (WeirOp op)

@@ -32,16 +32,25 @@ static double expected_unary (WeirUnary op, double x, double alpha, double beta)
   switch (op) {
   case WEIR_UNARY_ABS:
     return fabs (x);
+  case WEIR_UNARY_AFFINE:
+    return alpha * x + beta;
   case WEIR_UNARY_CEIL:
     return ceil (x);
+  case WEIR_UNARY_CELU:
+    return x > 0 ? x : alpha * expm1 (x / alpha);
   case WEIR_UNARY_CLIP:
     return fmin (fmax (x, alpha), beta);
   case WEIR_UNARY_ELU:
     return x > 0 ? x : alpha * expm1 (x);
+  case WEIR_UNARY_ERF:
+    return erf (x);
   case WEIR_UNARY_EXP:
     return exp (x);
   case WEIR_UNARY_FLOOR:
     return floor (x);
+  case WEIR_UNARY_GELU:
+    return alpha != 0 ? 0.5 * x * (1 + tanh (sqrt (2 / M_PI) * (x + 0.044715 * x * x * x)))
+                      : 0.5 * x * (1 + erf (x / sqrt (2)));
   case WEIR_UNARY_HARD_SIGMOID:
     return hard;
   case WEIR_UNARY_HARD_SWISH:
@@ -56,10 +65,16 @@ static double expected_unary (WeirUnary op, double x, double alpha, double beta)
     return 1 / x;
   case WEIR_UNARY_RELU:
     return fmax (x, 0);
+  case WEIR_UNARY_ROUND:
+    return nearbyint (x);
+  case WEIR_UNARY_SCALED_TANH:
+    return alpha * tanh (beta * x);
   case WEIR_UNARY_SELU:
     return beta * (x > 0 ? x : alpha * expm1 (x));
   case WEIR_UNARY_SIGMOID:
     return 1 / (1 + exp (-x));
+  case WEIR_UNARY_SIGN:
+    return x > 0 ? 1 : x < 0 ? -1 : 0;
   case WEIR_UNARY_SOFTSIGN:
     return x / (1 + fabs (x));
   case WEIR_UNARY_SQRT:
@@ -68,6 +83,8 @@ static double expected_unary (WeirUnary op, double x, double alpha, double beta)
     return x / (1 + exp (-alpha * x));
   case WEIR_UNARY_TANH:
     return tanh (x);
+  case WEIR_UNARY_THRESHOLDED_RELU:
+    return x > alpha ? x : 0;
   default:
     return NAN;
   }
@@ -90,6 +107,38 @@ START_TEST (test_unary_values)
           "unary %u of %g: %.9g, expected %.9g", op, x, got[i], expected);
     }
   }
+}
+END_TEST
+
+/* Without alpha Gelu goes by erf: both parts of its approximation, and where they meet. */
+START_TEST (test_gelu)
+{
+  for (int i = -800; i <= 800; i++) {
+    float x = (float) i / 100, got;
+    weir_tensor_kernels ()->unary[WEIR_UNARY_GELU](&got, &x, 1, 0, 0);
+    ck_assert_double_eq_tol (got, expected_unary (WEIR_UNARY_GELU, x, 0, 0), 6e-7);
+  }
+}
+END_TEST
+
+/* A long row far from nought, where a plain sum of f32 would lose what matters. */
+START_TEST (test_moments)
+{
+  const size_t n = 100003;
+  float *row = random_new (n, 1, 5), scale[2] = { 2, 3 }, shift[2] = { 1, 0 }, got[2];
+  const float src[2] = { 5, 7 };
+  double sum = 0, squares = 0;
+  for (size_t i = 0; i < n; i++)
+    sum += row[i] += 100;
+  for (size_t i = 0; i < n; i++)
+    squares += (row[i] - 100.0) * (row[i] - 100.0);
+  ck_assert_double_eq_tol (weir_tensor_kernels ()->mean (row, n), sum / (double) n, 1e-5);
+  ck_assert_double_eq_tol (
+      weir_tensor_kernels ()->spread (row, n, 100), squares / (double) n, 1e-6);
+  weir_tensor_kernels ()->normalise (got, src, scale, shift, 1, 4, 0.5f, 2);
+  ck_assert_float_eq (got[0], 2);
+  ck_assert_float_eq (got[1], 4.5f);
+  free (row);
 }
 END_TEST
 
@@ -138,6 +187,14 @@ static void check_rows (
     v->fake_quantize (y, a, &range, step, n);
     check_bytes (x, y, n * sizeof *x, "fake_quantize", isa);
   }
+  for (unsigned step = 0; step < 2; step++) {
+    c->normalise (x, a, b, b, step, 0.5f, 1.5f, n);
+    v->normalise (y, a, b, b, step, 0.5f, 1.5f, n);
+    check_bytes (x, y, n * sizeof *x, "normalise", isa);
+  }
+  double moments[2][2] = { { c->mean (a, n), c->spread (a, n, 0.5f) },
+    { v->mean (a, n), v->spread (a, n, 0.5f) } };
+  check_bytes (moments[0], moments[1], sizeof moments[0], "mean or spread", isa);
   c->blend (x, rows, weights, n);
   v->blend (y, rows, weights, n);
   check_bytes (x, y, n * sizeof *x, "blend", isa);
@@ -254,6 +311,8 @@ int main (void)
   Suite *suite = suite_create ("tensor kernels");
   TCase *tcase = tcase_create ("tensor kernels");
   tcase_add_test (tcase, test_unary_values);
+  tcase_add_test (tcase, test_gelu);
+  tcase_add_test (tcase, test_moments);
   tcase_add_test (tcase, test_unary_not_finite);
   tcase_add_test (tcase, test_variants_agree);
   tcase_add_test (tcase, test_bf16_rounding);
