@@ -63,12 +63,13 @@ extern const WeirCpuOp weir_cpu_unary;
 extern const WeirCpuOp weir_cpu_binary;
 extern const WeirCpuOp weir_cpu_batch_norm;
 extern const WeirCpuOp weir_cpu_fake_quantize;
-extern const WeirCpuOp weir_cpu_normalise; /* Instance-, Group-, Layer- and RMSNormalization */
+extern const WeirCpuOp weir_cpu_image_scaler;
+extern const WeirCpuOp weir_cpu_normalise; /* by the input's own statistics */
 extern const WeirCpuOp weir_cpu_softmax;
 extern const WeirCpuOp weir_cpu_resize;
 extern const WeirCpuOp weir_cpu_concat;
 extern const WeirCpuOp weir_cpu_split;
-extern const WeirCpuOp weir_cpu_slice;
+extern const WeirCpuOp weir_cpu_slice; /* Slice, Crop */
 extern const WeirCpuOp weir_cpu_pad;
 extern const WeirCpuOp weir_cpu_permute; /* Transpose, ChannelShuffle, DepthToSpace, SpaceToDepth */
 extern const WeirCpuOp weir_cpu_reorder;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Unary operators and BatchNormalization: rows of f32 through the tensor kernels, bf16 by way of a
- * small buffer. */
+/* Unary operators, BatchNormalization and ImageScaler: rows of f32 through the tensor kernels, bf16
+ * by way of a small buffer. */
 #include "engine/cpu/cpu.h"
 
 #include "engine/cpu/cpu_rows.h"
@@ -189,14 +189,10 @@ static void free_affine (WeirCpuKernel *kernel)
   g_free (self);
 }
 
-static WeirCpuKernel *compile_batch_norm (
-    WeirDevice *device, const WeirStepSpec *spec, size_t *scratch_bytes, GError **error)
+/* With room for the channels' scale and shift. */
+static Affine *affine_new (WeirDevice *device, const WeirStepSpec *spec)
 {
   const WeirTensor *src = &spec->src[0];
-  double epsilon = weir_node_float (spec->node, "epsilon", 1e-5f);
-  const float *scale = weir_tensor_data (&spec->src[1]), *shift = weir_tensor_data (&spec->src[2]);
-  const float *mean = weir_tensor_data (&spec->src[3]),
-              *variance = weir_tensor_data (&spec->src[4]);
   Affine *self =
       (Affine *) weir_cpu_kernel_new (device, spec, sizeof *self, "elementwise", run_affine);
   self->base.free = free_affine;
@@ -209,6 +205,17 @@ static WeirCpuKernel *compile_batch_norm (
     self->n_inner *= src->dims[i];
   self->scale = g_new (float, (size_t) self->n_channels);
   self->shift = g_new (float, (size_t) self->n_channels);
+  return self;
+}
+
+static WeirCpuKernel *compile_batch_norm (
+    WeirDevice *device, const WeirStepSpec *spec, size_t *scratch_bytes, GError **error)
+{
+  double epsilon = (double) weir_node_float (spec->node, "epsilon", 1e-5f);
+  const float *scale = weir_tensor_data (&spec->src[1]), *shift = weir_tensor_data (&spec->src[2]);
+  const float *mean = weir_tensor_data (&spec->src[3]),
+              *variance = weir_tensor_data (&spec->src[4]);
+  Affine *self = affine_new (device, spec);
   for (int64_t c = 0; c < self->n_channels; c++) {
     double factor = scale[c] / sqrt (variance[c] + epsilon);
     self->scale[c] = (float) factor;
@@ -217,5 +224,29 @@ static WeirCpuKernel *compile_batch_norm (
   return &self->base;
 }
 
+static bool propose_image_scaler (
+    WeirDevice *device, const WeirStepSpec *spec, WeirFormat *src, WeirFormat *dst)
+{
+  if (spec->node->n_post || !weir_cpu_is_float (spec->src[0].dtype) ||
+      !weir_cpu_has_elements (&spec->src[0]))
+    return false;
+  src[0] = dst[0] = weir_cpu_format_of (&spec->src[0]);
+  return true;
+}
+
+static WeirCpuKernel *compile_image_scaler (
+    WeirDevice *device, const WeirStepSpec *spec, size_t *scratch_bytes, GError **error)
+{
+  const WeirAttr *bias = weir_node_attr (spec->node, "bias");
+  bool has_bias = bias && bias->kind == WEIR_ATTR_FLOATS && bias->n;
+  Affine *self = affine_new (device, spec);
+  for (int64_t c = 0; c < self->n_channels; c++) {
+    self->scale[c] = weir_node_float (spec->node, "scale", 1);
+    self->shift[c] = has_bias ? bias->floats[c] : 0;
+  }
+  return &self->base;
+}
+
 const WeirCpuOp weir_cpu_unary = { propose_unary, compile_unary };
 const WeirCpuOp weir_cpu_batch_norm = { propose_batch_norm, compile_batch_norm };
+const WeirCpuOp weir_cpu_image_scaler = { propose_image_scaler, compile_image_scaler };

@@ -179,14 +179,15 @@ static WeirCpuKernel *compile_split (
   return finish (self);
 }
 
-/* --- Slice, Pad --- */
+/* --- Slice, Crop, Pad --- */
 
 static WeirCpuKernel *compile_slice (
     WeirDevice *device, const WeirStepSpec *spec, size_t *scratch_bytes, GError **error)
 {
   WeirSlice slice;
   WeirShapeJob job = job_of (spec);
-  if (!weir_slice_resolve (&job, &slice, error))
+  bool is_crop = spec->node->op == WEIR_OP_CROP;
+  if (!(is_crop ? weir_crop_resolve : weir_slice_resolve) (&job, &slice, error))
     return NULL;
   Kernel *self = kernel_new (device, spec, 1);
   Part *part = add_part (self, spec, 0, 0, &spec->dst[0]);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Normalisations by the input's own statistics: Instance-, Group-, Layer- and RMSNormalization.
+/* Normalisations by the input's own statistics: Instance-, Group-, Layer-, RMS- and
+ * MeanVarianceNormalization, and MVN of OpenVINO IR.
  *
  * In plain layout each of them is rows, one set of statistics a row, in f32. Scale and bias are one
  * number for each part of a row (its channels), or one for each element. */
 #include "engine/cpu/cpu.h"
 
-#include "engine/graph/geometry.h"
+#include "engine/graph/openvino.h"
 
 #include <math.h>
 
@@ -14,6 +15,7 @@
 typedef struct Kernel {
   WeirCpuKernel base;
   bool is_centred; /* about the mean, not about nought */
+  bool is_outside; /* epsilon is added to the deviation, not to the variance */
   double epsilon;
   int64_t n_rows, n_row;
   int64_t n_parts, n_sets; /* parts of a row; rows until the parameters begin again */
@@ -27,11 +29,53 @@ static WeirShapeJob job_of (const WeirStepSpec *spec)
       WeirShapeJob){ .graph = spec->graph, .node = spec->node, .src = spec->src, .dst = spec->dst };
 }
 
+/* Where statistics are taken over the last axes, from which one on; axes of one element are on
+ * either side. False where it is another set of axes, or is not divided by the deviation. */
+static bool find_axis (const WeirStepSpec *spec, WeirNormalise *n, uint32_t *axis)
+{
+  const WeirTensor *src = &spec->src[0];
+  WeirShapeJob job = job_of (spec);
+  uint32_t axes[WEIR_MAX_RANK], n_axes;
+  *n = (WeirNormalise){ .subtracts_mean = true, .divides = true, .eps_mode = WEIR_EPS_OUTSIDE };
+  n->eps = 1e-9f; /* ONNX defines the operator with this constant */
+  if (spec->node->op == WEIR_OP_OV_MVN) {
+    if (!weir_normalise_resolve (&job, n, NULL))
+      return false;
+  } else if (!weir_shape_axes (&job, "axes", WEIR_NONE, src->rank, axes, &n_axes, NULL)) {
+    return false;
+  } else {
+    for (uint32_t i = 0; i < src->rank; i++)
+      n->is_reduced[i] = n_axes == 0 && i != 1;
+    for (uint32_t i = 0; i < n_axes; i++)
+      n->is_reduced[axes[i]] = true;
+  }
+  for (*axis = src->rank; *axis; --*axis)
+    if (!n->is_reduced[*axis - 1] && src->dims[*axis - 1] != 1)
+      break;
+  for (uint32_t i = 0; i < *axis; i++)
+    if (n->is_reduced[i] && src->dims[i] != 1)
+      return false;
+  return n->divides;
+}
+
+static bool is_plain (WeirOp op)
+{
+  return op == WEIR_OP_MEAN_VARIANCE_NORMALIZATION || op == WEIR_OP_OV_MVN;
+}
+
 static bool propose (WeirDevice *device, const WeirStepSpec *spec, WeirFormat *src, WeirFormat *dst)
 {
+  WeirNormalise normalise;
+  uint32_t axis;
   if (spec->node->n_post || !weir_cpu_is_float (spec->src[0].dtype) ||
       !weir_cpu_has_elements (&spec->src[0]))
     return false;
+  if (is_plain (spec->node->op)) {
+    for (uint32_t i = 1; i < spec->n_src; i++)
+      src[i] = weir_cpu_format_as_is ();
+    src[0] = dst[0] = (WeirFormat){ WEIR_DTYPE_F32, WEIR_LAYOUT_PLAIN };
+    return find_axis (spec, &normalise, &axis);
+  }
   for (uint32_t i = 1; i < spec->n_dst; i++)
     if (spec->node->dst[i] != WEIR_NONE)
       return false;
@@ -56,7 +100,8 @@ static void run_rows (const void *data, int64_t begin, int64_t end)
     float *dst = (float *) bound->dst[0] + row * self->n_row;
     float centre = self->is_centred ? (float) kernels->mean (src, (size_t) self->n_row) : 0.0f;
     double spread = kernels->spread (src, (size_t) self->n_row, centre);
-    float factor = (float) (1 / sqrt (spread + self->epsilon));
+    float factor = (float) (self->is_outside ? 1 / (sqrt (spread) + self->epsilon)
+                                             : 1 / sqrt (spread + self->epsilon));
     for (int64_t part = 0; part < self->n_parts; part++) {
       int64_t set = self->step ? 0 : row % self->n_sets * self->n_parts + part;
       kernels->normalise (dst + part * n_part, src + part * n_part, self->scale + set,
@@ -141,6 +186,22 @@ static void describe_groups (Kernel *self, const WeirStepSpec *spec, int64_t n_g
   self->shift = expand_channels (&spec->src[2], src->dims[1]);
 }
 
+static void describe_plain (Kernel *self, const WeirStepSpec *spec)
+{
+  const WeirTensor *src = &spec->src[0];
+  WeirNormalise normalise;
+  uint32_t axis;
+  find_axis (spec, &normalise, &axis);
+  self->is_outside = normalise.eps_mode == WEIR_EPS_OUTSIDE;
+  self->epsilon = (double) normalise.eps;
+  self->n_rows = self->n_row = self->n_parts = self->n_sets = 1;
+  for (uint32_t i = 0; i < src->rank; i++)
+    *(i < axis ? &self->n_rows : &self->n_row) *= src->dims[i];
+  self->scale = g_new (float, 1);
+  self->shift = g_new0 (float, 1);
+  *self->scale = 1;
+}
+
 static WeirCpuKernel *compile (
     WeirDevice *device, const WeirStepSpec *spec, size_t *scratch_bytes, GError **error)
 {
@@ -149,7 +210,9 @@ static WeirCpuKernel *compile (
   self->base.free = free_kernel;
   self->is_centred = node->op != WEIR_OP_RMS_NORMALIZATION;
   self->epsilon = (double) weir_node_float (node, "epsilon", 1e-5f);
-  if (node->op == WEIR_OP_INSTANCE_NORMALIZATION)
+  if (is_plain (node->op))
+    describe_plain (self, spec);
+  else if (node->op == WEIR_OP_INSTANCE_NORMALIZATION)
     describe_groups (self, spec, spec->src[0].dims[1]);
   else if (node->op == WEIR_OP_GROUP_NORMALIZATION)
     describe_groups (self, spec, weir_node_int (node, "num_groups", 1));

@@ -253,10 +253,10 @@ static bool fuse_add (WeirFuse *fuse, uint32_t id)
 
 /* --- the pass --- */
 
-#define MAX_RULES 9 /* with the NULL that ends a list */
+#define MAX_RULES 10 /* with the NULL that ends a list */
 
 static const WeirFuseRule passes[][MAX_RULES] = {
-  { weir_fuse_identity, weir_fuse_transposes, weir_fuse_shuffle, weir_fuse_pad,
+  { weir_fuse_identity, weir_fuse_variadic, weir_fuse_transposes, weir_fuse_shuffle, weir_fuse_pad,
       weir_fuse_hard_sigmoid, weir_fuse_gate, weir_fuse_focus, weir_fuse_halves },
   { weir_fuse_batch_norm, weir_fuse_constant_operand },
   { fuse_activation, fuse_add, weir_fuse_quantiser, weir_fuse_quantised_residual },

@@ -25,6 +25,7 @@ bool weir_fuse_apply (WeirGraph *graph, WeirEvaluateFn evaluate, const WeirFuseR
 
 /* fuse_pattern.c */
 bool weir_fuse_identity (WeirFuse *fuse, uint32_t id);
+bool weir_fuse_variadic (WeirFuse *fuse, uint32_t id);
 bool weir_fuse_transposes (WeirFuse *fuse, uint32_t id);
 bool weir_fuse_shuffle (WeirFuse *fuse, uint32_t id);
 bool weir_fuse_pad (WeirFuse *fuse, uint32_t id);

@@ -17,6 +17,20 @@ bool weir_fuse_identity (WeirFuse *fuse, uint32_t id)
   return weir_fuse_bypass (fuse, node, node->src[0]);
 }
 
+/* Of one tensor it is that one; the sum of two is what old exporters write for a residual. */
+bool weir_fuse_variadic (WeirFuse *fuse, uint32_t id)
+{
+  WeirNode *node = weir_graph_node (fuse->graph, id);
+  bool is_variadic = node->op == WEIR_OP_SUM || node->op == WEIR_OP_MEAN ||
+                     node->op == WEIR_OP_MAX || node->op == WEIR_OP_MIN;
+  if (is_variadic && node->n_src == 1)
+    return weir_fuse_bypass (fuse, node, node->src[0]);
+  if (node->op != WEIR_OP_SUM || node->n_src != 2)
+    return false;
+  node->op = WEIR_OP_ADD;
+  return true;
+}
+
 static bool resolve_perm (
     const WeirFuse *fuse, const WeirNode *node, uint32_t perm[WEIR_MAX_RANK], uint32_t *rank)
 {

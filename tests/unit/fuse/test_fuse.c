@@ -113,6 +113,21 @@ static void mish (Net *net)
   net_output (net, net_op (net, "Mul", "", gate, x));
 }
 
+/* Of two: a residual; of one: nothing. */
+static void sums (Net *net)
+{
+  uint32_t x = net_input (net, "x", "8,6,6");
+  uint32_t y = net_op (net, "Sum", "", conv (net, x, "8,8,1,1", ""), x);
+  net_output (net, net_op (net, "Relu", "", net_op (net, "Max", "", y)));
+}
+
+/* Of three: not yet anything else. */
+static void sum_of_three (Net *net)
+{
+  uint32_t x = net_input (net, "x", "8,6,6");
+  net_output (net, net_op (net, "Sum", "", conv (net, x, "8,8,1,1", ""), x, x));
+}
+
 static uint32_t shifted_clip (Net *net, uint32_t x)
 {
   uint32_t y = net_op (net, "Add", "", x, number (net, 3.0f));
@@ -317,6 +332,8 @@ static const Row rows[] = {
   { "matmul, add", mat_mul_add, 1, WEIR_OP_GEMM },
   { "stack of matmul, mul, add", mat_mul_stack_add, 2, WEIR_OP_ADD },
   { "swish", swish, 1, WEIR_OP_CONV },
+  { "sums", sums, 1, WEIR_OP_CONV },
+  { "sum of three", sum_of_three, 2, WEIR_OP_SUM },
   { "mish", mish, 1, WEIR_OP_CONV },
   { "hard swish by div", hard_swish_by_div, 1, WEIR_OP_CONV },
   { "hard swish by gate", hard_swish_by_gate, 1, WEIR_OP_CONV },
