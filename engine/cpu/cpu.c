@@ -41,6 +41,7 @@ static const WeirCpuOp *const operators[WEIR_N_OPS] = {
   [WEIR_OP_SIGN] = &weir_cpu_unary,
   [WEIR_OP_SOFTSIGN] = &weir_cpu_unary,
   [WEIR_OP_SQRT] = &weir_cpu_unary,
+  [WEIR_OP_QUICK_GELU] = &weir_cpu_unary,
   [WEIR_OP_SWISH] = &weir_cpu_unary,
   [WEIR_OP_TANH] = &weir_cpu_unary,
   [WEIR_OP_THRESHOLDED_RELU] = &weir_cpu_unary,

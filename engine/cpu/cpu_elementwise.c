@@ -48,6 +48,7 @@ static const struct {
   [WEIR_OP_SIGN] = { true, WEIR_UNARY_SIGN },
   [WEIR_OP_SOFTSIGN] = { true, WEIR_UNARY_SOFTSIGN },
   [WEIR_OP_SQRT] = { true, WEIR_UNARY_SQRT },
+  [WEIR_OP_QUICK_GELU] = { true, WEIR_UNARY_SWISH },
   [WEIR_OP_SWISH] = { true, WEIR_UNARY_SWISH },
   [WEIR_OP_TANH] = { true, WEIR_UNARY_TANH },
   [WEIR_OP_THRESHOLDED_RELU] = { true, WEIR_UNARY_THRESHOLDED_RELU },

@@ -107,6 +107,7 @@ static const UnaryFn unary[WEIR_N_OPS] = {
   [WEIR_OP_SOFTPLUS] = do_softplus,
   [WEIR_OP_SOFTSIGN] = do_softsign,
   [WEIR_OP_SQRT] = do_sqrt,
+  [WEIR_OP_QUICK_GELU] = do_swish,
   [WEIR_OP_SWISH] = do_swish,
   [WEIR_OP_TAN] = do_tan,
   [WEIR_OP_TANH] = do_tanh,
