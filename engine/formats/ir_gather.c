@@ -216,7 +216,7 @@ bool weir_ir_convert_top_k (WeirIrJob *job)
   if (!weir_ir_need (job, 2) || !weir_ir_int (job, "axis", -1, &axis))
     return false;
   if (weir_ir_is (job, "sort", "value", "index"))
-    return ir_refuse (job, "sort 'index' is not supported");
+    return weir_ir_emit_row (job, job->src, 2);
   uint32_t k = weir_ir_reshape (job, job->src[1], &one, 1);
   if (weir_ir_info (job, job->src[1]).dtype != WEIR_DTYPE_I64)
     k = weir_ir_cast (job, k, WEIR_DTYPE_I64);

@@ -252,7 +252,7 @@ uint32_t weir_ir_as_ints (WeirIrJob *job, uint32_t value);
 #define IR_CONVERTERS(X)                                                                           \
   X (convolution)                                                                                  \
   X (group_convolution)                                                                            \
-  X (backprop) X (group_backprop) X (max_pool) X (avg_pool) X (adaptive_avg_pool) X (mat_mul)      \
+  X (backprop) X (group_backprop) X (max_pool) X (avg_pool) X (adaptive_pool) X (mat_mul)      \
       X (binary) X (divide) X (floor_mod) X (mod) X (not_equal) X (squared_difference) X (clamp)   \
           X (hard_sigmoid) X (h_sigmoid) X (swish) X (gelu) X (selu) X (prelu) X (round)           \
               X (select) X (convert) X (convert_like) X (is_finite) X (logical_reduce) X (reduce)  \

@@ -326,20 +326,23 @@ bool weir_ir_convert_max_pool (WeirIrJob *job)
   return dst[1] == WEIR_NONE || emit_indices (job, dst[1]);
 }
 
-/* Where the size of the result divides that of the input the windows are all alike. */
-bool weir_ir_convert_adaptive_avg_pool (WeirIrJob *job)
+/* Where the size of the result divides that of the input the windows are all alike: a pool of ONNX,
+ * unless somebody wants its indices. */
+bool weir_ir_convert_adaptive_pool (WeirIrJob *job)
 {
   int64_t shape[WEIR_MAX_RANK], kernel[WEIR_MAX_RANK];
   uint32_t n;
   WeirIrInfo src;
   bool is_global = true;
-  if (!weir_ir_need (job, 2) || !weir_ir_need_ints (job, 1, shape, &n))
+  if (!weir_ir_need (job, 2))
     return false;
+  if (!weir_ir_known_ints (job, 1, shape, &n))
+    return weir_ir_emit_row (job, job->src, 2);
   for (uint32_t i = 0; i < n; i++)
     is_global = is_global && shape[i] == 1;
   bool is_max = g_ascii_strcasecmp (job->layer->type, "AdaptiveMaxPool") == 0;
   if (is_max && weir_ir_dst (job, 1) != WEIR_NONE)
-    return ir_refuse (job, "its indices are not supported");
+    return weir_ir_emit_row (job, job->src, 2);
   if (is_global)
     return weir_ir_emit (job, is_max ? WEIR_OP_GLOBAL_MAX_POOL : WEIR_OP_GLOBAL_AVERAGE_POOL, 13,
         job->src, 1, NULL, 0);
@@ -349,7 +352,7 @@ bool weir_ir_convert_adaptive_avg_pool (WeirIrJob *job)
     kernel[i] = is_known ? src.dims[2 + i] / shape[i] : 0;
   }
   if (!is_known)
-    return ir_refuse (job, "the output shape does not divide the input's, or sizes are not known");
+    return weir_ir_emit_row (job, job->src, 2);
   const WeirAttr attrs[] = { weir_ir_attr_ints (job, "kernel_shape", kernel, n),
     weir_ir_attr_ints (job, "strides", kernel, n) };
   return weir_ir_emit (

@@ -177,9 +177,9 @@ static void harm_version_none (IrBuilder *b)
 static void harm_operators (IrBuilder *b)
 {
   ir_builder_layer (b, "TensorIterator", "t", NULL, "3", "f32:1");
-  ir_builder_layer (b, "Proposal-4", "p", NULL, "11", "f32:1");
-  ir_builder_layer (b, "Proposal-4", "q", NULL, "12", "f32:1");
-  ir_builder_layer (b, "Proposal", "r", NULL, "13", "f32:1");
+  ir_builder_layer (b, "LSTMCell-4", "p", NULL, "11", "f32:1");
+  ir_builder_layer (b, "LSTMCell-4", "q", NULL, "12", "f32:1");
+  ir_builder_layer (b, "LSTMCell", "r", NULL, "13", "f32:1");
   ir_builder_result (b, "14");
 }
 
@@ -330,7 +330,7 @@ static const struct {
   { harm_version_new, WEIR_ERROR_UNSUPPORTED, "IR of version 12, supported are 10 and 11" },
   { harm_version_none, WEIR_ERROR_FORMAT, "attribute 'version' of a <net>" },
   { harm_operators, WEIR_ERROR_UNSUPPORTED,
-      "TensorIterator (opset1, 1 layer), Proposal (opset4, 2 layers), Proposal (opset1, 1 layer)" },
+      "TensorIterator (opset1, 1 layer), LSTMCell (opset4, 2 layers), LSTMCell (opset1, 1 layer)" },
   { harm_offset, WEIR_ERROR_FORMAT, "'weights' (Const): needs 108 bytes at 99999" },
   { harm_offset_negative, WEIR_ERROR_FORMAT, "108 bytes at -4" },
   { harm_offset_overflow, WEIR_ERROR_FORMAT, "108 bytes at 9223372036854775807" },
