@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* DetectionOutput: boxes decoded from priors, suppressed per class, the best kept, image by image.
  *
- * What is not looked at is not computed: scores are compared with the threshold first, of the rest
- * only the best top_k are sorted, and only their boxes are decoded, each once. A class stops at
- * keep_top_k boxes, since none behind them can be among the best keep_top_k of all classes. */
+ * What is not looked at is not computed: scores are compared with the threshold first, some classes
+ * at a time since they lie side by side for every prior; of the rest only the best top_k are
+ * sorted, and only their boxes are decoded, each once. A class stops at keep_top_k boxes, since
+ * none behind them can be among the best keep_top_k of all classes. */
 #include "engine/graph/openvino.h"
-#include "engine/ref/ref.h"
 #include "engine/graph/score_order.h"
+#include "engine/ref/ref.h"
 
 #include <math.h>
 #include <string.h>
+
+/* Classes whose scores are read together: those of a line of the cache. */
+#define N_TOGETHER 16
 
 typedef struct Box {
   float x0, y0, x1, y1;
@@ -20,7 +24,7 @@ typedef struct Work {
   /* scratch */
   Box *boxes;          /* [n_location_classes, n_priors] */
   bool *is_decoded;    /* the same */
-  WeirScored *scored;  /* [n_priors] candidates */
+  WeirScored *scored;  /* [N_TOGETHER or n_classes, n_priors] candidates */
   WeirScored *kept;    /* grouped by class (Caffe) or in order of score (MXNet) */
   WeirScored *ranked;  /* copy of kept, to find the last that stays */
   int64_t *n_of_class; /* [n_classes] kept, then the row of the class's next */
@@ -54,7 +58,7 @@ static char *carve_all (Work *work, char *base)
   int64_t n_boxes = d->n_location_classes * d->n_priors;
   work->boxes = carve (&base, n_boxes, sizeof (Box));
   work->is_decoded = carve (&base, n_boxes, sizeof (bool));
-  work->scored = carve (&base, d->n_priors, sizeof (WeirScored));
+  work->scored = carve (&base, d->n_priors * MIN (d->n_classes, N_TOGETHER), sizeof (WeirScored));
   work->kept = carve (&base, max_kept (d), sizeof (WeirScored));
   work->ranked = carve (&base, max_kept (d), sizeof (WeirScored));
   work->n_of_class = carve (&base, d->n_classes, sizeof (int64_t));
@@ -163,20 +167,41 @@ static void suppress (Work *work, const WeirScored *candidate, int64_t first)
   work->kept[work->n_kept++] = *candidate;
 }
 
-static void keep_of_class (Work *work, int64_t label)
+/* Candidates of classes [first, first + n), each in its row of `scored`. */
+static void gather (Work *work, int64_t first, int64_t n, int64_t n_scored[N_TOGETHER])
 {
   const WeirDetectionOutput *d = &work->d;
-  int64_t n = 0, first = work->n_kept;
-  for (int64_t i = 0; i < d->n_priors; i++) {
-    float score = find_score (work, label, i);
-    if (score > d->confidence_threshold)
-      work->scored[n++] = (WeirScored){ score, (int32_t) label, (int32_t) i };
-  }
-  int64_t n_best = at_most (n, d->top_k);
-  weir_scored_sort (work->scored, n, n_best);
+  memset (n_scored, 0, N_TOGETHER * sizeof *n_scored);
+  for (int64_t i = 0; i < d->n_priors; i++)
+    for (int64_t k = 0; k < n; k++) {
+      float score = find_score (work, first + k, i);
+      if (score > d->confidence_threshold)
+        work->scored[k * d->n_priors + n_scored[k]++] =
+            (WeirScored){ score, (int32_t) (first + k), (int32_t) i };
+    }
+}
+
+static void keep_of_class (Work *work, WeirScored *scored, int64_t n)
+{
+  const WeirDetectionOutput *d = &work->d;
+  int64_t first = work->n_kept, n_best = at_most (n, d->top_k);
+  weir_scored_sort (scored, n, n_best);
   for (int64_t i = 0; i < n_best; i++)
     if (d->keep_top_k < 0 || work->n_kept - first < d->keep_top_k)
-      suppress (work, &work->scored[i], first);
+      suppress (work, &scored[i], first);
+}
+
+static void keep_of_classes (Work *work)
+{
+  const WeirDetectionOutput *d = &work->d;
+  int64_t n_scored[N_TOGETHER];
+  for (int64_t first = 0; first < d->n_classes; first += N_TOGETHER) {
+    int64_t n = MIN (d->n_classes - first, N_TOGETHER);
+    gather (work, first, n, n_scored);
+    for (int64_t k = 0; k < n; k++)
+      if (first + k != d->background_label_id)
+        keep_of_class (work, work->scored + k * d->n_priors, n_scored[k]);
+  }
 }
 
 /* MXNet's way: every prior counts for its best class only. */
@@ -275,11 +300,10 @@ bool weir_ref_ov_detection_output (const WeirShapeJob *job, void *scratch, GErro
   carve_all (&work, scratch);
   for (int64_t image = 0; image < d->n_images; image++) {
     take_image (&work, job, image);
-    for (int64_t label = 0; !d->decreases_label && label < d->n_classes; label++)
-      if (label != d->background_label_id)
-        keep_of_class (&work, label);
     if (d->decreases_label)
       keep_best_classes (&work);
+    else
+      keep_of_classes (&work);
     keep_best (&work);
     put_rows (&work, weir_ref_dst_f32 (&job->dst[0]) + image * d->n_rows * 7);
   }
