@@ -38,10 +38,12 @@ static Plane find_plane (const WeirTensor *src, int64_t image, int64_t channel)
     src->dims[3] };
 }
 
-/* Between four pixels; x and y lie inside the plane. */
+/* Between four pixels; x and y lie inside the plane, but for the rounding of its size to a float.
+ */
 static float blend (const Plane *plane, float y, float x)
 {
-  int64_t top = (int64_t) floorf (y), left = (int64_t) floorf (x);
+  int64_t top = MIN ((int64_t) floorf (y), plane->height - 1);
+  int64_t left = MIN ((int64_t) floorf (x), plane->width - 1);
   int64_t bottom = MIN ((int64_t) ceilf (y), plane->height - 1);
   int64_t right = MIN ((int64_t) ceilf (x), plane->width - 1);
   const float *upper = plane->data + top * plane->width,
