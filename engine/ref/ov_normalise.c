@@ -18,24 +18,69 @@ static double find_root (const WeirNormalise *n, double x)
   }
 }
 
-/* The elements at `inner` from `src` on, and their results the same offsets from `dst` on. */
-static void normalise (
-    const WeirNormalise *n, const float *src, float *dst, WeirWalk *inner, int64_t n_inner)
+/* What is normalised together: rows of n elements, `stride` apart, at the offsets of a walk. */
+typedef struct Rows {
+  WeirWalk walk;
+  int64_t n, stride, n_all;
+} Rows;
+
+static double sum_rows (Rows *rows, const float *src)
 {
-  double mean = 0, sum = 0;
-  if (n->subtracts_mean)
-    do
-      mean += (double) src[inner->offset[0]] / (double) n_inner;
-    while (weir_walk_next (inner));
-  if (n->divides)
-    do {
-      double x = (double) src[inner->offset[0]] - mean;
+  double sum = 0;
+  do {
+    const float *row = src + rows->walk.offset[0];
+    for (int64_t i = 0; i < rows->n; i++)
+      sum += (double) row[i * rows->stride];
+  } while (weir_walk_next (&rows->walk));
+  return sum;
+}
+
+static double sum_squares (Rows *rows, const float *src, double mean)
+{
+  double sum = 0;
+  do {
+    const float *row = src + rows->walk.offset[0];
+    for (int64_t i = 0; i < rows->n; i++) {
+      double x = (double) row[i * rows->stride] - mean;
       sum += x * x;
-    } while (weir_walk_next (inner));
-  double root = n->divides ? find_root (n, n->takes_sum ? sum : sum / (double) n_inner) : 1;
-  do
-    dst[inner->offset[0]] = (float) (((double) src[inner->offset[0]] - mean) / root);
-  while (weir_walk_next (inner));
+    }
+  } while (weir_walk_next (&rows->walk));
+  return sum;
+}
+
+static void scale_rows (Rows *rows, const float *src, float *dst, double mean, double root)
+{
+  do {
+    const float *row = src + rows->walk.offset[0];
+    float *to = dst + rows->walk.offset[0];
+    for (int64_t i = 0; i < rows->n; i++)
+      to[i * rows->stride] = (float) (((double) row[i * rows->stride] - mean) / root);
+  } while (weir_walk_next (&rows->walk));
+}
+
+static void normalise (const WeirNormalise *n, const float *src, float *dst, Rows *rows)
+{
+  double count = (double) rows->n_all, root = 1;
+  double mean = n->subtracts_mean ? sum_rows (rows, src) / count : 0;
+  if (n->divides) {
+    double sum = sum_squares (rows, src, mean);
+    root = find_root (n, n->takes_sum ? sum : sum / count);
+  }
+  scale_rows (rows, src, dst, mean, root);
+}
+
+/* The last of the axes that go becomes the rows. */
+static Rows take_rows (const WeirWalk *inner)
+{
+  Rows rows = { .walk = *inner, .n = 1, .stride = 1, .n_all = 1 };
+  for (uint32_t i = 0; i < inner->rank; i++)
+    rows.n_all *= inner->dims[i];
+  if (inner->rank) {
+    uint32_t last = --rows.walk.rank;
+    rows.n = inner->dims[last];
+    rows.stride = inner->stride[0][last];
+  }
+  return rows;
 }
 
 bool weir_ref_ov_normalise (const WeirShapeJob *job, void *scratch, GError **error)
@@ -44,16 +89,14 @@ bool weir_ref_ov_normalise (const WeirShapeJob *job, void *scratch, GError **err
   float *dst = weir_ref_dst_f32 (&job->dst[0]);
   WeirNormalise n;
   WeirWalk outer, inner;
-  int64_t n_inner = 1;
   if (!weir_normalise_resolve (job, &n, error))
     return false;
   if (weir_ref_n (&job->src[0]) == 0)
     return true;
   weir_ref_split_axes (&job->src[0], n.is_reduced, &outer, &inner);
-  for (uint32_t i = 0; i < inner.rank; i++)
-    n_inner *= inner.dims[i];
+  Rows rows = take_rows (&inner);
   do
-    normalise (&n, src + outer.offset[0], dst + outer.offset[0], &inner, n_inner);
+    normalise (&n, src + outer.offset[0], dst + outer.offset[0], &rows);
   while (weir_walk_next (&outer));
   return true;
 }
