@@ -127,10 +127,10 @@ bool weir_ir_rank (WeirIrJob *job, uint32_t i, uint32_t *rank)
   return info.has_rank || ir_malformed (job, "the number of dimensions of input %u is unknown", i);
 }
 
-bool weir_ir_static_dims (const WeirIrJob *job, uint32_t i, WeirIrInfo *info)
+bool weir_ir_static_dims (const WeirIrJob *job, uint32_t i, uint32_t first, WeirIrInfo *info)
 {
   *info = weir_ir_info (job, weir_ir_src (job, i));
-  for (uint32_t k = 0; k < info->rank; k++)
+  for (uint32_t k = first; k < info->rank; k++)
     if (info->dims[k] < 0 || info->dims[k] > INT32_MAX)
       return false;
   return info->has_rank;

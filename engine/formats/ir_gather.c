@@ -1,18 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Layers of OpenVINO IR that pick and place elements. */
+/* Layers of OpenVINO IR that pick elements. */
 #include "engine/formats/ir_private.h"
 
 #include <string.h>
-
-/* The axis at `from` goes to `to`, those between move up or down by one. */
-static void make_move (int64_t *perm, uint32_t rank, uint32_t from, uint32_t to)
-{
-  for (uint32_t i = 0, k = 0; i < rank; i++) {
-    if (k == from)
-      k++;
-    perm[i] = i == to ? from : k++;
-  }
-}
 
 /* Batch dimensions before the axis: GatherND with the axis brought right behind them. */
 static bool gather_batches (WeirIrJob *job, uint32_t indices, uint32_t axis, uint32_t n_batch)
@@ -25,7 +15,7 @@ static bool gather_batches (WeirIrJob *job, uint32_t indices, uint32_t axis, uin
       rank + indices_rank - n_batch - 1 > WEIR_MAX_RANK || indices_rank == WEIR_MAX_RANK)
     return ir_malformed (job, "batch_dims %u does not fit axis %u and %u dimensions of indices",
         n_batch, axis, indices_rank);
-  make_move (perm, rank, axis, n_batch);
+  weir_ir_move_axis (perm, rank, axis, n_batch);
   const uint32_t src[] = { weir_ir_transpose (job, job->src[0], perm, rank),
     weir_ir_unsqueeze (job, indices, &last, 1) };
   WeirAttr attr = weir_ir_attr_int ("batch_dims", n_batch);
@@ -94,83 +84,6 @@ bool weir_ir_convert_gather_nd (WeirIrJob *job)
   return weir_ir_emit (job, WEIR_OP_RESHAPE, 13, list, 2, NULL, 0);
 }
 
-/* data[…, indices, …] = updates along the axis: ScatterND with the axis, and the dimensions of the
- * indices within the updates, brought to the front. */
-bool weir_ir_convert_scatter_update (WeirIrJob *job)
-{
-  int64_t perm[WEIR_MAX_RANK], last = -1;
-  uint32_t rank, n_indices, n_updates, axis, n = 0;
-  if (!weir_ir_need (job, 4) || !weir_ir_rank (job, 0, &rank) ||
-      !weir_ir_rank (job, 1, &n_indices) || !weir_ir_rank (job, 2, &n_updates) ||
-      !weir_ir_axis (job, 3, 0, rank, &axis))
-    return false;
-  if (n_updates + 1 != rank + n_indices || n_indices == WEIR_MAX_RANK)
-    return ir_malformed (
-        job, "updates have %u dimensions, expected %u", n_updates, rank + n_indices - 1);
-  uint32_t indices = weir_ir_unsqueeze (job, weir_ir_as_ints (job, job->src[1]), &last, 1);
-  for (uint32_t i = 0; i < n_indices; i++)
-    perm[n++] = axis + i;
-  for (uint32_t i = 0; i < n_updates; i++)
-    if (i < axis || i >= axis + n_indices)
-      perm[n++] = i;
-  uint32_t updates = weir_ir_transpose (job, job->src[2], perm, n_updates);
-  make_move (perm, rank, axis, 0);
-  const uint32_t src[] = { weir_ir_transpose (job, job->src[0], perm, rank), indices, updates };
-  uint32_t value = weir_ir_apply (job, WEIR_OP_SCATTER_ND, 13, src, 3, NULL, 0);
-  make_move (perm, rank, 0, axis);
-  weir_ir_rename (job, 0, weir_ir_transpose (job, value, perm, rank));
-  return true;
-}
-
-static bool read_reduction (WeirIrJob *job, const char **onnx_name)
-{
-  static const struct {
-    const char *name, *onnx_name;
-  } modes[] = {
-    { "none", "none" },
-    { "sum", "add" },
-    { "prod", "mul" },
-    { "min", "min" },
-    { "max", "max" },
-  };
-  const char *mode = weir_ir_string (job, "reduction", "none");
-  for (size_t i = 0; i < G_N_ELEMENTS (modes); i++)
-    if (g_ascii_strcasecmp (mode, modes[i].name) == 0) {
-      *onnx_name = modes[i].onnx_name;
-      return true;
-    }
-  return ir_refuse (job, "reduction '%s' is not supported", mode);
-}
-
-bool weir_ir_convert_scatter_elements (WeirIrJob *job)
-{
-  uint32_t rank, axis;
-  const char *reduction;
-  bool uses_data;
-  if (!weir_ir_need (job, 4) || !weir_ir_rank (job, 0, &rank) ||
-      !weir_ir_axis (job, 3, 0, rank, &axis) || !read_reduction (job, &reduction) ||
-      !weir_ir_bool (job, "use_init_val", true, &uses_data))
-    return false;
-  if (!uses_data && strcmp (reduction, "none") != 0)
-    return ir_refuse (job, "use_init_val false is not supported");
-  const uint32_t src[] = { job->src[0], weir_ir_as_ints (job, job->src[1]), job->src[2] };
-  const WeirAttr attrs[] = { weir_ir_attr_int ("axis", axis),
-    weir_ir_attr_text ("reduction", reduction) };
-  return weir_ir_emit (job, WEIR_OP_SCATTER_ELEMENTS, 18, src, 3, attrs, 2);
-}
-
-bool weir_ir_convert_scatter_nd (WeirIrJob *job)
-{
-  const char *reduction = "add";
-  bool is_sub = weir_ir_is (job, "reduction", "none", "sub");
-  if (!weir_ir_need (job, 3) || (!is_sub && !read_reduction (job, &reduction)))
-    return false;
-  uint32_t updates = is_sub ? weir_ir_unary (job, WEIR_OP_NEG, job->src[2]) : job->src[2];
-  const uint32_t src[] = { job->src[0], weir_ir_as_ints (job, job->src[1]), updates };
-  WeirAttr attr = weir_ir_attr_text ("reduction", reduction);
-  return weir_ir_emit (job, WEIR_OP_SCATTER_ND, 18, src, 3, &attr, 1);
-}
-
 /* Both values as one list of two; a negative index is off, not counted from the end. */
 bool weir_ir_convert_one_hot (WeirIrJob *job)
 {
@@ -193,14 +106,10 @@ bool weir_ir_convert_one_hot (WeirIrJob *job)
 /* Indices as the layer's type. */
 static bool emit_top_k (WeirIrJob *job, const uint32_t *src, const WeirAttr *attrs)
 {
-  uint32_t dst[] = { weir_ir_dst (job, 0), weir_ir_dst (job, 1) };
-  if (dst[0] == WEIR_NONE)
-    return ir_malformed (job, "has no output port");
-  if (dst[1] != WEIR_NONE)
-    dst[1] = weir_graph_add_value (job->loader->graph, "indices");
+  uint32_t dst[] = { weir_graph_add_value (job->loader->graph, job->layer->name),
+    weir_graph_add_value (job->loader->graph, job->layer->name) };
   weir_ir_emit_to (job, WEIR_OP_TOP_K, 11, src, 2, dst, 2, attrs, 3);
-  if (dst[1] == WEIR_NONE)
-    return true;
+  weir_ir_rename (job, 0, dst[0]);
   const char *type = weir_ir_string (job, "index_element_type", "i32");
   WeirDtype dtype = weir_ir_dtype (type);
   if (dtype != WEIR_DTYPE_I32 && dtype != WEIR_DTYPE_I64)
@@ -209,7 +118,7 @@ static bool emit_top_k (WeirIrJob *job, const uint32_t *src, const WeirAttr *att
   return true;
 }
 
-/* Sorted by value, or in any order; "index" is an operator of its own. */
+/* Sorted by index it is an operator of its own; by value, or in any order, ONNX's. */
 bool weir_ir_convert_top_k (WeirIrJob *job)
 {
   int64_t axis, one = 1;
@@ -262,14 +171,31 @@ bool weir_ir_convert_cum_sum (WeirIrJob *job)
   return weir_ir_emit (job, WEIR_OP_CUM_SUM, 14, src, 2, attrs, 2);
 }
 
+/* ONNX has the batch and the sequence in the first two axes. */
 bool weir_ir_convert_reverse_sequence (WeirIrJob *job)
 {
-  int64_t batch_axis, seq_axis;
+  int64_t batch_axis, seq_axis, perm[WEIR_MAX_RANK], inverse[WEIR_MAX_RANK];
+  uint32_t rank, batch, seq, n = 2;
   if (!weir_ir_need (job, 2) || !weir_ir_int (job, "batch_axis", 0, &batch_axis) ||
-      !weir_ir_int (job, "seq_axis", 1, &seq_axis))
+      !weir_ir_int (job, "seq_axis", 1, &seq_axis) || !weir_ir_rank (job, 0, &rank) ||
+      !weir_ir_check_axis (job, batch_axis, rank, &batch) ||
+      !weir_ir_check_axis (job, seq_axis, rank, &seq))
     return false;
-  const uint32_t src[] = { job->src[0], weir_ir_cast (job, job->src[1], WEIR_DTYPE_I64) };
-  const WeirAttr attrs[] = { weir_ir_attr_int ("batch_axis", batch_axis),
-    weir_ir_attr_int ("time_axis", seq_axis) };
-  return weir_ir_emit (job, WEIR_OP_REVERSE_SEQUENCE, 10, src, 2, attrs, 2);
+  if (batch == seq)
+    return ir_malformed (job, "batch_axis and seq_axis are the same");
+  bool is_time_first = seq == 0 && batch == 1;
+  perm[0] = is_time_first ? seq : batch;
+  perm[1] = is_time_first ? batch : seq;
+  for (uint32_t i = 0; i < rank; i++)
+    if (i != batch && i != seq)
+      perm[n++] = i;
+  for (uint32_t i = 0; i < rank; i++)
+    inverse[perm[i]] = i;
+  const uint32_t src[] = { weir_ir_transpose (job, job->src[0], perm, rank),
+    weir_ir_cast (job, job->src[1], WEIR_DTYPE_I64) };
+  const WeirAttr attrs[] = { weir_ir_attr_int ("batch_axis", is_time_first),
+    weir_ir_attr_int ("time_axis", !is_time_first) };
+  uint32_t value = weir_ir_apply (job, WEIR_OP_REVERSE_SEQUENCE, 10, src, 2, attrs, 2);
+  weir_ir_rename (job, 0, weir_ir_transpose (job, value, inverse, rank));
+  return true;
 }

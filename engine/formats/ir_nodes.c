@@ -172,3 +172,12 @@ uint32_t weir_ir_as_ints (WeirIrJob *job, uint32_t value)
   bool fits = dtype == WEIR_DTYPE_I64 || dtype == WEIR_DTYPE_I32 || dtype == WEIR_DTYPE_NONE;
   return fits ? value : weir_ir_cast (job, value, WEIR_DTYPE_I64);
 }
+
+void weir_ir_move_axis (int64_t *perm, uint32_t rank, uint32_t from, uint32_t to)
+{
+  for (uint32_t i = 0, k = 0; i < rank; i++) {
+    if (k == from)
+      k++;
+    perm[i] = i == to ? from : k++;
+  }
+}

@@ -25,6 +25,9 @@
     type, 1, 0, WEIR_OP_##op, 0, NULL, CONVERT (name) \
   }
 
+#define PS_ROI_ATTRS \
+  "output_dim:i group_size:i spatial_scale:f spatial_bins_x:i spatial_bins_y:i mode:s"
+
 /* Rows of one type stand together, and all in alphabetic order of the type, case aside. */
 static const WeirIrOperator operators[] = {
   UNARY ("Abs", ABS),
@@ -61,9 +64,7 @@ static const WeirIrOperator operators[] = {
       "merge_repeated:i classes_index_type:s sequence_length_type:s", NULL },
   BY ("CumSum", CUM_SUM, cum_sum),
   { "DeformablePSROIPooling", 1, 0, WEIR_OP_OV_DEFORMABLE_PS_ROI_POOLING, 0,
-      "output_dim:i group_size:i spatial_scale:f spatial_bins_x:i spatial_bins_y:i mode:s "
-      "trans_std:f part_size:i",
-      NULL },
+      PS_ROI_ATTRS " trans_std:f part_size:i", NULL },
   BY ("DepthToSpace", DEPTH_TO_SPACE, depth_to_space),
   { "DetectionOutput", 1, 0, WEIR_OP_OV_DETECTION_OUTPUT, 0,
       "num_classes:i background_label_id:i top_k:i keep_top_k:I code_type:s "
@@ -72,6 +73,7 @@ static const WeirIrOperator operators[] = {
       "input_width:i objectness_score:f",
       NULL },
   BY ("Divide", DIV, divide),
+  { "Einsum", 1, 0, WEIR_OP_EINSUM, 12, "equation:s", NULL },
   { "Elu", 1, 0, WEIR_OP_ELU, 6, "alpha:f", NULL },
   BINARY ("Equal", EQUAL),
   UNARY ("Erf", ERF),
@@ -87,6 +89,7 @@ static const WeirIrOperator operators[] = {
   BY ("Gelu", GELU, gelu),
   BINARY ("Greater", GREATER),
   BINARY ("GreaterEqual", GREATER_OR_EQUAL),
+  { "GridSample", 1, 0, WEIR_OP_GRID_SAMPLE, 16, "align_corners:i mode:s padding_mode:s", NULL },
   { "GRN", 1, 0, WEIR_OP_OV_GRN, 0, "bias:f", NULL },
   BY ("GroupConvolution", CONV, group_convolution),
   BY ("GroupConvolutionBackpropData", CONV_TRANSPOSE, group_backprop),
@@ -141,8 +144,7 @@ static const WeirIrOperator operators[] = {
       "scale:F clip_before_nms:i clip_after_nms:i normalize:i box_size_scale:f "
       "box_coordinate_scale:f framework:s",
       NULL },
-  { "PSROIPooling", 1, 0, WEIR_OP_OV_PS_ROI_POOLING, 0,
-      "output_dim:i group_size:i spatial_scale:f spatial_bins_x:i spatial_bins_y:i mode:s", NULL },
+  { "PSROIPooling", 1, 0, WEIR_OP_OV_PS_ROI_POOLING, 0, PS_ROI_ATTRS, NULL },
   BY ("Range", RANGE, range),
   REDUCE ("ReduceL1", REDUCE_L1),
   REDUCE ("ReduceL2", REDUCE_L2),

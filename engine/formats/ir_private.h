@@ -176,8 +176,8 @@ WeirIrInfo weir_ir_info (const WeirIrJob *job, uint32_t value);
 WeirIrInfo weir_ir_dst_info (const WeirIrJob *job, uint32_t i);
 /* Rank of source i; an error where the file does not tell it. */
 bool weir_ir_rank (WeirIrJob *job, uint32_t i, uint32_t *rank);
-/* All dims of source i; false, without an error, where one is open. */
-bool weir_ir_static_dims (const WeirIrJob *job, uint32_t i, WeirIrInfo *info);
+/* All dims of source i from `first` on; false, without an error, where one is open. */
+bool weir_ir_static_dims (const WeirIrJob *job, uint32_t i, uint32_t first, WeirIrInfo *info);
 /* Elements of source i where it is a constant of whole numbers, at most WEIR_MAX_RANK of them. */
 bool weir_ir_known_ints (
     const WeirIrJob *job, uint32_t i, int64_t values[WEIR_MAX_RANK], uint32_t *n);
@@ -245,6 +245,8 @@ uint32_t weir_ir_cast (WeirIrJob *job, uint32_t src, WeirDtype dtype);
 uint32_t weir_ir_transpose (WeirIrJob *job, uint32_t src, const int64_t *perm, uint32_t rank);
 uint32_t weir_ir_reshape (WeirIrJob *job, uint32_t src, const int64_t *dims, uint32_t rank);
 uint32_t weir_ir_unsqueeze (WeirIrJob *job, uint32_t src, const int64_t *axes, uint32_t n);
+/* The permutation that takes the axis at `from` to `to`; those between move by one. */
+void weir_ir_move_axis (int64_t *perm, uint32_t rank, uint32_t from, uint32_t to);
 /* The value as i64 or i32, as lists of numbers must be. */
 uint32_t weir_ir_as_ints (WeirIrJob *job, uint32_t value);
 
@@ -252,18 +254,20 @@ uint32_t weir_ir_as_ints (WeirIrJob *job, uint32_t value);
 #define IR_CONVERTERS(X)                                                                           \
   X (convolution)                                                                                  \
   X (group_convolution)                                                                            \
-  X (backprop) X (group_backprop) X (max_pool) X (avg_pool) X (adaptive_pool) X (mat_mul)      \
-      X (binary) X (divide) X (floor_mod) X (mod) X (not_equal) X (squared_difference) X (clamp)   \
-          X (hard_sigmoid) X (h_sigmoid) X (swish) X (gelu) X (selu) X (prelu) X (round)           \
-              X (select) X (convert) X (convert_like) X (is_finite) X (logical_reduce) X (reduce)  \
-                  X (batch_norm) X (lrn) X (shape_of) X (reshape) X (squeeze) X (unsqueeze)        \
-                      X (transpose) X (split) X (variadic_split) X (tile) X (strided_slice)        \
-                          X (slice) X (broadcast) X (pad) X (reverse) X (shuffle_channels)         \
-                              X (depth_to_space) X (space_to_depth) X (batch_to_space)             \
-                                  X (space_to_batch) X (gather) X (gather_nd) X (gather_elements)  \
-                                      X (scatter_update) X (scatter_elements) X (scatter_nd)       \
-                                          X (one_hot) X (top_k) X (range) X (non_zero) X (cum_sum) \
-                                              X (reverse_sequence) X (interpolate)
+  X (backprop)                                                                                     \
+  X (group_backprop)                                                                               \
+  X (max_pool)                                                                                     \
+  X (avg_pool) X (adaptive_pool) X (mat_mul) X (binary) X (divide) X (floor_mod) X (mod)           \
+      X (not_equal) X (squared_difference) X (clamp) X (hard_sigmoid) X (h_sigmoid) X (swish)      \
+          X (gelu) X (selu) X (prelu) X (round) X (select) X (convert) X (convert_like)            \
+              X (is_finite) X (logical_reduce) X (reduce) X (batch_norm) X (lrn) X (shape_of)      \
+                  X (reshape) X (squeeze) X (unsqueeze) X (transpose) X (split) X (variadic_split) \
+                      X (tile) X (strided_slice) X (slice) X (broadcast) X (pad) X (reverse)       \
+                          X (shuffle_channels) X (depth_to_space) X (space_to_depth)               \
+                              X (batch_to_space) X (space_to_batch) X (gather) X (gather_nd)       \
+                                  X (gather_elements) X (scatter_update) X (scatter_elements)      \
+                                      X (scatter_nd) X (one_hot) X (top_k) X (range) X (non_zero)  \
+                                          X (cum_sum) X (reverse_sequence) X (interpolate)
 #define X(name) bool weir_ir_convert_##name (WeirIrJob *job);
 IR_CONVERTERS (X)
 #undef X

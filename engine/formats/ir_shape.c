@@ -60,11 +60,40 @@ bool weir_ir_convert_reshape (WeirIrJob *job)
   return weir_ir_emit (job, WEIR_OP_RESHAPE, 14, src, 2, &attr, may_be_zero);
 }
 
+/* With allow_axis_skip those of the axes that are not 1 stay. */
+static bool skip_axes (WeirIrJob *job, int64_t axes[WEIR_MAX_RANK], uint32_t *n)
+{
+  uint32_t n_given, axis;
+  WeirIrInfo src = weir_ir_info (job, job->src[0]);
+  if (!weir_ir_need_ints (job, 1, axes, &n_given))
+    return false;
+  *n = 0;
+  for (uint32_t i = 0; i < n_given; i++) {
+    if (!weir_ir_check_axis (job, axes[i], src.rank, &axis))
+      return false;
+    if (src.dims[axis] < 0)
+      return ir_refuse (job, "allow_axis_skip, but the size of axis %u is not known", axis);
+    if (src.dims[axis] == 1)
+      axes[(*n)++] = axis;
+  }
+  return true;
+}
+
 bool weir_ir_convert_squeeze (WeirIrJob *job)
 {
-  if (!weir_ir_need (job, 1))
+  int64_t axes[WEIR_MAX_RANK];
+  uint32_t n;
+  bool skips;
+  if (!weir_ir_need (job, 1) || !weir_ir_bool (job, "allow_axis_skip", false, &skips))
     return false;
-  const uint32_t src[] = { job->src[0], weir_ir_as_ints (job, weir_ir_src (job, 1)) };
+  uint32_t src[] = { job->src[0], weir_ir_as_ints (job, weir_ir_src (job, 1)) };
+  if (skips && src[1] != WEIR_NONE) {
+    if (!skip_axes (job, axes, &n))
+      return false;
+    if (!n)
+      return weir_ir_emit (job, WEIR_OP_IDENTITY, 13, src, 1, NULL, 0);
+    src[1] = weir_ir_add_ints (job, axes, n);
+  }
   return weir_ir_emit (job, WEIR_OP_SQUEEZE, 13, src, 2, NULL, 0);
 }
 

@@ -225,7 +225,7 @@ static bool read_blocks (WeirIrJob *job, Blocks *b)
       !weir_ir_need_ints (job, 2, b->begin, &n_begin) ||
       !weir_ir_need_ints (job, 3, b->end, &n_end))
     return false;
-  if (!weir_ir_static_dims (job, 0, &b->src))
+  if (!weir_ir_static_dims (job, 0, 0, &b->src))
     return ir_refuse (job, "sizes of the input are not known");
   if (b->n != n_begin || b->n != n_end || b->n != b->src.rank || b->n < 2 ||
       2 * b->n - 1 > WEIR_MAX_RANK)

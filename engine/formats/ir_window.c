@@ -100,7 +100,7 @@ static bool merge_groups (WeirIrJob *job, uint32_t *weights, int64_t *group)
 {
   WeirIrInfo info;
   int64_t dims[WEIR_MAX_RANK];
-  if (!weir_ir_static_dims (job, 1, &info) || info.rank < 4)
+  if (!weir_ir_static_dims (job, 1, 0, &info) || info.rank < 4)
     return ir_refuse (
         job, "weights have %u dimensions or open ones, expected at least 4 known ones", info.rank);
   *group = info.dims[0];
@@ -151,8 +151,8 @@ static bool fit_pads (WeirIrJob *job, Backprop *b, const int64_t *shape, uint32_
     int64_t full = (src->dims[2 + i] - 1) * b->strides[i] + (kernel - 1) * b->dilations[i] + 1;
     int64_t total = MAX (full + b->extra[i] - shape[i], 0);
     if (strcmp (mode, "NOTSET") != 0)
-      b->pads[i] = strcmp (mode, "SAME_UPPER") == 0   ? total / 2
-                   : strcmp (mode, "SAME_LOWER") == 0 ? total - total / 2
+      b->pads[i] = strcmp (mode, "SAME_UPPER") == 0   ? total - total / 2
+                   : strcmp (mode, "SAME_LOWER") == 0 ? total / 2
                                                       : 0;
     int64_t end = full - b->pads[i] - shape[i];
     b->pads[n_spatial + i] = MAX (end, 0);
@@ -180,8 +180,8 @@ static bool read_backprop (WeirIrJob *job, Backprop *b, uint32_t n_spatial)
     memset (b->pads, 0, sizeof b->pads);
   if (!n_shape)
     return true;
-  if (n_shape != n_spatial || !weir_ir_static_dims (job, 0, &src) ||
-      !weir_ir_static_dims (job, 1, &weights))
+  if (n_shape != n_spatial || !weir_ir_static_dims (job, 0, 2, &src) ||
+      !weir_ir_static_dims (job, 1, 0, &weights) || weights.rank < n_spatial)
     return ir_refuse (job, "an output shape is given, but sizes of the inputs are not known");
   return fit_pads (job, b, shape, n_spatial, &src, &weights, mode);
 }
@@ -221,28 +221,44 @@ bool weir_ir_convert_group_backprop (WeirIrJob *job)
          emit_backprop (job, weights, group);
 }
 
-/* rounding_type: "ceil" counts every window that covers something, "ceil_torch" only those that
- * begin before the padding behind, as ONNX's ceil_mode does. Where sizes are known the former is
- * told by the size of the result, and more padding behind makes room for it. */
+/* Of an input whose sizes are open: no window can begin where ONNX has none. */
+static bool check_open_ceil (WeirIrJob *job, const int64_t *kernel, const int64_t *strides,
+    const int64_t *dilations, const int64_t *pads_end, uint32_t n)
+{
+  for (uint32_t i = 0; i < n; i++)
+    if (pads_end[i] + strides[i] > (kernel[i] - 1) * dilations[i] + 1)
+      return ir_refuse (job, "rounding_type 'ceil' with steps wider than the kernel is supported "
+                             "only where sizes of the input are known");
+  return true;
+}
+
+/* rounding_type: "ceil" counts every window that begins before the end of the padding, "ceil_torch"
+ * only those that begin before the padding behind, as ONNX's ceil_mode does. What such a window
+ * covers beyond the end counts as padding here, which more padding behind says where sizes are
+ * known. */
 static bool add_rounding (WeirIrJob *job, Attrs *attrs, int64_t pads[2 * WEIR_MAX_RANK], uint32_t n)
 {
   int64_t kernel[WEIR_MAX_RANK], strides[WEIR_MAX_RANK], dilations[WEIR_MAX_RANK];
   WeirIrInfo src;
   bool is_ceil = weir_ir_is (job, "rounding_type", "floor", "ceil");
-  if (is_ceil || weir_ir_is (job, "rounding_type", "floor", "ceil_torch"))
-    add (attrs, weir_ir_attr_int ("ceil_mode", 1));
+  bool is_torch = weir_ir_is (job, "rounding_type", "floor", "ceil_torch");
+  if (!is_ceil && !is_torch)
+    return true;
   if (!read_per_axis (job, "kernel", n, 1, kernel) ||
       !read_per_axis (job, "strides", n, 1, strides) ||
       !read_per_axis (job, "dilations", n, 1, dilations))
     return false;
-  if (!is_ceil || !weir_ir_static_dims (job, 0, &src) || src.rank != n + 2)
-    return true;
+  WeirAttr ceil_mode = weir_ir_attr_int ("ceil_mode", 1);
+  if (!weir_ir_static_dims (job, 0, 2, &src) || src.rank != n + 2) {
+    add (attrs, ceil_mode);
+    return !is_ceil || check_open_ceil (job, kernel, strides, dilations, pads + n, n);
+  }
   for (uint32_t i = 0; i < n; i++) {
     int64_t extent = (kernel[i] - 1) * dilations[i] + 1;
     int64_t room = src.dims[2 + i] + pads[i] + pads[n + i] - extent, step = strides[i];
     if (room < 0 || step < 1 || room % step == 0)
       continue;
-    if ((room / step + 1) * step >= src.dims[2 + i] + pads[i])
+    if (is_ceil || (room / step + 1) * step < src.dims[2 + i] + pads[i])
       pads[n + i] += step - room % step;
   }
   return true;
@@ -272,14 +288,24 @@ static bool read_pool (WeirIrJob *job, Attrs *attrs)
          add_list (job, attrs, "dilations", "dilations");
 }
 
+/* What a window covers beyond the end counts only where there is padding at all. */
 bool weir_ir_convert_avg_pool (WeirIrJob *job)
 {
   Attrs attrs = { .n = 0 };
-  bool excludes;
-  if (!weir_ir_need (job, 1) || !read_pool (job, &attrs) ||
+  int64_t pads[2 * WEIR_MAX_RANK];
+  uint32_t n;
+  WeirIrInfo src;
+  bool excludes, is_padded = !weir_ir_is (job, "auto_pad", "explicit", "explicit");
+  if (!weir_ir_need (job, 1) || !read_pool (job, &attrs) || !read_pads (job, pads, &n) ||
       !weir_ir_bool (job, "exclude-pad", false, &excludes))
     return false;
-  add (&attrs, weir_ir_attr_int ("count_include_pad", !excludes));
+  for (uint32_t i = 0; i < 2 * n; i++)
+    is_padded = is_padded || pads[i] != 0;
+  bool is_open = !weir_ir_static_dims (job, 0, 2, &src);
+  if (is_open && is_padded && !excludes && !weir_ir_is (job, "rounding_type", "floor", "floor"))
+    return ir_refuse (job, "padding that counts is supported with rounding up only where sizes of "
+                           "the input are known");
+  add (&attrs, weir_ir_attr_int ("count_include_pad", is_padded && !excludes));
   return weir_ir_emit (job, WEIR_OP_AVERAGE_POOL, 19, job->src, 1, attrs.list, attrs.n);
 }
 
@@ -326,33 +352,30 @@ bool weir_ir_convert_max_pool (WeirIrJob *job)
   return dst[1] == WEIR_NONE || emit_indices (job, dst[1]);
 }
 
-/* Where the size of the result divides that of the input the windows are all alike: a pool of ONNX,
- * unless somebody wants its indices. */
+/* Where the size of the result divides that of the input the windows are all alike, as in an
+ * ordinary pool. */
 bool weir_ir_convert_adaptive_pool (WeirIrJob *job)
 {
   int64_t shape[WEIR_MAX_RANK], kernel[WEIR_MAX_RANK];
   uint32_t n;
   WeirIrInfo src;
-  bool is_global = true;
+  bool is_global = true, is_max = job->row->op == WEIR_OP_OV_ADAPTIVE_MAX_POOL;
   if (!weir_ir_need (job, 2))
     return false;
-  if (!weir_ir_known_ints (job, 1, shape, &n))
-    return weir_ir_emit_row (job, job->src, 2);
-  for (uint32_t i = 0; i < n; i++)
+  bool is_pool = weir_ir_known_ints (job, 1, shape, &n) && n > 0 &&
+                 !(is_max && weir_ir_dst (job, 1) != WEIR_NONE);
+  for (uint32_t i = 0; is_pool && i < n; i++)
     is_global = is_global && shape[i] == 1;
-  bool is_max = g_ascii_strcasecmp (job->layer->type, "AdaptiveMaxPool") == 0;
-  if (is_max && weir_ir_dst (job, 1) != WEIR_NONE)
-    return weir_ir_emit_row (job, job->src, 2);
-  if (is_global)
+  if (is_pool && is_global)
     return weir_ir_emit (job, is_max ? WEIR_OP_GLOBAL_MAX_POOL : WEIR_OP_GLOBAL_AVERAGE_POOL, 13,
         job->src, 1, NULL, 0);
-  bool is_known = weir_ir_static_dims (job, 0, &src) && src.rank == n + 2;
-  for (uint32_t i = 0; is_known && i < n; i++) {
-    is_known = shape[i] > 0 && src.dims[2 + i] % shape[i] == 0;
-    kernel[i] = is_known ? src.dims[2 + i] / shape[i] : 0;
+  is_pool = is_pool && weir_ir_static_dims (job, 0, 2, &src) && src.rank == n + 2;
+  for (uint32_t i = 0; is_pool && i < n; i++) {
+    is_pool = shape[i] > 0 && src.dims[2 + i] % shape[i] == 0;
+    kernel[i] = is_pool ? src.dims[2 + i] / shape[i] : 0;
   }
-  if (!is_known)
-    return weir_ir_emit_row (job, job->src, 2);
+  if (!is_pool)
+    return weir_ir_emit_row (job, job->src, job->n_src);
   const WeirAttr attrs[] = { weir_ir_attr_ints (job, "kernel_shape", kernel, n),
     weir_ir_attr_ints (job, "strides", kernel, n) };
   return weir_ir_emit (

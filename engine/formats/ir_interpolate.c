@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Interpolate of OpenVINO IR: an operator of its own, but files that give sizes for all axes bake
- * the batch into them. Where the first one does not change it is left out. */
+/* Interpolate of OpenVINO IR. */
 #include "engine/formats/ir_private.h"
 
 /* Source i without its first element, where it is a constant of n of them that says "as it is". */
@@ -30,7 +29,9 @@ static bool drop_first (WeirIrJob *job, uint32_t i, uint32_t n, int64_t same_siz
   return true;
 }
 
-/* Opset 4: data, sizes, scales, axes. Opset 11: data, one of them, axes. */
+/* An operator of its own, but files that give sizes for all axes bake the batch into them: where
+ * the first one does not change it is left out. Opset 4: data, sizes, scales, axes. Opset 11: data,
+ * one of them, axes. */
 bool weir_ir_convert_interpolate (WeirIrJob *job)
 {
   bool is_v4 = job->layer->opset < 11;
