@@ -3,6 +3,7 @@
 #pragma once
 
 #include <glib.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -38,6 +39,23 @@ guint ir_builder_result (IrBuilder *b, const char *src);
 char *ir_builder_xml (const IrBuilder *builder);
 /* Writes folder/net.xml and folder/net.bin; the former's path, newly allocated. */
 char *ir_builder_write (const IrBuilder *builder, const char *folder);
+
+/* "f32[2,3]=1,2,3,4,5,6"; without values they are ((7 i + 3) mod 11 - 5) / 4. */
+typedef struct IrTensor {
+  char type[16], dims[64];
+  double *values; /* the caller's, g_free */
+  size_t n;
+} IrTensor;
+
+/* False where it is none, or one of more than 65536 elements. */
+bool ir_builder_parse (const char *word, IrTensor *tensor);
+/* One layer between constants and Results: "Type-OPSET; attributes; inputs; results", inputs and
+ * results being tensors as above with spaces between; "-" is an input that is not connected. With
+ * `opens` inputs of f32 are Parameters of open dimensions, named as they stand in the line. NULL
+ * where the line is not of this form. */
+IrBuilder *ir_builder_line (const char *line, bool opens);
+/* Adds the layer of another line to the same net. */
+bool ir_builder_add_line (IrBuilder *b, const char *line, bool opens);
 
 /* Convolution, PReLU, Reshape with a baked batch, MatMul; f16 weights. */
 IrBuilder *ir_builder_small_net (void);
