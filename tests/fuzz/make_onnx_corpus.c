@@ -101,6 +101,85 @@ static OnnxBuilder *make_external (void)
   return b;
 }
 
+static OnnxBuilder *make_logic (void)
+{
+  OnnxBuilder *b = begin (20, "1,3,4,4");
+  onnx_builder_ramp (b, "c", "3,1,1");
+  onnx_builder_ints (b, "axis", "3");
+  onnx_builder_ints (b, "four", "4");
+  onnx_builder_node (b, "Mod", "x,c", "m", "fmod=1");
+  onnx_builder_node (b, "Max", "m,x,c", "big", NULL);
+  onnx_builder_node (b, "GreaterOrEqual", "big,c", "g", NULL);
+  onnx_builder_node (b, "Not", "g", "n", NULL);
+  onnx_builder_node (b, "IsInf", "big", "i", "detect_negative=0");
+  onnx_builder_node (b, "And", "n,i", "a", NULL);
+  onnx_builder_node (b, "CumSum", "big,axis", "s", "reverse=1");
+  onnx_builder_node (b, "Where", "a,s,big", "w", NULL);
+  onnx_builder_node (b, "Trilu", "w,axis", "t", "upper=0");
+  onnx_builder_node (b, "ArgMax", "t", "top", "axis=-1");
+  onnx_builder_node (b, "Size", "x", "size", NULL);
+  onnx_builder_node (b, "Range", "axis,size,four", "r", NULL);
+  onnx_builder_node (b, "BitwiseXor", "top,axis", "bits", NULL);
+  onnx_builder_node (b, "CastLike", "bits,x", "f", NULL);
+  onnx_builder_node (b, "ReduceLogSumExp", "f,axis", "e", NULL);
+  onnx_builder_node (b, "EyeLike", "top4", "eye", "k=1");
+  onnx_builder_node (b, "Flatten", "w", "top4", "axis=2");
+  onnx_builder_node (b, "Det", "t", "det", NULL);
+  onnx_builder_node (b, "Mean", "e,det", "y", NULL);
+  onnx_builder_output (b, "r");
+  onnx_builder_output (b, "eye");
+  return b;
+}
+
+static OnnxBuilder *make_normal (void)
+{
+  OnnxBuilder *b = begin (22, "1,4,4,4");
+  onnx_builder_ramp (b, "s", "4");
+  onnx_builder_node (b, "LayerNormalization", "x,s,s", "l,mean,inverse", "axis=-1");
+  onnx_builder_node (b, "GroupNormalization", "l,s,s", "g", "num_groups=2");
+  onnx_builder_node (b, "LpNormalization", "g", "n", "axis=1 p=1");
+  onnx_builder_node (b, "RMSNormalization", "n,s", "r", "axis=3");
+  onnx_builder_node (b, "Hardmax", "r", "h", "axis=1");
+  onnx_builder_node (b, "LpPool", "h", "p", "kernel_shape=2,2 p=3 dilations=1,2");
+  onnx_builder_node (b, "MaxPool", "x", "big,places", "kernel_shape=2,2 strides=2,2");
+  onnx_builder_node (b, "MaxUnpool", "big,places", "u", "kernel_shape=2,2 strides=2,2");
+  onnx_builder_node (b, "Crop", "u", "c", "border=1,1,0,0 scale=3,2");
+  onnx_builder_node (b, "ImageScaler", "c", "i", "scale=0.5");
+  onnx_builder_node (b, "Gelu", "i", "e", "approximate='tanh'");
+  onnx_builder_node (b, "Shrink", "e", "k", "lambd=0.5 bias=0.25");
+  onnx_builder_node (b, "Sum", "p,k,k", "y", NULL);
+  return b;
+}
+
+/* Operands lined up by an axis, types by name. */
+static OnnxBuilder *make_old (void)
+{
+  OnnxBuilder *b = begin (5, "1,3,2,2");
+  onnx_builder_ramp (b, "c", "3");
+  onnx_builder_node (b, "Add", "x,c", "a", "axis=1 broadcast=1");
+  onnx_builder_node (b, "PRelu", "a,c", "p", NULL);
+  onnx_builder_node (b, "Upsample", "p", "u", "height_scale=2.0 width_scale=2.0");
+  onnx_builder_node (b, "Selu", "u", "s", NULL);
+  onnx_builder_node (b, "Cast", "s", "y", "to='FLOAT'");
+  return b;
+}
+
+static OnnxBuilder *make_sequence (void)
+{
+  OnnxBuilder *b = begin (13, "1,4,2");
+  onnx_builder_ints (b, "one", "1");
+  onnx_builder_ints (b, "sizes", "1,3");
+  onnx_builder_node (b, "SplitToSequence", "x,sizes", "s", "axis=1");
+  onnx_builder_node (b, "SequenceInsert", "s,x,one", "t", NULL);
+  onnx_builder_node (b, "SequenceErase", "t,one", "u", NULL);
+  onnx_builder_node (b, "SequenceAt", "u,one", "v", NULL);
+  onnx_builder_node (b, "SplitToSequence", "v", "w", "axis=-1 keepdims=0");
+  onnx_builder_node (b, "SequenceAt", "w,one", "z", NULL);
+  onnx_builder_node (b, "ConcatFromSequence", "u", "y", "axis=1");
+  onnx_builder_output (b, "z");
+  return b;
+}
+
 int main (int argc, char **argv)
 {
   static const struct {
@@ -113,6 +192,10 @@ int main (int argc, char **argv)
     { "moves.onnx", make_moves },
     { "quantised.onnx", make_quantised },
     { "external.onnx", make_external },
+    { "logic.onnx", make_logic },
+    { "normal.onnx", make_normal },
+    { "old.onnx", make_old },
+    { "sequence.onnx", make_sequence },
   };
   if (argc != 2) {
     fprintf (stderr, "usage: %s FOLDER\n", argv[0]);
