@@ -309,6 +309,7 @@ static const struct {
   { "ReduceLogSumExp", "x", "axes=1,2", false, NULL },
   { "ReduceSumSquare", "x", "axes=0,1", false, "does not have rows for each sample" },
   { "CumSum", "x,one", NULL, false, NULL },
+  { "CumProd", "x,one", NULL, false, NULL },
   { "CumSum", "x,two", "reverse=1", false, NULL },
   { "CumSum", "x,nought", NULL, false, "it sums over the batch" },
   { "CumSum", "x,back", NULL, false, "it sums over the batch" },
