@@ -64,6 +64,10 @@ extern const WeirFuseRule weir_quantise_moves[];
 extern const WeirFuseRule weir_quantise_computes[];
 /* quantise_lookup.c: arithmetic on single elements between them becomes a table. */
 bool weir_quantise_lookup (WeirFuse *fuse, uint32_t id);
+/* quantise_split.c: a convolution over a Concat of different scales, as a sum of convolutions. */
+bool weir_quantise_split (WeirFuse *fuse, uint32_t id);
+/* True where that will be done to a node, but for weights that are not quantised. */
+bool weir_quantise_is_split (const WeirFuse *fuse, const WeirNode *node);
 /* quantise_unsigned.c: i8 tensors between quantised nodes become u8, whose zero point is 128 more,
  * where all of them can. */
 bool weir_quantise_unsigned (WeirGraph *graph, const WeirShapes *shapes, GError **error);

@@ -143,7 +143,7 @@ static bool wants_codes (const WeirFuse *fuse, uint32_t value)
   for (uint32_t id = 0; id < fuse->graph->nodes->len; id++) {
     const WeirNode *node = weir_graph_node (fuse->graph, id);
     if ((node->op == WEIR_OP_CONV || node->op == WEIR_OP_GEMM || node->op == WEIR_OP_MAT_MUL) &&
-        node->n_src && node->src[0] == value)
+        node->n_src && node->src[0] == value && !weir_quantise_is_split (fuse, node))
       return true;
   }
   return false;
@@ -188,5 +188,5 @@ static bool quantise_concat (WeirFuse *fuse, uint32_t id)
   return true;
 }
 
-const WeirFuseRule weir_quantise_computes[] = { quantise_concat, quantise_conv, quantise_product,
-  quantise_binary, quantise_pool, weir_quantise_lookup, NULL };
+const WeirFuseRule weir_quantise_computes[] = { quantise_concat, quantise_conv, weir_quantise_split,
+  quantise_product, quantise_binary, quantise_pool, weir_quantise_lookup, NULL };
