@@ -3,12 +3,14 @@
  *
  * The result keeps the layout of the larger source. Its dims in the order of memory, merged where
  * both sources go along, become rows over the last of them; a source walks along a row, repeats one
- * element, or (rarely) jumps. */
+ * element, or (rarely) jumps. Constants of few channels, the scales and means of pictures, are
+ * repeated to rows of many pixels. */
 #include "engine/cpu/cpu.h"
 
 #include "engine/cpu/cpu_rows.h"
 
 #define PARALLEL_ELEMENTS 32768
+#define MAX_TILED         64 /* channels */
 
 typedef struct Kernel {
   WeirCpuKernel base;
@@ -18,6 +20,8 @@ typedef struct Kernel {
   int64_t dims[WEIR_MAX_RANK];
   int64_t strides[2][WEIR_MAX_RANK];
   int64_t n_rows, parts_per_row, part_length;
+  uint32_t tiled; /* the source that `tile` stands for */
+  float *tile;    /* part_length elements; NULL: none */
 } Kernel;
 
 static const struct {
@@ -84,10 +88,15 @@ static void run_part (const void *data, int64_t begin, int64_t end)
   const WeirTensorKernels *kernels = self->base.device->kernels;
   float buffers[2][WEIR_CPU_ROW], result[WEIR_CPU_ROW];
   for (int64_t part = begin; part < end; part++) {
-    int64_t row = part / self->parts_per_row, first = part % self->parts_per_row * WEIR_CPU_ROW;
-    size_t n = (size_t) MIN (self->dims[last] - first, WEIR_CPU_ROW);
+    int64_t row = part / self->parts_per_row,
+            first = part % self->parts_per_row * self->part_length;
+    size_t n = (size_t) MIN (self->dims[last] - first, self->part_length);
     const float *rows[2];
     for (uint32_t k = 0; k < 2; k++) {
+      if (self->tile && self->tiled == k) {
+        rows[k] = self->tile;
+        continue;
+      }
       int64_t at = first * self->strides[k][last], rest = row;
       for (uint32_t i = last; i-- > 0; rest /= self->dims[i])
         at += rest % self->dims[i] * self->strides[k][i];
@@ -150,6 +159,36 @@ static void describe (Kernel *self, const WeirStepSpec *spec)
     self->dims[self->rank++] = 1;
 }
 
+/* Source k is a constant of a few channels, the other one dense: both as one row of all pixels. */
+static bool tile_channels (Kernel *self, const WeirStepSpec *spec, uint32_t k)
+{
+  uint32_t last = self->rank - 1;
+  int64_t n = self->dims[last];
+  const int64_t *own = self->strides[k], *other = self->strides[1 - k];
+  const float *data = weir_tensor_data (&spec->src[k]);
+  if (last == 0 || n > MAX_TILED || !data || spec->src[k].dtype != WEIR_DTYPE_F32 ||
+      own[last] != 1 || own[last - 1] != 0 || other[last] != 1 || other[last - 1] != n)
+    return false;
+  for (uint32_t i = 0; i + 1 < last; i++)
+    if (own[i] != 0)
+      return false;
+  self->tiled = k;
+  self->tile = g_new (float, WEIR_CPU_ROW);
+  for (int64_t i = 0; i < WEIR_CPU_ROW; i++)
+    self->tile[i] = data[i % n];
+  self->dims[last - 1] *= n;
+  self->strides[1 - k][last - 1] = self->strides[k][last - 1] = 1;
+  self->rank--;
+  self->part_length = WEIR_CPU_ROW / n * n;
+  return true;
+}
+
+static void release (WeirCpuKernel *kernel)
+{
+  g_free (((Kernel *) kernel)->tile);
+  g_free (kernel);
+}
+
 static WeirCpuKernel *compile (
     WeirDevice *device, const WeirStepSpec *spec, size_t *scratch_bytes, GError **error)
 {
@@ -158,13 +197,17 @@ static WeirCpuKernel *compile (
   self->src_dtype[0] = spec->src[0].dtype;
   self->src_dtype[1] = spec->src[1].dtype;
   self->dst_dtype = spec->dst[0].dtype;
+  self->base.free = release;
+  self->part_length = WEIR_CPU_ROW;
   describe (self, spec);
+  if (!tile_channels (self, spec, 0))
+    tile_channels (self, spec, 1);
   self->n_rows = 1;
   for (uint32_t i = 0; i + 1 < self->rank; i++)
     self->n_rows *= self->dims[i];
   int64_t row_length = self->dims[self->rank - 1];
-  self->parts_per_row = (row_length + WEIR_CPU_ROW - 1) / WEIR_CPU_ROW;
-  self->part_length = MIN (row_length, WEIR_CPU_ROW);
+  self->parts_per_row = (row_length + self->part_length - 1) / self->part_length;
+  self->part_length = MIN (row_length, self->part_length);
   return &self->base;
 }
 
