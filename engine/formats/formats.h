@@ -81,10 +81,10 @@ WeirProc *weir_modelproc_load (const char *path, GHashTable *metadata, GError **
  * key is not there yet: Ultralytics (names, task, imgsz, stride, kpt_shape; also metadata.yaml
  * beside an .xml), model_info of OpenVINO (keys "model_info.NAME"), Model Optimizer's parameters
  * ("rt_info.conversion_parameters.NAME", "meta_data.cli_parameters.NAME"), ONNX's image metadata,
- * labels and classes of others. Keys: weir.labels (lines), weir.task, weir.input-size ("HxW", for
- * open dims), weir.strides, weir.keypoints, weir.color-format, weir.resize, weir.mean, weir.scale,
- * weir.pad, weir.method, weir.threshold, weir.iou-threshold. What cannot be understood is passed
- * over. */
+ * labels and classes of others. Keys: weir.labels (lines), weir.task (detect, segment, classify,
+ * pose, obb, semantic), weir.input-size ("HxW", for open dims), weir.strides, weir.keypoints,
+ * weir.color-format, weir.resize, weir.mean, weir.scale, weir.pad, weir.method, weir.threshold,
+ * weir.iou-threshold. What cannot be understood is passed over. */
 void weir_metadata_translate (const char *path, GHashTable *metadata);
 
 G_END_DECLS

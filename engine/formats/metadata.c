@@ -103,9 +103,23 @@ static void add_characters (GHashTable *metadata, const char *value)
     weir_metadata_add (metadata, "weir.labels", value);
 }
 
+/* Ultralytics' words, those of others in them, types of networks of Model API and DL Streamer. What
+ * leaves the task open ("YOLO") or is none of a picture is passed over. */
 static void add_task (GHashTable *metadata, const char *value)
 {
-  weir_metadata_add (metadata, "weir.task", value);
+  static const char *const words[][2] = { { "detect", "detect" }, { "detection", "detect" },
+    { "object-detection", "detect" }, { "yolo_v8", "detect" }, { "yolo_v11", "detect" },
+    { "segment", "segment" }, { "instance-segmentation", "segment" },
+    { "instance_segmentation", "segment" }, { "yolo_v8_seg", "segment" },
+    { "yolo_v11_seg", "segment" }, { "classify", "classify" }, { "classification", "classify" },
+    { "image-classification", "classify" }, { "label", "classify" }, { "pose", "pose" },
+    { "keypoint-detection", "pose" }, { "keypoint_detection", "pose" }, { "yolo_v8_pose", "pose" },
+    { "yolo_v11_pose", "pose" }, { "obb", "obb" }, { "yolo_v8_obb", "obb" },
+    { "yolo_v11_obb", "obb" }, { "semantic", "semantic" }, { "segmentation", "semantic" },
+    { "semantic-segmentation", "semantic" } };
+  for (size_t i = 0; i < G_N_ELEMENTS (words); i++)
+    if (g_ascii_strcasecmp (value, words[i][0]) == 0)
+      weir_metadata_add (metadata, "weir.task", words[i][1]);
 }
 
 /* "[640, 640]", "640": height and width. */
@@ -213,18 +227,6 @@ static void add_multilabel (GHashTable *metadata, const char *value)
     weir_metadata_add (metadata, "weir.method", "multi");
 }
 
-/* Types of networks as Model API and DL Streamer call them; "YOLO" leaves the task open. */
-static void add_model_type (GHashTable *metadata, const char *value)
-{
-  static const char *const words[][2] = { { "Classification", "classify" }, { "label", "classify" },
-    { "Segmentation", "semantic" }, { "yolo_v8", "detect" }, { "yolo_v11", "detect" },
-    { "yolo_v8_seg", "segment" }, { "yolo_v11_seg", "segment" }, { "yolo_v8_pose", "pose" },
-    { "yolo_v11_pose", "pose" }, { "yolo_v8_obb", "obb" }, { "yolo_v11_obb", "obb" } };
-  for (size_t i = 0; i < G_N_ELEMENTS (words); i++)
-    if (g_ascii_strcasecmp (value, words[i][0]) == 0)
-      weir_metadata_add (metadata, "weir.task", words[i][1]);
-}
-
 static const struct {
   const char *name;
   void (*add) (GHashTable *metadata, const char *value);
@@ -235,7 +237,7 @@ static const struct {
   { "class_names", add_labels },
   { "character", add_characters },
   { "task", add_task },
-  { "model_type", add_model_type },
+  { "model_type", add_task },
   { "multilabel", add_multilabel },
   { "imgsz", add_size },
   { "stride", add_strides },

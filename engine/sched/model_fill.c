@@ -239,7 +239,7 @@ static bool fill_ones (WeirModel *model, uint32_t k, double scale)
 }
 
 /* Faster R-CNN of Caffe and TensorFlow; PaddleDetection (im_shape, and a picture that was not
- * scaled); RT-DETR; the sequences of CTC. */
+ * scaled); RT-DETR; DETR; the sequences of CTC. */
 static const struct {
   const char *name;
   bool (*fill) (WeirModel *model, uint32_t k, double scale);
@@ -252,6 +252,7 @@ static const struct {
   { "scale_factor", fill_ones },
   { "im_scale", fill_ones },
   { "seq_ind", fill_ones },
+  { "pixel_mask", fill_ones },
   { "sequence_index", fill_ones },
   { "orig_target_sizes", fill_width_first },
 };

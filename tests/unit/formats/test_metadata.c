@@ -56,6 +56,8 @@ static const struct {
       "weir.labels=a|b;weir.task=detect;weir.input-size=384x640" },
   { "imgsz=640;stride=[8, 16, 32];kpt_shape=[17, 3]",
       "weir.input-size=640x640;weir.strides=8,16,32;weir.keypoints=17,3" },
+  { "task=Semantic-Segmentation", "weir.task=semantic" },
+  { "task=speech", "" },
   { "imgsz=[0, 640];stride=x;kpt_shape=[17]", "" },
   { "imgsz=[1e300, 640]", "" },
   { "names=broken {", "" },
