@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#define MAX_LABELS 1000000
+
 static const char *option_or_metadata (const WeirModel *model, const char *option, const char *key)
 {
   return option && *option ? option : g_hash_table_lookup (model->metadata, key);
@@ -51,7 +53,7 @@ bool weir_model_choose_labels (WeirModel *model, const WeirModelOptions *options
   } else if (labelled && !names_attributes (labelled)) {
     model->labels = g_strdupv (labelled->labels);
   } else if (embedded) {
-    model->labels = g_strsplit (embedded, "\n", -1);
+    model->labels = g_strsplit (embedded, "\n", MAX_LABELS);
     model->has_own_labels = true;
   }
   model->n_labels = model->labels ? g_strv_length (model->labels) : 0;
