@@ -34,11 +34,7 @@ f32, bf16 and int8 are the precisions that were executed; int8 exists for quanti
 numbers are those of the format, its speed is not. *batches*: "rewritten" where the file bakes a batch of 1 into its constants
 and the rewritten network was proved to give the same.
 
-## Decoders
-
-`weir decoders` lists them all with a line each. They are chosen from the file's metadata, names and shapes of outputs, and how the
-graph computes them; `decoder=` or a model-proc file (DL Streamer's `converter`) overrules. [add-a-decoder.md](add-a-decoder.md) shows how one is made.
-
+[decoders.md](decoders.md) says how outputs are read, by which names and shapes a family is recognised, and what overrules the choice.
 """
 
 
@@ -68,8 +64,6 @@ def main():
         said = done.stderr.strip().split(": ", 2)[-1] if done.returncode else "runs without the nodes that nobody reads, and says so"
         out.append(f"- {name}: {said}\n")
     out.append(TAIL)
-    table = subprocess.run([weir, "decoders"], check=True, capture_output=True, text=True).stdout
-    out.append("```\n" + table + "```\n")
     sys.stdout.write("".join(out))
 
 
