@@ -199,3 +199,20 @@ bool weir_ir_convert_reverse_sequence (WeirIrJob *job)
   weir_ir_rename (job, 0, weir_ir_transpose (job, value, inverse, rank));
   return true;
 }
+
+/* Files made for one picture bake one length into a constant: it is repeated for every sequence. */
+bool weir_ir_convert_ctc_seq_len (WeirIrJob *job)
+{
+  static const int64_t first = 0, one = 1;
+  if (!weir_ir_need (job, 2))
+    return false;
+  uint32_t src[] = { job->src[0], job->src[1], weir_ir_src (job, 2) };
+  const WeirValue *lengths = weir_graph_value (job->loader->graph, src[1]);
+  if (lengths->is_constant && lengths->tensor.rank == 1 && lengths->tensor.dims[0] == 1) {
+    const uint32_t dims[] = { weir_ir_unary (job, WEIR_OP_SHAPE, src[0]),
+      weir_ir_add_ints (job, &first, 1), weir_ir_add_ints (job, &one, 1) };
+    const uint32_t list[] = { src[1], weir_ir_apply (job, WEIR_OP_SLICE, 13, dims, 3, NULL, 0) };
+    src[1] = weir_ir_apply (job, WEIR_OP_EXPAND, 13, list, 2, NULL, 0);
+  }
+  return weir_ir_emit_row (job, src, 3);
+}

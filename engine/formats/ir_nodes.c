@@ -150,7 +150,8 @@ uint32_t weir_ir_reshape (WeirIrJob *job, uint32_t src, const int64_t *dims, uin
   int64_t n, n_dst;
   WeirTensor tensor = value->tensor;
   tensor.rank = rank;
-  memcpy (tensor.dims, dims, rank * sizeof *dims);
+  if (rank)
+    memcpy (tensor.dims, dims, rank * sizeof *dims);
   if (value->is_constant && weir_tensor_n_elements (&value->tensor, &n) &&
       weir_tensor_n_elements (&tensor, &n_dst) && n == n_dst)
     return weir_ir_add_constant (job, &tensor);

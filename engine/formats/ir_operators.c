@@ -61,7 +61,7 @@ static const WeirIrOperator operators[] = {
   UNARY ("Cosh", COSH),
   { "CTCGreedyDecoder", 1, 0, WEIR_OP_OV_CTC_GREEDY_DECODER, 0, "ctc_merge_repeated:i", NULL },
   { "CTCGreedyDecoderSeqLen", 1, 0, WEIR_OP_OV_CTC_GREEDY_DECODER_SEQ_LEN, 0,
-      "merge_repeated:i classes_index_type:s sequence_length_type:s", NULL },
+      "merge_repeated:i classes_index_type:s sequence_length_type:s", CONVERT (ctc_seq_len) },
   BY ("CumSum", CUM_SUM, cum_sum),
   { "DeformablePSROIPooling", 1, 0, WEIR_OP_OV_DEFORMABLE_PS_ROI_POOLING, 0,
       PS_ROI_ATTRS " trans_std:f part_size:i", NULL },

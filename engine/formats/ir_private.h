@@ -251,23 +251,25 @@ void weir_ir_move_axis (int64_t *perm, uint32_t rank, uint32_t from, uint32_t to
 uint32_t weir_ir_as_ints (WeirIrJob *job, uint32_t value);
 
 /* --- converters, by family ------------------------------------------------------------------- */
-#define IR_CONVERTERS(X)                                                                           \
-  X (convolution)                                                                                  \
-  X (group_convolution)                                                                            \
-  X (backprop)                                                                                     \
-  X (group_backprop)                                                                               \
-  X (max_pool)                                                                                     \
-  X (avg_pool) X (adaptive_pool) X (mat_mul) X (binary) X (divide) X (floor_mod) X (mod)           \
-      X (not_equal) X (squared_difference) X (clamp) X (hard_sigmoid) X (h_sigmoid) X (swish)      \
-          X (gelu) X (selu) X (prelu) X (round) X (select) X (convert) X (convert_like)            \
-              X (is_finite) X (logical_reduce) X (reduce) X (batch_norm) X (lrn) X (shape_of)      \
-                  X (reshape) X (squeeze) X (unsqueeze) X (transpose) X (split) X (variadic_split) \
-                      X (tile) X (strided_slice) X (slice) X (broadcast) X (pad) X (reverse)       \
-                          X (shuffle_channels) X (depth_to_space) X (space_to_depth)               \
-                              X (batch_to_space) X (space_to_batch) X (gather) X (gather_nd)       \
-                                  X (gather_elements) X (scatter_update) X (scatter_elements)      \
-                                      X (scatter_nd) X (one_hot) X (top_k) X (range) X (non_zero)  \
-                                          X (cum_sum) X (reverse_sequence) X (interpolate)
+#define IR_CONVERTERS(X)                                                                          \
+  X (convolution)                                                                                 \
+  X (group_convolution)                                                                           \
+  X (backprop)                                                                                    \
+  X (group_backprop)                                                                              \
+  X (max_pool)                                                                                    \
+  X (avg_pool)                                                                                    \
+  X (adaptive_pool) X (mat_mul) X (binary) X (divide) X (floor_mod) X (mod) X (not_equal)         \
+      X (squared_difference) X (clamp) X (hard_sigmoid) X (h_sigmoid) X (swish) X (gelu) X (selu) \
+          X (prelu) X (round) X (select) X (convert) X (convert_like) X (is_finite)               \
+              X (logical_reduce) X (reduce) X (batch_norm) X (lrn) X (shape_of) X (reshape)       \
+                  X (squeeze) X (unsqueeze) X (transpose) X (split) X (variadic_split) X (tile)   \
+                      X (strided_slice) X (slice) X (broadcast) X (pad) X (reverse)               \
+                          X (shuffle_channels) X (depth_to_space) X (space_to_depth)              \
+                              X (batch_to_space) X (space_to_batch) X (gather) X (gather_nd)      \
+                                  X (gather_elements) X (scatter_update) X (scatter_elements)     \
+                                      X (scatter_nd) X (one_hot) X (top_k) X (range) X (non_zero) \
+                                          X (cum_sum) X (reverse_sequence) X (interpolate)        \
+                                              X (ctc_seq_len)
 #define X(name) bool weir_ir_convert_##name (WeirIrJob *job);
 IR_CONVERTERS (X)
 #undef X
