@@ -23,6 +23,7 @@ typedef struct Wide {
 typedef struct Kernel {
   WeirCpuKernel base;
   WeirCpuKernel *inner;
+  char *name;    /* "f32 " and that of `inner` */
   WeirNode node; /* what `inner` computes */
   WeirStepSpec spec;
   WeirTensor src[3 + WEIR_MAX_POST_OPS], dst[1];
@@ -102,6 +103,7 @@ static void release (WeirCpuKernel *kernel)
   Kernel *self = (Kernel *) kernel;
   if (self->inner)
     self->inner->free (self->inner);
+  g_free (self->name);
   g_free (self->weights);
   g_free (self->bias);
   g_free (self);
@@ -360,7 +362,7 @@ static size_t align (size_t n_bytes)
 WeirCpuKernel *weir_cpu_widened_compile (
     WeirDevice *device, const WeirStepSpec *spec, size_t *scratch_bytes, GError **error)
 {
-  Kernel *self = (Kernel *) weir_cpu_kernel_new (device, spec, sizeof *self, "widened to f32", run);
+  Kernel *self = (Kernel *) weir_cpu_kernel_new (device, spec, sizeof *self, NULL, run);
   size_t inner_bytes = 0, at = 0;
   self->base.bind = bind;
   self->base.free = release;
@@ -380,6 +382,7 @@ WeirCpuKernel *weir_cpu_widened_compile (
   self->inner = inner_op (self)->compile (device, &self->spec, &inner_bytes, error);
   *scratch_bytes = at + inner_bytes;
   if (self->inner) {
+    self->base.name = self->name = g_strconcat ("f32 ", self->inner->name, NULL);
     self->base.n_threads = self->inner->n_threads; /* its primitive is made for as many */
     return &self->base;
   }

@@ -68,7 +68,8 @@ typedef struct WeirBackend {
   void *(*bind) (void *kernel, const WeirBinding *binding, GError **error);
   bool (*run) (void *bound, GError **error);
   void (*unbind) (void *bound);
-  /* Name of the implementation chosen, for `weir inspect --plan`. */
+  /* Name of the implementation chosen, for `weir inspect --plan`; "f32 …" where it widens 8-bit
+   * sources to compute in f32. */
   const char *(*describe) (const void *kernel);
   /* Called once by each thread that will run steps. May be NULL. */
   void (*enter_thread) (WeirDevice *device);

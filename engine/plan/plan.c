@@ -536,5 +536,11 @@ char *weir_plan_describe (const WeirPlan *plan)
     g_string_append_printf (text, "%u %s '%s' ref, of a size that the data decide\n",
         plan->steps->len + i, weir_op_info (node->op)->name, node->name);
   }
+  if (weir_target_precision (plan->target) == WEIR_PRECISION_INT8) {
+    uint32_t n_int8, n_total;
+    weir_plan_count_int8 (plan, &n_int8, &n_total);
+    g_string_append_printf (
+        text, "int8: %u of %u convolutions and matrix products\n", n_int8, n_total);
+  }
   return g_string_free (text, FALSE);
 }

@@ -29,7 +29,8 @@ void weir_plan_free (WeirPlan *plan);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (WeirPlan, weir_plan_free)
 uint32_t weir_plan_n (const WeirPlan *plan);
 size_t weir_plan_slot_bytes (const WeirPlan *plan); /* activations + scratch */
-/* One line per step: operator, backend, implementation, shapes, formats. Newly allocated. */
+/* One line per step: operator, backend, implementation, shapes, formats; in int8 a last one with the
+ * number of convolutions and products that really compute so. Newly allocated. */
 char *weir_plan_describe (const WeirPlan *plan);
 
 /* Thread-safety: one thread at a time. */

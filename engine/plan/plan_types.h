@@ -55,6 +55,8 @@ static inline WeirInstance *weir_plan_instance (const WeirPlan *plan, uint32_t i
   return &g_array_index (plan->instances, WeirInstance, id);
 }
 
+/* Convolutions and matrix products among the steps, and how many of them compute in 8 bits. */
+void weir_plan_count_int8 (const WeirPlan *plan, uint32_t *n_int8, uint32_t *n_total);
 /* True where the two layouts of this shape are the same bytes. */
 bool weir_layouts_agree (const WeirTensor *tensor);
 /* The first backend that takes the node. */

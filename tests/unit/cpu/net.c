@@ -105,6 +105,8 @@ uint32_t net_node (Net *net, const char *op, const char *attrs, uint32_t n_dst, 
   uint32_t ids[NET_MAX_VALUES], dst[NET_MAX_VALUES];
   if (node.op == WEIR_N_OPS && strcmp (op, "ChannelShuffle") == 0)
     node.op = WEIR_OP_CHANNEL_SHUFFLE;
+  if (node.op == WEIR_N_OPS && strcmp (op, "FakeQuantize") == 0)
+    node.op = WEIR_OP_OV_FAKE_QUANTIZE;
   g_assert (node.op != WEIR_N_OPS);
   node.attrs = weir_arena_new_array (net->graph->arena, WeirAttr, g_strv_length (parts) + 1);
   for (uint32_t i = 0; parts[i]; i++)
