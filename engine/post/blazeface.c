@@ -49,11 +49,6 @@ static bool match (const WeirModelFacts *facts, const char **why)
          weir_facts_recognise (why, "boxes, six points and scores of BlazeFace's 896 anchors");
 }
 
-static uint32_t n_classes (const WeirModelFacts *facts)
-{
-  return 1;
-}
-
 static void *prepare (const WeirModelFacts *facts, const WeirInputSpec *input, GError **error)
 {
   g_autofree Blazeface *state = g_new0 (Blazeface, 1);
@@ -122,7 +117,7 @@ const WeirDecoder weir_decoder_blazeface = {
   .mean = { 127.5f, 127.5f, 127.5f },
   .scale = { 1 / 127.5f, 1 / 127.5f, 1 / 127.5f },
   .match = match,
-  .n_classes = n_classes,
+  .n_classes = weir_one_n_classes,
   .prepare = prepare,
   .release = g_free,
   .decode = decode,

@@ -131,11 +131,6 @@ static bool match_apart (const WeirModelFacts *facts, const char **why)
   return match_columns (facts, N_CORNERS, why);
 }
 
-static uint32_t n_classes (const WeirModelFacts *facts)
-{
-  return 0;
-}
-
 static void *prepare (const WeirModelFacts *facts, const WeirInputSpec *input, GError **error)
 {
   g_autofree BoxesLabels *form = g_new0 (BoxesLabels, 1);
@@ -226,7 +221,7 @@ const WeirDecoder weir_decoder_boxes_labels = {
   .mean = { 0, 0, 0 },
   .scale = { 1, 1, 1 },
   .match = match_scored,
-  .n_classes = n_classes,
+  .n_classes = weir_nothing_n_classes,
   .prepare = prepare,
   .release = g_free,
   .decode = decode,
@@ -241,7 +236,7 @@ const WeirDecoder weir_decoder_boxes_labels_scores = {
   .mean = { 0, 0, 0 },
   .scale = { 1 / 255.0f, 1 / 255.0f, 1 / 255.0f },
   .match = match_apart,
-  .n_classes = n_classes,
+  .n_classes = weir_nothing_n_classes,
   .prepare = prepare,
   .release = g_free,
   .decode = decode,

@@ -128,11 +128,6 @@ static uint32_t n_classes (const WeirModelFacts *facts)
              : 0;
 }
 
-static uint32_t n_face_classes (const WeirModelFacts *facts)
-{
-  return 1;
-}
-
 static void *prepare (const WeirModelFacts *facts, const WeirInputSpec *input, GError **error)
 {
   g_autofree Centernet *state = g_new0 (Centernet, 1);
@@ -294,7 +289,7 @@ const WeirDecoder weir_decoder_centerface = {
   .mean = { 0, 0, 0 },
   .scale = { 1, 1, 1 },
   .match = match_faces,
-  .n_classes = n_face_classes,
+  .n_classes = weir_one_n_classes,
   .prepare = prepare_faces,
   .release = g_free,
   .decode = decode_faces,

@@ -80,8 +80,6 @@ typedef struct WeirDecodeJob {
   uint32_t region_width_px, region_height_px;
   const WeirTensor *outputs; /* of one item: dim 0 is 1; plain; f32, or an integer type. Dims that
                               * depend on the data are the true ones here */
-  uint32_t item; /* which picture of the batch this is: the image number of its rows in outputs
-                  * that hold rows of all pictures (DetectionOutput) */
   const WeirDecodeOptions *options;
   const void *state; /* what `prepare` made */
 } WeirDecodeJob;

@@ -51,11 +51,6 @@ static bool match (const WeirModelFacts *facts, const char **why)
       why, "one output of rows of seven numbers [1,1,N,7], as DetectionOutput gives them");
 }
 
-static uint32_t n_classes (const WeirModelFacts *facts)
-{
-  return 0;
-}
-
 static void *prepare (const WeirModelFacts *facts, const WeirInputSpec *input, GError **error)
 {
   uint32_t k = find_rows (facts);
@@ -83,7 +78,7 @@ const WeirDecoder weir_decoder_detection_output = {
   .mean = { 0, 0, 0 },
   .scale = { 1, 1, 1 },
   .match = match,
-  .n_classes = n_classes,
+  .n_classes = weir_nothing_n_classes,
   .prepare = prepare,
   .release = g_free,
   .decode = decode,

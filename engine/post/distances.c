@@ -5,7 +5,8 @@
 #include "engine/post/outputs.h"
 #include <math.h>
 
-double weir_distances_mean (const float *bins, uint32_t n)
+/* Σ k · softmax (bins)[k] of n bins; NaN where they are not finite. */
+static double mean (const float *bins, uint32_t n)
 {
   float greatest;
   double sum = 0, weighted = 0;
@@ -28,7 +29,7 @@ void weir_distances_place (const float *bins, uint32_t n_bins, double x_px, doub
 {
   double side[4], width = input->width_px, height = input->height_px;
   for (uint32_t k = 0; k < G_N_ELEMENTS (side); k++)
-    side[k] = stride_px * weir_distances_mean (bins + (size_t) k * n_bins, n_bins);
+    side[k] = stride_px * mean (bins + (size_t) k * n_bins, n_bins);
   candidate->x0 = clip (x_px - side[0], width);
   candidate->y0 = clip (y_px - side[1], height);
   candidate->x1 = clip (x_px + side[2], width);

@@ -7,8 +7,6 @@
 
 G_BEGIN_DECLS
 
-/* Σ k · softmax (bins)[k] of n bins; NaN where they are not finite. */
-double weir_distances_mean (const float *bins, uint32_t n);
 /* The corners of a candidate from 4 × n_bins numbers: left, top, right, bottom in strides, clipped
  * to the input. NaN stays. */
 void weir_distances_place (const float *bins, uint32_t n_bins, double x_px, double y_px,

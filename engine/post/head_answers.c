@@ -205,6 +205,19 @@ static const char *label_at (const WeirHead *head, float value)
   return value >= 0 && value < (float) head->n_labels ? head->labels[(uint32_t) value] : NULL;
 }
 
+/* The labels whose numbers stand in the values, joined, up to the first number that has none. */
+static const char *spell (const WeirHead *head, const float *values, WeirArena *arena)
+{
+  size_t n_bytes = 1;
+  uint32_t n = 0;
+  for (const char *label; n < head->n_values && (label = label_at (head, values[n])); n++)
+    n_bytes += strlen (label);
+  char *text = weir_arena_alloc (arena, n_bytes), *end = text;
+  for (uint32_t i = 0; i < n; i++)
+    end = g_stpcpy (end, label_at (head, values[i]));
+  return text;
+}
+
 static void add_index (
     const WeirHead *head, const WeirDecodeJob *job, const float *values, WeirResult *result)
 {
@@ -217,19 +230,7 @@ static void add_index (
     add (job, head->name, class, 1, result);
     return;
   }
-  add_text (head, job, weir_head_spell (head, values, result->arena), NAN, result);
-}
-
-const char *weir_head_spell (const WeirHead *head, const float *values, WeirArena *arena)
-{
-  size_t n_bytes = 1;
-  uint32_t n = 0;
-  for (const char *label; n < head->n_values && (label = label_at (head, values[n])); n++)
-    n_bytes += strlen (label);
-  char *text = weir_arena_alloc (arena, n_bytes), *end = text;
-  for (uint32_t i = 0; i < n; i++)
-    end = g_stpcpy (end, label_at (head, values[i]));
-  return text;
+  add_text (head, job, spell (head, values, result->arena), NAN, result);
 }
 
 static void add_numbers (

@@ -58,11 +58,6 @@ void weir_heads_clear (WeirHeads *heads);
 bool weir_heads_decode (
     const WeirHeads *heads, const WeirDecodeJob *job, WeirResult *result, GError **error);
 
-/* The labels whose numbers stand in the head's values, joined, up to the first number that has
- * none;
- * "" where there is no text. */
-const char *weir_head_spell (const WeirHead *head, const float *values, WeirArena *arena);
-
 /* "classes of 'prob' (2), numbers of 'age_conv3'": newly allocated. */
 char *weir_heads_describe (const WeirHeads *heads, const WeirModelFacts *facts);
 

@@ -33,11 +33,6 @@ static bool match (const WeirModelFacts *facts, const char **why)
          weir_facts_recognise (why, "rows [N,6] of class, score and corners, and their number");
 }
 
-static uint32_t n_classes (const WeirModelFacts *facts)
-{
-  return 0;
-}
-
 static void *prepare (const WeirModelFacts *facts, const WeirInputSpec *input, GError **error)
 {
   uint32_t k;
@@ -63,7 +58,7 @@ const WeirDecoder weir_decoder_multiclass_nms = {
   .mean = { 0, 0, 0 },
   .scale = { 1 / 255.0f, 1 / 255.0f, 1 / 255.0f },
   .match = match,
-  .n_classes = n_classes,
+  .n_classes = weir_nothing_n_classes,
   .prepare = prepare,
   .release = g_free,
   .decode = decode,

@@ -373,6 +373,11 @@ uint32_t weir_nothing_n_classes (const WeirModelFacts *facts)
   return 0;
 }
 
+uint32_t weir_one_n_classes (const WeirModelFacts *facts)
+{
+  return 1;
+}
+
 /* Nothing to remember; decode needs only the job. */
 static const char nothing[] = "";
 

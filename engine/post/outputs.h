@@ -75,6 +75,8 @@ void *weir_nothing_prepare (
 void weir_nothing_release (void *state);
 uint32_t weir_nothing_n_classes (const WeirModelFacts *facts);
 bool weir_nothing_decode (const WeirDecodeJob *job, WeirResult *result, GError **error);
+/* `n_classes` of detectors of one kind of thing. */
+uint32_t weir_one_n_classes (const WeirModelFacts *facts);
 
 /* Index of the greatest of n values that lie `step` apart, the first of equals; NaN is never one.
  * *best is -INFINITY where there is none. */

@@ -16,7 +16,7 @@ static void add_row (const WeirRowForm *form, const WeirDecodeJob *job, const fl
 {
   double width = form->is_unit ? job->input->width_px : 1;
   double height = form->is_unit ? job->input->height_px : 1;
-  if ((form->has_picture && row[0] != (float) job->item) || !is_index (row[form->label]))
+  if ((form->has_picture && row[0] != 0) || !is_index (row[form->label]))
     return;
   const float *corners = row + form->corners;
   WeirCandidate candidate = { .x0 = corners[0] * width,

@@ -14,8 +14,9 @@ typedef struct WeirRowForm {
   bool is_unit;    /* corners in 0..1; else in pixels of the input */
 } WeirRowForm;
 
-/* Output k, however many rows there are this time; nothing is suppressed. Dropped: rows of other
- * pictures (job->item), of no class, and what WeirBoxes drops. */
+/* Output k, however many rows there are this time; nothing is suppressed. Dropped: rows of
+ * other pictures than the first (a job has the outputs of one), of no class, and what WeirBoxes
+ * drops. */
 bool weir_row_form_decode (const WeirRowForm *form, const WeirDecodeJob *job, uint32_t k,
     WeirResult *result, GError **error);
 

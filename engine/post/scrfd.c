@@ -85,11 +85,6 @@ static bool match (const WeirModelFacts *facts, const char **why)
       state.n_roles == N_ROLES ? ", five points" : "", state.grid.levels[0].n_per_cell, strides);
 }
 
-static uint32_t n_classes (const WeirModelFacts *facts)
-{
-  return 1;
-}
-
 static void *prepare (const WeirModelFacts *facts, const WeirInputSpec *input, GError **error)
 {
   g_autofree Scrfd *state = g_new0 (Scrfd, 1);
@@ -171,7 +166,7 @@ const WeirDecoder weir_decoder_scrfd = {
   .scale = { 1 / 128.0f, 1 / 128.0f, 1 / 128.0f },
   .pad = 0,
   .match = match,
-  .n_classes = n_classes,
+  .n_classes = weir_one_n_classes,
   .prepare = prepare,
   .release = g_free,
   .decode = decode,

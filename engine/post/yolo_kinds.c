@@ -25,7 +25,7 @@ static WeirYoloKind kind_of_network (const WeirModelFacts *facts, const WeirRegi
   return is_finest_first && is_later ? WEIR_YOLO_V5 : WEIR_YOLO_V3;
 }
 
-WeirYoloKind weir_yolo_kind (const WeirModelFacts *facts, WeirRegions *regions)
+static WeirYoloKind find_kind (const WeirModelFacts *facts, WeirRegions *regions)
 {
   uint32_t width_px, height_px;
   if (facts->n_outputs < 2 || !weir_facts_input_size (facts, &width_px, &height_px) ||
@@ -43,7 +43,7 @@ WeirYoloKind weir_yolo_kind (const WeirModelFacts *facts, WeirRegions *regions)
 bool weir_yolo_recognise (const WeirModelFacts *facts, WeirYoloKind kind, const char **why)
 {
   WeirRegions regions;
-  if (weir_yolo_kind (facts, &regions) != kind)
+  if (find_kind (facts, &regions) != kind)
     return false;
   g_autoptr (GString) strides = g_string_new (NULL);
   for (uint32_t i = 0; i < regions.n_levels; i++)

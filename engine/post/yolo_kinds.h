@@ -6,6 +6,8 @@
 
 G_BEGIN_DECLS
 
+/* Told by the layout of maps of three anchors, what the network is built of (Mish, SiLU, splits,
+ * pools), and the order of its outputs: from v5 on the finest stride comes first. */
 typedef enum WeirYoloKind {
   WEIR_YOLO_NONE = 0,
   WEIR_YOLO_V3,
@@ -14,10 +16,6 @@ typedef enum WeirYoloKind {
   WEIR_YOLO_V7,
 } WeirYoloKind;
 
-/* By the layout of maps of three anchors, what the network is built of (Mish, SiLU, splits, pools),
- * and the order of its outputs: from v5 on the finest stride comes first. `regions` are the maps.
- */
-WeirYoloKind weir_yolo_kind (const WeirModelFacts *facts, WeirRegions *regions);
 /* A decoder's `match` for one kind. */
 bool weir_yolo_recognise (const WeirModelFacts *facts, WeirYoloKind kind, const char **why);
 

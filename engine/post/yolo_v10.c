@@ -40,16 +40,10 @@ static bool match (const WeirModelFacts *facts, const char **why)
       why, "rows [1,N,6] of corners, score and class%s", is_chosen ? " chosen by the network" : "");
 }
 
-static uint32_t n_classes (const WeirModelFacts *facts)
-{
-  return 0;
-}
-
 static void *prepare (const WeirModelFacts *facts, const WeirInputSpec *input, GError **error)
 {
-  static const char nothing;
-  if (facts->n_outputs == 1 && is_rows (facts))
-    return g_memdup2 (&nothing, sizeof nothing);
+  if (is_rows (facts))
+    return weir_nothing_prepare (facts, input, error);
   if (facts->n_outputs == 1)
     weir_facts_refuse (facts, 0, "yolo-v10", error, "f32[1,N,6]");
   else
@@ -72,8 +66,8 @@ const WeirDecoder weir_decoder_yolo_v10 = {
   .scale = { 1 / 255.0f, 1 / 255.0f, 1 / 255.0f },
   .pad = 114,
   .match = match,
-  .n_classes = n_classes,
+  .n_classes = weir_nothing_n_classes,
   .prepare = prepare,
-  .release = g_free,
+  .release = weir_nothing_release,
   .decode = decode,
 };

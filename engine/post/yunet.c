@@ -81,11 +81,6 @@ static bool match (const WeirModelFacts *facts, const char **why)
       why, "two scores, box and five points a cell at strides %s", strides);
 }
 
-static uint32_t n_classes (const WeirModelFacts *facts)
-{
-  return 1;
-}
-
 static void *prepare (const WeirModelFacts *facts, const WeirInputSpec *input, GError **error)
 {
   g_autofree Yunet *state = g_new0 (Yunet, 1);
@@ -171,7 +166,7 @@ const WeirDecoder weir_decoder_yunet = {
   .scale = { 1, 1, 1 },
   .pad = 0,
   .match = match,
-  .n_classes = n_classes,
+  .n_classes = weir_one_n_classes,
   .prepare = prepare,
   .release = g_free,
   .decode = decode,

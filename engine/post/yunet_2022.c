@@ -80,11 +80,6 @@ static bool match (const WeirModelFacts *facts, const char **why)
              state.priors.grid.n_rows);
 }
 
-static uint32_t n_classes (const WeirModelFacts *facts)
-{
-  return 1;
-}
-
 static void *prepare (const WeirModelFacts *facts, const WeirInputSpec *input, GError **error)
 {
   g_autofree Yunet2022 *state = g_new0 (Yunet2022, 1);
@@ -131,7 +126,7 @@ const WeirDecoder weir_decoder_yunet_2022 = {
   .scale = { 1, 1, 1 },
   .pad = 0,
   .match = match,
-  .n_classes = n_classes,
+  .n_classes = weir_one_n_classes,
   .prepare = prepare,
   .release = g_free,
   .decode = decode,

@@ -107,7 +107,6 @@ bool fixture_decode (Fixture *fixture, const char *name, GError **error)
     .region_width_px = fixture->region_width_px,
     .region_height_px = fixture->region_height_px,
     .outputs = fixture->outputs,
-    .item = fixture->item,
     .options = &fixture->options,
     .state = state };
   bool ok = decoder->decode (&job, &fixture->result, error);

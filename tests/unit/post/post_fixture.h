@@ -17,7 +17,6 @@ typedef struct Fixture {
   WeirInputSpec spec;
   WeirMapping mapping;
   uint32_t region_width_px, region_height_px;
-  uint32_t item; /* which picture of the batch */
   WeirDecodeOptions options;
   WeirResult result;
 } Fixture;
