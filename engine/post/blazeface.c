@@ -5,11 +5,8 @@
 #include "engine/post/decoders.h"
 #include "engine/post/grid.h"
 #include "engine/post/outputs.h"
-#include <math.h>
 
 enum { N_ANCHORS = 896, N_COLUMNS = 16, N_POINTS = 6, FIRST_POINT = 4 };
-/* MediaPipe clips logits there. */
-#define MAX_LOGIT 100.0
 
 typedef struct Blazeface {
   uint32_t boxes, scores; /* which output */
@@ -63,13 +60,6 @@ static void centre_of (const Blazeface *state, uint32_t row, double *x_px, doubl
   *y_px = (cell.y + 0.5) * state->grid.levels[cell.level].stride_px;
 }
 
-static float rate (const Blazeface *state, float v)
-{
-  if (!state->is_raw || !isfinite (v))
-    return v;
-  return (float) (1 / (1 + exp (-CLAMP ((double) v, -MAX_LOGIT, MAX_LOGIT))));
-}
-
 static void add_points (const WeirDecodeJob *job, const float *row, uint32_t index,
     WeirArena *arena, WeirObject *object)
 {
@@ -93,7 +83,7 @@ static bool decode (const WeirDecodeJob *job, WeirResult *result, GError **error
   weir_boxes_init (&boxes, job, result);
   for (uint32_t i = 0; i < N_ANCHORS; i++) {
     const float *row = rows + (size_t) i * N_COLUMNS;
-    WeirCandidate candidate = { .confidence = rate (state, scores[i]), .index = i };
+    WeirCandidate candidate = { .confidence = weir_score (scores[i], state->is_raw), .index = i };
     double x_px, y_px;
     if (!(candidate.confidence >= boxes.threshold))
       continue;

@@ -182,7 +182,7 @@ static void add_box (const WeirDecodeJob *job, const Found *found, uint32_t i, d
   const BoxesLabels *form = job->state;
   const float *box = found->boxes + (size_t) i * found->n_columns;
   uint32_t x = form->is_y_first ? 1 : 0, y = 1 - x;
-  if (!(found->labels[i] >= 0 && found->labels[i] < 1e6f))
+  if (!weir_is_label (found->labels[i]))
     return;
   WeirCandidate candidate = { .x0 = box[x] * width,
     .y0 = box[y] * height,

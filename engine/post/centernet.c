@@ -4,8 +4,8 @@
  * 2019). */
 #include "engine/post/boxes.h"
 #include "engine/post/decoders.h"
+#include "engine/post/grid.h"
 #include "engine/post/outputs.h"
-#include <math.h>
 
 #define N_POINTS      5u
 #define N_MAPS        4u
@@ -79,16 +79,14 @@ static bool fit (const WeirModelFacts *facts, const char *decoder, bool has_poin
   if (facts->n_outputs != (has_points ? N_MAPS : N_MAPS - 1))
     return weir_facts_refuse_count (facts, decoder, expected, error);
   const WeirTensor *map = &facts->outputs[0];
-  bool is_grid = map->rank == 4 && map->dims[2] >= 1 && map->dims[3] >= 1 &&
-                 height_px % map->dims[2] == 0 && width_px % map->dims[3] == 0 &&
-                 height_px / map->dims[2] == width_px / map->dims[3] &&
-                 width_px / map->dims[3] <= MAX_STRIDE_PX;
-  if (!is_grid || !fit_maps (facts, has_points, state))
+  uint32_t stride_px =
+      map->rank == 4 ? weir_grid_stride (map->dims[3], map->dims[2], width_px, height_px) : 0;
+  if (!stride_px || stride_px > MAX_STRIDE_PX || !fit_maps (facts, has_points, state))
     return weir_facts_refuse (facts, 0, decoder, error,
         "%s, of cells of one stride of an input of %u×%u", expected, width_px, height_px);
   state->width = (uint32_t) map->dims[3];
   state->height = (uint32_t) map->dims[2];
-  state->stride_px = width_px / state->width;
+  state->stride_px = stride_px;
   state->n_classes = (uint32_t) facts->outputs[state->heat].dims[1];
   uint32_t traits = weir_facts_traits (facts, state->heat);
   state->is_raw = (traits & WEIR_OUTPUT_KNOWN) && !(traits & WEIR_OUTPUT_ANY_SIGMOID);
@@ -163,13 +161,6 @@ static bool open_maps (
   return maps->points != NULL;
 }
 
-static float heat_at (const Centernet *state, const float *map, uint32_t cell)
-{
-  if (!state->is_raw || !isfinite (map[cell]))
-    return map[cell];
-  return (float) (1 / (1 + exp (-(double) map[cell])));
-}
-
 static bool is_peak (const Centernet *state, const float *map, uint32_t x, uint32_t y)
 {
   float v = map[(size_t) y * state->width + x];
@@ -204,7 +195,7 @@ static bool decode (const WeirDecodeJob *job, WeirResult *result, GError **error
   for (uint32_t class = 0; class < state->n_classes; class ++) {
     const float *map = maps.heat + (size_t) class * n;
     for (uint32_t cell = 0; cell < n; cell++) {
-      WeirCandidate candidate = { .confidence = heat_at (state, map, cell),
+      WeirCandidate candidate = { .confidence = weir_score (map[cell], state->is_raw),
         .label_id = (int32_t) class,
         .index = class * n + cell };
       if (candidate.confidence >= boxes.threshold &&
@@ -253,7 +244,8 @@ static bool decode_faces (const WeirDecodeJob *job, WeirResult *result, GError *
   weir_boxes_init (&boxes, job, result);
   for (uint32_t cell = 0; cell < n; cell++) {
     double x, y, width, height;
-    WeirCandidate candidate = { .confidence = heat_at (state, maps.heat, cell), .index = cell };
+    WeirCandidate candidate = { .confidence = weir_score (maps.heat[cell], state->is_raw),
+      .index = cell };
     if (!(candidate.confidence >= boxes.threshold))
       continue;
     place_face (state, &maps, cell, &x, &y, &width, &height);

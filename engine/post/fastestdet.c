@@ -2,8 +2,8 @@
 /* FastestDet: one map of cells, its channels are objectness, box and classes. */
 #include "engine/post/boxes.h"
 #include "engine/post/decoders.h"
+#include "engine/post/grid.h"
 #include "engine/post/outputs.h"
-#include <math.h>
 
 #define USUAL_STRIDE_PX 16
 
@@ -29,9 +29,7 @@ static bool fit (const WeirModelFacts *facts, uint32_t width_px, uint32_t height
   if (!is_map (facts))
     return weir_facts_refuse (facts, 0, "fastestdet", error, "f32[1,5 + classes,H,W]");
   const int64_t *dims = facts->outputs[0].dims;
-  bool is_grid = dims[2] >= 1 && dims[3] >= 1 && height_px % dims[2] == 0 &&
-                 width_px % dims[3] == 0 && height_px / dims[2] == width_px / dims[3];
-  if (!is_grid)
+  if (!weir_grid_stride (dims[3], dims[2], width_px, height_px))
     return weir_facts_refuse (facts, 0, "fastestdet", error,
         "cells of one stride in both directions for an input of %u×%u", width_px, height_px);
   *state = (Fastestdet){
@@ -69,11 +67,6 @@ static void *prepare (const WeirModelFacts *facts, const WeirInputSpec *input, G
                                                                       : NULL;
 }
 
-static double sigmoid (double v)
-{
-  return 1 / (1 + exp (-v));
-}
-
 static void add_cell (const WeirDecodeJob *job, const float *map, uint32_t index, WeirBoxes *boxes)
 {
   const Fastestdet *state = job->state;
@@ -86,16 +79,11 @@ static void add_cell (const WeirDecodeJob *job, const float *map, uint32_t index
   double width = job->input->width_px, height = job->input->height_px;
   double x = (index % state->width + tanh ((double) box[0])) / state->width * width;
   double y = (index / state->width + tanh ((double) box[n_cells])) / state->height * height;
-  double half_width = sigmoid ((double) box[2 * n_cells]) * width / 2;
-  double half_height = sigmoid ((double) box[3 * n_cells]) * height / 2;
-  WeirCandidate candidate = { .x0 = x - half_width,
-    .y0 = y - half_height,
-    .x1 = x + half_width,
-    .y1 = y + half_height,
-    .confidence = cell[OBJECTNESS] * best,
-    .label_id = (int32_t) label_id,
-    .index = index };
-  weir_boxes_add (boxes, &candidate);
+  WeirCandidate candidate = {
+    .confidence = cell[OBJECTNESS] * best, .label_id = (int32_t) label_id, .index = index
+  };
+  weir_boxes_add_centre (boxes, x, y, weir_sigmoid ((double) box[2 * n_cells]) * width,
+      weir_sigmoid ((double) box[3 * n_cells]) * height, candidate);
 }
 
 static bool decode (const WeirDecodeJob *job, WeirResult *result, GError **error)

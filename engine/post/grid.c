@@ -105,6 +105,23 @@ bool weir_grid_find (WeirGrid *grid, const WeirModelFacts *facts, uint32_t n_per
   return false;
 }
 
+bool weir_grid_has_rows (const WeirModelFacts *facts, int64_t n_rows)
+{
+  uint32_t width_px, height_px;
+  WeirGrid grid;
+  return weir_facts_input_size (facts, &width_px, &height_px) &&
+         (weir_grid_find (&grid, facts, 1, n_rows, width_px, height_px) ||
+             weir_grid_find (&grid, facts, 3, n_rows, width_px, height_px));
+}
+
+uint32_t weir_grid_stride (int64_t width, int64_t height, uint32_t width_px, uint32_t height_px)
+{
+  if (width < 1 || height < 1 || width_px % width || height_px % height ||
+      width_px / width != height_px / height)
+    return 0;
+  return (uint32_t) (width_px / width);
+}
+
 WeirCell weir_grid_locate (const WeirGrid *grid, uint32_t row)
 {
   uint32_t i = 0;

@@ -41,6 +41,12 @@ bool weir_grid_init_for (WeirGrid *grid, const WeirModelFacts *facts, uint32_t n
  * 16 and 32 alone, from 4 on, up to 128. False where none fit. */
 bool weir_grid_find (WeirGrid *grid, const WeirModelFacts *facts, uint32_t n_per_cell,
     int64_t n_rows, uint32_t width_px, uint32_t height_px);
+/* Whether a network with one or three rows a cell has n_rows at the model's input size: such rows
+ * are no queries and no chosen objects. */
+bool weir_grid_has_rows (const WeirModelFacts *facts, int64_t n_rows);
+/* The stride of a map of height × width cells; 0 where they do not divide the input evenly, by the
+ * same in both directions. */
+uint32_t weir_grid_stride (int64_t width, int64_t height, uint32_t width_px, uint32_t height_px);
 /* row < n_rows. */
 WeirCell weir_grid_locate (const WeirGrid *grid, uint32_t row);
 /* "8, 16, 32": newly allocated. */

@@ -43,7 +43,7 @@ static void softmax (const float *values, uint32_t n, float *dst)
 static void sigmoid (const float *values, uint32_t n, float *dst)
 {
   for (uint32_t i = 0; i < n; i++)
-    dst[i] = isfinite (values[i]) ? (float) (1 / (1 + exp (-(double) values[i]))) : 0;
+    dst[i] = isfinite (values[i]) ? (float) weir_sigmoid ((double) values[i]) : 0;
 }
 
 static bool is_logits (const WeirHead *head, const float *values)

@@ -407,3 +407,16 @@ uint32_t weir_argmax (const float *values, uint32_t n, size_t step, float *best)
   }
   return index;
 }
+
+float weir_score (float v, bool is_raw)
+{
+  return is_raw && isfinite (v) ? (float) weir_sigmoid ((double) v) : v;
+}
+
+double weir_softmax_of_best (const float *values, uint32_t n, size_t step, float best)
+{
+  double sum = 0;
+  for (uint32_t i = 0; i < n; i++)
+    sum += exp ((double) values[i * step] - (double) best);
+  return 1 / sum;
+}

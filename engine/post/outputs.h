@@ -5,6 +5,7 @@
 
 #include "engine/base/arena.h"
 #include "engine/post/decoder.h"
+#include <math.h>
 
 G_BEGIN_DECLS
 
@@ -78,6 +79,21 @@ bool weir_nothing_decode (const WeirDecodeJob *job, WeirResult *result, GError *
 /* `n_classes` of detectors of one kind of thing. */
 uint32_t weir_one_n_classes (const WeirModelFacts *facts);
 
+/* A class's score that is 1 / (1 + exp (-v)) where the network leaves that to be done. NaN and
+ * infinities stay: no sigmoid makes a candidate of them. */
+float weir_score (float v, bool is_raw);
+/* The softmax of `best`, the greatest of n values that lie `step` apart; NaN where one of them is.
+ */
+double weir_softmax_of_best (const float *values, uint32_t n, size_t step, float best);
+static inline double weir_sigmoid (double v)
+{
+  return 1 / (1 + exp (-v));
+}
+/* Whether a value of an output can be the number of a class (or a picture): NaN cannot. */
+static inline bool weir_is_label (float v)
+{
+  return v >= 0 && v < 1e6f;
+}
 /* Index of the greatest of n values that lie `step` apart, the first of equals; NaN is never one.
  * *best is -INFINITY where there is none. */
 uint32_t weir_argmax (const float *values, uint32_t n, size_t step, float *best);

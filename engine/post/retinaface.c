@@ -77,7 +77,7 @@ static float rate (const Retinaface *state, const float *scores)
 {
   if (!state->is_raw || !isfinite (scores[0]) || !isfinite (scores[1]))
     return scores[1];
-  return (float) (1 / (1 + exp ((double) scores[0] - (double) scores[1])));
+  return (float) weir_sigmoid ((double) scores[1] - (double) scores[0]);
 }
 
 static bool decode (const WeirDecodeJob *job, WeirResult *result, GError **error)

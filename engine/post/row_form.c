@@ -5,18 +5,12 @@
 #include "engine/post/boxes.h"
 #include "engine/post/outputs.h"
 
-/* Written so that NaN is no picture and no class. */
-static bool is_index (float v)
-{
-  return v >= 0 && v < 1e6f;
-}
-
 static void add_row (const WeirRowForm *form, const WeirDecodeJob *job, const float *row,
     uint32_t index, WeirBoxes *boxes)
 {
   double width = form->is_unit ? job->input->width_px : 1;
   double height = form->is_unit ? job->input->height_px : 1;
-  if ((form->has_picture && row[0] != 0) || !is_index (row[form->label]))
+  if ((form->has_picture && row[0] != 0) || !weir_is_label (row[form->label]))
     return;
   const float *corners = row + form->corners;
   WeirCandidate candidate = { .x0 = corners[0] * width,
@@ -41,7 +35,7 @@ bool weir_row_form_decode (const WeirRowForm *form, const WeirDecodeJob *job, ui
   boxes.iou_threshold = WEIR_NO_NMS;
   for (uint32_t i = 0; i < n_rows; i++) {
     const float *row = rows + (size_t) i * form->n_columns;
-    if (form->has_picture && !is_index (row[0]))
+    if (form->has_picture && !weir_is_label (row[0]))
       break;
     add_row (form, job, row, i, &boxes);
   }

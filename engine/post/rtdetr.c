@@ -5,7 +5,6 @@
 #include "engine/post/decoders.h"
 #include "engine/post/grid.h"
 #include "engine/post/outputs.h"
-#include <math.h>
 
 #define N_BOX        4u
 #define MAX_QUERIES  1000u
@@ -61,22 +60,12 @@ static bool fit (const WeirModelFacts *facts, Rtdetr *state, GError **error)
   return true;
 }
 
-/* As many rows as the input has cells are those of other families. */
-static bool is_grid (const WeirModelFacts *facts, uint32_t n_rows)
-{
-  uint32_t width_px, height_px;
-  WeirGrid grid;
-  return weir_facts_input_size (facts, &width_px, &height_px) &&
-         (weir_grid_find (&grid, facts, 1, n_rows, width_px, height_px) ||
-             weir_grid_find (&grid, facts, 3, n_rows, width_px, height_px));
-}
-
 /* Priors of other families come in numbers of their own: two outputs have round ones, or names. */
 static bool match (const WeirModelFacts *facts, const char **why)
 {
   Rtdetr state;
   if (!fit (facts, &state, NULL) || state.n_queries < MIN_QUERIES ||
-      state.n_queries > MAX_QUERIES || is_grid (facts, state.n_queries))
+      state.n_queries > MAX_QUERIES || weir_grid_has_rows (facts, state.n_queries))
     return false;
   bool is_round = state.n_queries % 100 == 0;
   if (facts->n_outputs == 2 && !is_round && !is_named (facts, state.scores, "logits"))
@@ -99,24 +88,13 @@ static void *prepare (const WeirModelFacts *facts, const WeirInputSpec *input, G
   return fit (facts, state, error) ? g_steal_pointer (&state) : NULL;
 }
 
-/* Softmax over n values, of the one that is `best`. */
-static float softmax_of (const float *values, uint32_t n, float best)
-{
-  double sum = 0;
-  for (uint32_t i = 0; i < n; i++)
-    sum += exp ((double) values[i] - (double) best);
-  return (float) (1 / sum);
-}
-
 static float rate (const Rtdetr *state, const float *scores, int32_t *label_id)
 {
   float best;
   *label_id = (int32_t) weir_argmax (scores, state->n_classes, 1, &best);
-  if (!state->is_raw || !isfinite (best))
-    return best;
-  if (state->has_nothing)
-    return softmax_of (scores, state->n_columns, best);
-  return (float) (1 / (1 + exp (-(double) best)));
+  if (state->is_raw && state->has_nothing && isfinite (best))
+    return (float) weir_softmax_of_best (scores, state->n_columns, 1, best);
+  return weir_score (best, state->is_raw);
 }
 
 static bool decode (const WeirDecodeJob *job, WeirResult *result, GError **error)

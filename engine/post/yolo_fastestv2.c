@@ -119,17 +119,16 @@ typedef struct Values {
 static double at (const Values *values, uint32_t channel, bool is_raw)
 {
   double v = (double) values->first[channel * values->step];
-  return is_raw && isfinite (v) ? 1 / (1 + exp (-v)) : v;
+  return is_raw && isfinite (v) ? weir_sigmoid (v) : v;
 }
 
 static double rate_class (const Fastest *state, const Values *classes, int32_t *label_id)
 {
   float best;
-  double sum = 0;
   *label_id = (int32_t) weir_argmax (classes->first, state->n_classes, classes->step, &best);
-  for (uint32_t c = 0; c < state->n_classes && state->is_raw[CLASSES]; c++)
-    sum += exp (at (classes, c, false) - (double) best);
-  return state->is_raw[CLASSES] ? 1 / sum : (double) best;
+  if (!state->is_raw[CLASSES])
+    return (double) best;
+  return weir_softmax_of_best (classes->first, state->n_classes, classes->step, best);
 }
 
 static void add_cell (const Fastest *state, uint32_t i, uint32_t x, uint32_t y,

@@ -2,6 +2,7 @@
 /* Which maps a model has, and with which anchors they are read. */
 #include "engine/post/yolo_region.h"
 
+#include "engine/post/grid.h"
 #include "engine/post/outputs.h"
 #include <math.h>
 
@@ -10,12 +11,10 @@
 #define MAX_STRIDE_PX    128u
 #define FLAT_STRIDE_PX   32u
 
-/* The stride of a map of h × w cells; 0 where it has not the same one in both directions. */
+/* 0 where it is none that these networks have. */
 static uint32_t find_stride (int64_t h, int64_t w, uint32_t width_px, uint32_t height_px)
 {
-  if (h < 1 || w < 1 || width_px % w || height_px % h || width_px / w != height_px / h)
-    return 0;
-  uint32_t stride_px = (uint32_t) (width_px / w);
+  uint32_t stride_px = weir_grid_stride (w, h, width_px, height_px);
   return stride_px >= MIN_STRIDE_PX && stride_px <= MAX_STRIDE_PX ? stride_px : 0;
 }
 

@@ -7,11 +7,6 @@
 
 enum { X, Y, WIDTH, HEIGHT, OBJECTNESS, FIRST_CLASS };
 
-static double sigmoid (double v)
-{
-  return 1 / (1 + exp (-v));
-}
-
 /* One anchor of one cell. */
 typedef struct Site {
   const float *values;
@@ -24,36 +19,27 @@ static double value_at (const Site *site, uint32_t column)
   return (double) site->values[column * site->step];
 }
 
-/* Σ exp (class - best); NaN where one is NaN. */
-static double softmax_sum (const Site *site, uint32_t n_classes, double best)
-{
-  double sum = 0;
-  for (uint32_t c = 0; c < n_classes; c++)
-    sum += exp (value_at (site, FIRST_CLASS + c) - best);
-  return sum;
-}
-
 /* Objectness × best class; NaN where one of them is not finite. */
 static float rate (const WeirRegions *regions, const Site *site, int32_t *label_id)
 {
   float best;
-  *label_id = (int32_t) weir_argmax (
-      site->values + FIRST_CLASS * site->step, regions->n_classes, site->step, &best);
+  const float *classes = site->values + FIRST_CLASS * site->step;
+  *label_id = (int32_t) weir_argmax (classes, regions->n_classes, site->step, &best);
   double objectness = value_at (site, OBJECTNESS), class_score = (double) best;
   if (!isfinite (objectness) || !isfinite (class_score))
     return NAN;
   if (regions->is_softmax_raw)
-    class_score = 1 / softmax_sum (site, regions->n_classes, class_score);
+    class_score = weir_softmax_of_best (classes, regions->n_classes, site->step, best);
   else if (regions->is_score_raw)
-    class_score = sigmoid (class_score);
-  return (float) ((regions->is_score_raw ? sigmoid (objectness) : objectness) * class_score);
+    class_score = weir_sigmoid (class_score);
+  return (float) ((regions->is_score_raw ? weir_sigmoid (objectness) : objectness) * class_score);
 }
 
 static double size_of (const WeirRegions *regions, double v, double anchor_px)
 {
   if (!regions->has_squares)
     return exp (v) * anchor_px;
-  double doubled = 2 * (regions->is_box_raw ? sigmoid (v) : v);
+  double doubled = 2 * (regions->is_box_raw ? weir_sigmoid (v) : v);
   return doubled * doubled * anchor_px;
 }
 
@@ -66,8 +52,8 @@ static void add_site (const WeirRegions *regions, const WeirRegionLevel *level, 
   candidate.confidence = rate (regions, site, &candidate.label_id);
   if (!(candidate.confidence >= boxes->threshold))
     return;
-  x = k * (regions->is_box_raw ? sigmoid (x) : x) - (k - 1) / 2 + site->column;
-  y = k * (regions->is_box_raw ? sigmoid (y) : y) - (k - 1) / 2 + site->row;
+  x = k * (regions->is_box_raw ? weir_sigmoid (x) : x) - (k - 1) / 2 + site->column;
+  y = k * (regions->is_box_raw ? weir_sigmoid (y) : y) - (k - 1) / 2 + site->row;
   weir_boxes_add_centre (boxes, x * level->stride_px, y * level->stride_px,
       size_of (regions, value_at (site, WIDTH), anchor_px[0]),
       size_of (regions, value_at (site, HEIGHT), anchor_px[1]), candidate);

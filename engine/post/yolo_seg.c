@@ -125,7 +125,7 @@ static void add_mask (
       double u = locate (x, i, &x0, &x1);
       double above = upper[x0] + u * ((double) upper[x1] - (double) upper[x0]);
       double below = lower[x0] + u * ((double) lower[x1] - (double) lower[x0]);
-      double p = 1 / (1 + exp (-(above + v * (below - above))));
+      double p = weir_sigmoid (above + v * (below - above));
       dst[(size_t) j * x->n_cells + i] = isfinite (p) ? (float) p : 0;
     }
   }

@@ -7,6 +7,8 @@
 #include "engine/post/yolo_head.h"
 
 static const WeirRowForm form = { .n_columns = 6, .corners = 0, .score = 4, .label = 5 };
+/* That are recognised where the graph does not tell. */
+#define MIN_ROWS 10
 #define MAX_ROWS 1000
 
 static bool is_rows (const WeirModelFacts *facts)
@@ -16,16 +18,6 @@ static bool is_rows (const WeirModelFacts *facts)
          output->dims[0] == 1 && output->dims[2] == form.n_columns;
 }
 
-/* As many rows as the input has cells are those of other families. */
-static bool is_grid (const WeirModelFacts *facts)
-{
-  uint32_t width_px, height_px;
-  WeirGrid grid;
-  return weir_facts_input_size (facts, &width_px, &height_px) &&
-         (weir_grid_find (&grid, facts, 1, facts->outputs[0].dims[1], width_px, height_px) ||
-             weir_grid_find (&grid, facts, 3, facts->outputs[0].dims[1], width_px, height_px));
-}
-
 static bool match (const WeirModelFacts *facts, const char **why)
 {
   bool is_named;
@@ -33,8 +25,9 @@ static bool match (const WeirModelFacts *facts, const char **why)
     return false;
   uint32_t traits = weir_facts_traits (facts, 0);
   bool is_chosen = (traits & WEIR_OUTPUT_SELECTED) != 0;
-  if (!is_chosen && ((traits & WEIR_OUTPUT_KNOWN) || facts->outputs[0].dims[1] < 10 ||
-                        facts->outputs[0].dims[1] > MAX_ROWS || is_grid (facts)))
+  int64_t n_rows = facts->outputs[0].dims[1];
+  if (!is_chosen && ((traits & WEIR_OUTPUT_KNOWN) || n_rows < MIN_ROWS || n_rows > MAX_ROWS ||
+                        weir_grid_has_rows (facts, n_rows)))
     return false;
   return weir_facts_recognise (
       why, "rows [1,N,6] of corners, score and class%s", is_chosen ? " chosen by the network" : "");

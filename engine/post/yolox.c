@@ -7,7 +7,7 @@
 #include "engine/post/outputs.h"
 #include <math.h>
 
-enum { N_BOX = 4, OBJECTNESS = 4, FIRST_CLASS = 5 };
+enum { OBJECTNESS = 4, FIRST_CLASS = 5 };
 
 typedef struct Yolox {
   WeirGrid grid;
@@ -85,23 +85,19 @@ static void add_row (const Yolox *state, const float *row, uint32_t index, WeirB
 {
   float best;
   uint32_t label_id = weir_argmax (row + FIRST_CLASS, state->n_columns - FIRST_CLASS, 1, &best);
-  double x = row[0], y = row[1], half_width = row[2] * 0.5, half_height = row[3] * 0.5;
+  double x = row[0], y = row[1], width = row[2], height = row[3];
   if (!state->is_decoded) {
     WeirCell cell = weir_grid_locate (&state->grid, index);
     double stride_px = state->grid.levels[cell.level].stride_px;
     x = (x + cell.x) * stride_px;
     y = (y + cell.y) * stride_px;
-    half_width = exp ((double) row[2]) * stride_px / 2;
-    half_height = exp ((double) row[3]) * stride_px / 2;
+    width = exp (width) * stride_px;
+    height = exp (height) * stride_px;
   }
-  WeirCandidate candidate = { .x0 = x - half_width,
-    .y0 = y - half_height,
-    .x1 = x + half_width,
-    .y1 = y + half_height,
-    .confidence = row[OBJECTNESS] * best,
-    .label_id = (int32_t) label_id,
-    .index = index };
-  weir_boxes_add (boxes, &candidate);
+  WeirCandidate candidate = {
+    .confidence = row[OBJECTNESS] * best, .label_id = (int32_t) label_id, .index = index
+  };
+  weir_boxes_add_centre (boxes, x, y, width, height, candidate);
 }
 
 static bool decode (const WeirDecodeJob *job, WeirResult *result, GError **error)
