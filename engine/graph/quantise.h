@@ -58,7 +58,10 @@ bool weir_quantise_weights (
 
 /* quantise_fake.c: FakeQuantize becomes a pair of quantisers. */
 bool weir_quantise_fake (WeirFuse *fuse, uint32_t id);
-/* quantise_move.c: brings quantisers together. */
+/* quantise_move.c: whether a node puts in a number, which is no code, where it leaves its source.
+ */
+bool weir_quantise_extrapolates (const WeirNode *node);
+/* Brings quantisers together. */
 extern const WeirFuseRule weir_quantise_moves[];
 /* quantise_compute.c: what lies between them. */
 extern const WeirFuseRule weir_quantise_computes[];

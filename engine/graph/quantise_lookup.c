@@ -141,9 +141,9 @@ static bool fill_table (Region *region, const WeirNode *quantiser, const WeirQua
   if (!evaluate_quantiser (region, source, &codes, &leaf))
     return false;
   for (uint32_t i = 0; i < region->n_nodes; i++) {
-    region->results[i] = new_tensor (region, WEIR_DTYPE_F32);
-    if (!evaluate (region, weir_graph_node (region->fuse->graph, region->nodes[i]), &leaf,
-            &region->results[i]))
+    const WeirNode *node = weir_graph_node (region->fuse->graph, region->nodes[i]);
+    region->results[i] = new_tensor (region, weir_fuse_shape (region->fuse, node->dst[0])->dtype);
+    if (!evaluate (region, node, &leaf, &region->results[i]))
       return false;
   }
   *table = new_tensor (region, to->dtype);
@@ -166,7 +166,8 @@ bool weir_quantise_lookup (WeirFuse *fuse, uint32_t id)
     .rank = weir_fuse_shape (fuse, node->src[0])->rank,
     .n_channels = 1,
     .buffers = buffers };
-  if (!collect (&region, node->src[0]) || region.leaf == WEIR_NONE)
+  if (!collect (&region, node->src[0]) || region.leaf == WEIR_NONE ||
+      !weir_fuse_same_shape (fuse, region.leaf, node->src[0])) /* constants can make it larger */
     return false;
   uint32_t codes = weir_quantise_find_source (fuse, region.leaf, &from)->src[0];
   if (!fill_table (&region, node, &from, &to, &table))

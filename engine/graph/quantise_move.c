@@ -8,6 +8,13 @@
 #include <math.h>
 #include <string.h>
 
+bool weir_quantise_extrapolates (const WeirNode *node)
+{
+  return node->op == WEIR_OP_RESIZE &&
+         strcmp (weir_node_string (node, "coordinate_transformation_mode", ""),
+             "tf_crop_and_resize") == 0;
+}
+
 /* Operators whose result has elements of source 0 and no others: op (D (x)) is D (op (x)). */
 static bool moves_elements (const WeirNode *node)
 {
@@ -29,7 +36,8 @@ static bool moves_elements (const WeirNode *node)
     [WEIR_OP_UNSQUEEZE] = true,
   };
   if (node->op == WEIR_OP_RESIZE || node->op == WEIR_OP_UPSAMPLE)
-    return strcmp (weir_node_string (node, "mode", "nearest"), "nearest") == 0;
+    return strcmp (weir_node_string (node, "mode", "nearest"), "nearest") == 0 &&
+           !weir_quantise_extrapolates (node);
   return table[node->op] && !node->n_post;
 }
 

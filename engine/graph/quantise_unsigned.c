@@ -66,9 +66,19 @@ static bool may_stay_open (const WeirNode *node)
          node->op == WEIR_OP_Q_GEMM;
 }
 
+/* What it puts in is 0, or of another input; no code. */
+static bool fills (const WeirNode *node)
+{
+  return node->op == WEIR_OP_TRILU || node->op == WEIR_OP_CENTER_CROP_PAD ||
+         node->op == WEIR_OP_ONE_HOT || node->op == WEIR_OP_OV_EXTRACT_IMAGE_PATCHES ||
+         node->op == WEIR_OP_OV_REORG_YOLO || weir_quantise_extrapolates (node);
+}
+
 static bool moves (const WeirNode *node)
 {
   WeirOpKind kind = weir_op_info (node->op)->kind;
+  if (fills (node))
+    return false;
   return kind == WEIR_OP_KIND_VIEW || kind == WEIR_OP_KIND_MOVE || node->op == WEIR_OP_MAX_POOL ||
          node->op == WEIR_OP_RESIZE || node->op == WEIR_OP_UPSAMPLE;
 }
@@ -101,6 +111,28 @@ static bool can_change_number (const Change *change, const WeirNode *node, uint3
          weir_graph_value (change->graph, node->src[i])->is_constant;
 }
 
+static bool is_zero_point (const WeirNode *node, uint32_t i)
+{
+  for (uint32_t k = 0, place; (place = zero_place (node, k)) != WEIR_NONE; k++)
+    if (place == i)
+      return true;
+  return false;
+}
+
+/* Whether codes that stay what they are meet those that change. */
+static bool reads_constant_codes (const Change *change, const WeirNode *node)
+{
+  for (uint32_t i = 0; i < node->n_src; i++) {
+    bool is_weights = has_weights (node) && (i == 3 || i == 5);
+    bool is_pad = node->op == WEIR_OP_PAD && i == 2;
+    if (node->src[i] != WEIR_NONE && !is_weights && !is_pad && !is_zero_point (node, i) &&
+        change->shapes->values[node->src[i]].dtype == WEIR_DTYPE_I8 &&
+        is_known (change, node->src[i]))
+      return true;
+  }
+  return false;
+}
+
 /* Every zero point must be there, but that of a result in f32: i8 without one has 0. A product of
  * two tensors is left alone. */
 static bool can_change_quantised (const Change *change, const WeirNode *node)
@@ -121,6 +153,8 @@ static bool can_change (const Change *change, const WeirNode *node)
     return true;
   if (node->op == WEIR_OP_LOOKUP)
     return can_change_number (change, node, 1);
+  if (reads_constant_codes (change, node))
+    return false;
   if (moves (node)) /* what Pad puts in */
     return node->op != WEIR_OP_PAD || can_change_number (change, node, 2);
   if (!is_quantised (node))
