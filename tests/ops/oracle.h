@@ -11,3 +11,7 @@ typedef void (*OracleFn) (const Row *row, double *dst);
 OracleFn oracle_find (WeirOp op);
 /* The row's result, post-ops included, to be freed; dst[0]'s elements. */
 double *oracle_compute (const Row *row);
+
+/* oracle_formulas.c: one element; NAN where there is no formula. */
+double oracle_unary (WeirOp op, double x, double alpha, double beta);
+double oracle_binary (WeirOp op, double a, double b);
