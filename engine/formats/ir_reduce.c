@@ -96,6 +96,8 @@ bool weir_ir_convert_lrn (WeirIrJob *job)
       return false;
     is_window[axis] = true;
   }
+  if (size < 1 || size > INT32_MAX)
+    return ir_malformed (job, "size %" G_GINT64_FORMAT " is out of range", size);
   if (n && (is_window[0] || (is_window[1] && n > 1)))
     return ir_refuse (job, "windows over the batch, or over channels and other axes, are not "
                            "supported");

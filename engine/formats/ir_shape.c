@@ -186,9 +186,10 @@ bool weir_ir_convert_variadic_split (WeirIrJob *job)
     return emit_split (job, weir_ir_as_ints (job, job->src[2]), axis[0]);
   if (n != n_dst)
     return ir_malformed (job, "has %u sizes for %u outputs", n, n_dst);
-  for (uint32_t i = 0; i < n; i++) {
+  for (uint32_t i = 0; i < n; i++)
     if ((i != free && sizes[i] < 0) || sizes[i] > INT32_MAX)
       return ir_malformed (job, "size %" G_GINT64_FORMAT " is out of range", sizes[i]);
+  for (uint32_t i = 0; i < n; i++) {
     if (i && weir_ir_dst (job, i) == WEIR_NONE)
       continue;
     uint32_t part = slice_part (job, sizes, n, free, i, axis[0]);

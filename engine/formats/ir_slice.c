@@ -43,7 +43,7 @@ static void add_step (Steps *steps, const Masks *masks, uint32_t i, int64_t axis
   int64_t step = masks->shrink[i] ? 1 : stride[i];
   int64_t start = begin[i], stop = end[i];
   if (masks->shrink[i]) {
-    stop = start == -1 ? INT64_MAX : start + 1;
+    stop = start == -1 || start == INT64_MAX ? INT64_MAX : start + 1;
     steps->shrunk[steps->n_shrunk++] = axis;
   } else {
     start = !masks->begin[i] ? start : step < 0 ? INT64_MAX : 0;

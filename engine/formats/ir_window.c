@@ -61,6 +61,9 @@ static bool read_pads (WeirIrJob *job, int64_t pads[2 * WEIR_MAX_RANK], uint32_t
     return false;
   *n = MAX (*n, n_end);
   memcpy (pads + *n, end, *n * sizeof *end);
+  for (uint32_t i = 0; i < 2 * *n; i++)
+    if (pads[i] < -INT32_MAX || pads[i] > INT32_MAX)
+      return ir_malformed (job, "pad %" G_GINT64_FORMAT " is out of range", pads[i]);
   return true;
 }
 
@@ -148,6 +151,8 @@ static bool fit_pads (WeirIrJob *job, Backprop *b, const int64_t *shape, uint32_
 {
   for (uint32_t i = 0; i < n_spatial; i++) {
     int64_t kernel = weights->dims[weights->rank - n_spatial + i];
+    if (shape[i] < 1 || shape[i] > INT32_MAX)
+      return ir_malformed (job, "output shape %" G_GINT64_FORMAT " is out of range", shape[i]);
     int64_t full = (src->dims[2 + i] - 1) * b->strides[i] + (kernel - 1) * b->dilations[i] + 1;
     int64_t total = MAX (full + b->extra[i] - shape[i], 0);
     if (strcmp (mode, "NOTSET") != 0)
@@ -157,8 +162,8 @@ static bool fit_pads (WeirIrJob *job, Backprop *b, const int64_t *shape, uint32_
     int64_t end = full - b->pads[i] - shape[i];
     b->pads[n_spatial + i] = MAX (end, 0);
     b->extra[i] = MAX (-end, 0);
-    if (shape[i] < 1 || shape[i] > INT32_MAX || b->pads[i] < 0)
-      return ir_malformed (job, "output shape %" G_GINT64_FORMAT " is out of range", shape[i]);
+    if (b->pads[i] < 0)
+      return ir_malformed (job, "pad %" G_GINT64_FORMAT " is out of range", b->pads[i]);
   }
   return true;
 }
@@ -183,6 +188,9 @@ static bool read_backprop (WeirIrJob *job, Backprop *b, uint32_t n_spatial)
   if (n_shape != n_spatial || !weir_ir_static_dims (job, 0, 2, &src) ||
       !weir_ir_static_dims (job, 1, 0, &weights) || weights.rank < n_spatial)
     return ir_refuse (job, "an output shape is given, but sizes of the inputs are not known");
+  if (weights.rank < n_spatial)
+    return ir_malformed (
+        job, "weights have %u dimensions, expected at least %u", weights.rank, n_spatial);
   return fit_pads (job, b, shape, n_spatial, &src, &weights, mode);
 }
 

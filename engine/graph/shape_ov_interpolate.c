@@ -43,8 +43,8 @@ static bool has_axes_2_3 (const WeirShapeJob *job)
 {
   int64_t axes[WEIR_MAX_INTS];
   uint32_t n;
-  return weir_ov_ints (job, "axes", axes, &n, NULL) && n == 2 && axes[0] + axes[1] == 5 &&
-         (axes[0] == 2 || axes[0] == 3);
+  return weir_ov_ints (job, "axes", axes, &n, NULL) && n == 2 && (axes[0] == 2 || axes[0] == 3) &&
+         axes[1] == 5 - axes[0];
 }
 
 /* Opset 1 in the words of opset 4. */

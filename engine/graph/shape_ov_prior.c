@@ -72,10 +72,12 @@ static bool read_attrs (PriorAttrs *attrs, GError **error)
   if (attrs->fixed_size.n && attrs->density.n != attrs->fixed_size.n)
     return weir_job_fail ("density has %u elements and fixed_size %u, expected as many",
         attrs->density.n, attrs->fixed_size.n);
+  for (uint32_t i = 0; i < attrs->density.n; i++)
+    if (!(attrs->density.values[i] >= 1 && attrs->density.values[i] <= 256))
+      return weir_job_fail ("density %u is out of range", i);
   for (uint32_t i = 0; i < attrs->fixed_size.n; i++)
-    if (!(attrs->density.values[i] >= 1 && attrs->density.values[i] <= 256 &&
-            fabsf (attrs->fixed_size.values[i]) <= 1e6f))
-      return weir_job_fail ("density or fixed_size %u is out of range", i);
+    if (!(fabsf (attrs->fixed_size.values[i]) <= 1e6f))
+      return weir_job_fail ("fixed_size %u is out of range", i);
   return true;
 }
 

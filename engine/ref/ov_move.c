@@ -16,7 +16,8 @@ bool weir_ref_ov_strided_slice (const WeirShapeJob *job, void *scratch, GError *
   weir_ref_strides (src, stride);
   for (uint32_t i = 0; i < src->rank; i++) {
     offset += slice.start[i] * stride[i];
-    stride[i] *= slice.step[i];
+    /* One element has no next one, and a step may be anything. */
+    stride[i] = slice.n[i] > 1 ? stride[i] * slice.step[i] : stride[i];
   }
   weir_ref_copy_strided (weir_tensor_data (dst),
       (const char *) weir_tensor_data (src) + (ptrdiff_t) offset * (ptrdiff_t) size, size,

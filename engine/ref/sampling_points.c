@@ -29,6 +29,8 @@ static float reflect (float x, float lowest, float highest)
   if (!(range > 0))
     return lowest;
   float rest = fmodf (fabsf (x - lowest), 2 * range);
+  if (isnan (rest)) /* x is infinite */
+    return lowest;
   return lowest + (rest > range ? 2 * range - rest : rest);
 }
 

@@ -115,6 +115,43 @@ static void load_bytes (const char *xml, size_t n_bytes, const IrBuilder *b)
   }
 }
 
+/* Numbers that no layer has: each is refused, or makes a graph; nothing overflows. */
+static const struct {
+  const char *type, *data, *dims, *lists, *outputs; /* lists: of i64, the inputs behind the first */
+} odd_layers[] = {
+  { "ConvolutionBackpropData-1", "", "1,1,1,1,1,1,1,1", "1 1,1,1,1,1,1", "f32:1" },
+  { "ConvolutionBackpropData-1", "pads_begin='-9223372036854775808' pads_end='1'", "1,1,4",
+      "1,1,1 -9223372036854775808", "f32:1" },
+  { "MaxPool-1",
+      "kernel='2' strides='1' pads_begin='9223372036854775807' pads_end='1' rounding_type='ceil'",
+      "1,1,4", "", "f32:1" },
+  { "VariadicSplit-1", "", "4,4",
+      "0 -1,9223372036854775807,9223372036854775807,9223372036854775807",
+      "f32:1 f32:1 f32:1 f32:1" },
+  { "StridedSlice-1", "begin_mask='0' end_mask='0' shrink_axis_mask='1'", "4",
+      "9223372036854775807 1", "f32:1" },
+  { "LRN-1", "size='-9223372036854775808'", "1,2,4,4", "2", "f32:1" },
+  { "Range-4", "output_type='i64'", "1", "1,2 1", "i64:1" },
+};
+
+START_TEST (test_odd_layer)
+{
+  g_autoptr (IrBuilder) b = ir_builder_new ();
+  g_auto (GStrv) lists = g_strsplit (odd_layers[_i].lists, " ", -1);
+  g_autoptr (GString) src = g_string_new (NULL);
+  guint x = ir_builder_parameter (b, "x", "f32", odd_layers[_i].dims);
+  g_string_append_printf (src, "%u", x);
+  for (char **list = lists; *list; list++)
+    g_string_append_printf (src, ",%u", ir_builder_ints (b, *list));
+  guint layer = ir_builder_layer (
+      b, odd_layers[_i].type, "odd", odd_layers[_i].data, src->str, odd_layers[_i].outputs);
+  g_autofree char *name = g_strdup_printf ("%u", layer);
+  ir_builder_result (b, name);
+  g_autofree char *xml = ir_builder_xml (b);
+  load_bytes (xml, strlen (xml), b);
+}
+END_TEST
+
 START_TEST (test_truncated)
 {
   g_autoptr (IrBuilder) b = ir_builder_small_net ();
@@ -149,6 +186,7 @@ int main (void)
   tcase_add_loop_test (tcase, test_bad_file, 0, (int) G_N_ELEMENTS (bad_files));
   tcase_add_test (tcase, test_bombs);
   tcase_add_test (tcase, test_long_chain);
+  tcase_add_loop_test (tcase, test_odd_layer, 0, G_N_ELEMENTS (odd_layers));
   tcase_add_test (tcase, test_truncated);
   tcase_add_test (tcase, test_flipped);
   suite_add_tcase (suite, tcase);
