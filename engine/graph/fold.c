@@ -10,6 +10,9 @@
 
 /* Of all folded constants of a graph. */
 #define MAX_FOLDED_BYTES ((size_t) 1 << 30)
+/* Of one node: this, and so many times what it is made from. */
+#define FREE_BYTES ((size_t) 16 << 20)
+#define MAX_GROWTH 16
 
 static bool is_foldable (const WeirGraph *graph, const WeirNode *node)
 {
@@ -21,15 +24,25 @@ static bool is_foldable (const WeirGraph *graph, const WeirNode *node)
   return true;
 }
 
+static size_t limit_of (const WeirNode *node, const WeirTensor *src)
+{
+  size_t n_total = 0, n_bytes;
+  for (uint32_t i = 0; i < node->n_src; i++)
+    if (weir_tensor_bytes (&src[i], &n_bytes) && !weir_checked_add (n_total, n_bytes, &n_total))
+      return MAX_FOLDED_BYTES;
+  return MIN (n_total, MAX_FOLDED_BYTES) * MAX_GROWTH + FREE_BYTES;
+}
+
 /* Gives the results memory; false where they are too many bytes to be worth it. */
-static bool allocate (WeirGraph *graph, const WeirNode *node, WeirTensor *dst, size_t *n_left)
+static bool allocate (
+    WeirGraph *graph, const WeirNode *node, const WeirTensor *src, WeirTensor *dst, size_t *n_left)
 {
   size_t n_total = 0, n_bytes;
   for (uint32_t i = 0; i < node->n_dst; i++)
     if (node->dst[i] != WEIR_NONE &&
         (!weir_tensor_bytes (&dst[i], &n_bytes) || !weir_checked_add (n_total, n_bytes, &n_total)))
       return false;
-  if (n_total > *n_left)
+  if (n_total > *n_left || n_total > limit_of (node, src))
     return false;
   *n_left -= n_total;
   for (uint32_t i = 0; i < node->n_dst; i++)
@@ -52,7 +65,7 @@ static bool fold_node (
   WeirShapeJob job = { graph, node, src, dst, NULL };
   if (!weir_shape_node (&job, error))
     return false;
-  if (!allocate (graph, node, dst, n_left))
+  if (!allocate (graph, node, src, dst, n_left))
     return true;
   if (!evaluate (graph, node, src, dst, error))
     return false;
