@@ -37,7 +37,9 @@ uint32_t weir_ir_add_ints (WeirIrJob *job, const int64_t *values, uint32_t n)
 uint32_t weir_ir_add_scalar (WeirIrJob *job, WeirDtype dtype, double value)
 {
   WeirTensor tensor = { .dtype = dtype };
-  int64_t whole = (int64_t) CLAMP (value, -0x1p62, 0x1p62);
+  int64_t whole = value > -0x1p62 && value < 0x1p62 ? (int64_t) value
+                  : value < 0                       ? INT64_MIN / 2
+                                                    : INT64_MAX / 2;
   float real = (float) value;
   tensor.buffer = weir_arena_alloc (job->loader->graph->arena, sizeof whole);
   if (dtype == WEIR_DTYPE_F32)
