@@ -63,11 +63,9 @@ static void centre_of (const Blazeface *state, uint32_t row, double *x_px, doubl
 static void add_points (const WeirDecodeJob *job, const float *row, uint32_t index,
     WeirArena *arena, WeirObject *object)
 {
-  double x_px, y_px, points_px[2 * N_POINTS];
+  double x_px, y_px;
   centre_of (job->state, index, &x_px, &y_px);
-  for (uint32_t k = 0; k < 2 * N_POINTS; k++)
-    points_px[k] = (k % 2 ? y_px : x_px) + (double) row[FIRST_POINT + k];
-  weir_object_add_points (object, job, "landmarks", points_px, N_POINTS, arena);
+  weir_object_add_landmarks (object, job, x_px, y_px, 1, row + FIRST_POINT, N_POINTS, arena);
 }
 
 static bool decode (const WeirDecodeJob *job, WeirResult *result, GError **error)

@@ -160,3 +160,23 @@ void weir_object_add_points (WeirObject *object, const WeirDecodeJob *job, const
     .n_elements = (size_t) n_points * 2,
     .data = data };
 }
+
+void weir_object_add_landmarks (WeirObject *object, const WeirDecodeJob *job, double x_px,
+    double y_px, double unit_px, const float *offsets, uint32_t n_points, WeirArena *arena)
+{
+  double *points_px = weir_arena_new_array (arena, double, (size_t) n_points * 2);
+  for (size_t k = 0; k < (size_t) n_points * 2; k++)
+    points_px[k] = (k % 2 ? y_px : x_px) + (double) offsets[k] * unit_px;
+  weir_object_add_points (object, job, "landmarks", points_px, n_points, arena);
+}
+
+void weir_grid_add_landmarks (const WeirGrid *grid, const float *const *points, uint32_t row,
+    const WeirDecodeJob *job, WeirObject *object, WeirArena *arena)
+{
+  WeirCell cell = weir_grid_locate (grid, row);
+  const WeirGridLevel *level = &grid->levels[cell.level];
+  double stride_px = level->stride_px;
+  weir_object_add_landmarks (object, job, cell.x * stride_px, cell.y * stride_px, stride_px,
+      points[cell.level] + (size_t) (row - level->first_row) * 2 * WEIR_N_FACE_POINTS,
+      WEIR_N_FACE_POINTS, arena);
+}

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "engine/post/decoder.h"
+#include "engine/post/grid.h"
 
 G_BEGIN_DECLS
 
@@ -41,6 +42,19 @@ double weir_job_region_y (const WeirDecodeJob *job, double y_px);
  * none where one of them is not finite. `name` is static. */
 void weir_object_add_points (WeirObject *object, const WeirDecodeJob *job, const char *name,
     const double *points_px, uint32_t n_points, WeirArena *arena);
+
+/* Landmarks of a face: eyes, nose, corners of the mouth. */
+#define WEIR_N_FACE_POINTS 5u
+
+/* The same as tensor `landmarks` for points that are given as x, y from one place of the network's
+ * input, in units of `unit_px`. */
+void weir_object_add_landmarks (WeirObject *object, const WeirDecodeJob *job, double x_px,
+    double y_px, double unit_px, const float *offsets, uint32_t n_points, WeirArena *arena);
+
+/* The same for a face that row `row` of the grid gave; points[i]: the table of level i, offsets
+ * from the cell's upper left corner in strides. */
+void weir_grid_add_landmarks (const WeirGrid *grid, const float *const *points, uint32_t row,
+    const WeirDecodeJob *job, WeirObject *object, WeirArena *arena);
 
 /* Appends a tensor of values that are no coordinates, zeroed; its data. `name` is static. */
 float *weir_object_add_values (

@@ -7,7 +7,6 @@
 #include "engine/post/grid.h"
 #include "engine/post/outputs.h"
 
-#define N_POINTS      5u
 #define N_MAPS        4u
 #define MAX_STRIDE_PX 32u
 
@@ -40,7 +39,7 @@ static bool is_offset_name (const char *name)
 static uint32_t find_heat (const WeirModelFacts *facts)
 {
   for (uint32_t k = 0; k < facts->n_outputs; k++)
-    if (count_channels (facts, k) != 2 && count_channels (facts, k) != 2 * N_POINTS)
+    if (count_channels (facts, k) != 2 && count_channels (facts, k) != 2 * WEIR_N_FACE_POINTS)
       return k;
   return 0;
 }
@@ -60,7 +59,7 @@ static bool fit_maps (const WeirModelFacts *facts, bool has_points, Centernet *s
     if (n_channels == 2 && n_pairs < 2)
       pairs[n_pairs++] = k;
     else
-      state->points = n_channels == 2 * N_POINTS ? k : n;
+      state->points = n_channels == 2 * WEIR_N_FACE_POINTS ? k : n;
   }
   if (n_pairs != 2 || (state->points < n) != has_points)
     return false;
@@ -157,7 +156,7 @@ static bool open_maps (
   maps->offset = maps->size ? weir_job_f32 (job, state->offset, n * 2, arena, error) : NULL;
   if (!maps->offset || !has_points)
     return maps->offset != NULL;
-  maps->points = weir_job_f32 (job, state->points, n * 2 * N_POINTS, arena, error);
+  maps->points = weir_job_f32 (job, state->points, n * 2 * WEIR_N_FACE_POINTS, arena, error);
   return maps->points != NULL;
 }
 
@@ -224,13 +223,13 @@ static void add_points (
 {
   const Centernet *state = job->state;
   size_t n = (size_t) state->width * state->height;
-  double x, y, width, height, points_px[2 * N_POINTS];
+  double x, y, width, height, points_px[2 * WEIR_N_FACE_POINTS];
   place_face (state, maps, cell, &x, &y, &width, &height);
-  for (uint32_t k = 0; k < 2 * N_POINTS; k += 2) {
+  for (uint32_t k = 0; k < 2 * WEIR_N_FACE_POINTS; k += 2) {
     points_px[k] = x - width / 2 + (double) maps->points[(k + 1) * n + cell] * width;
     points_px[k + 1] = y - height / 2 + (double) maps->points[k * n + cell] * height;
   }
-  weir_object_add_points (object, job, "landmarks", points_px, N_POINTS, arena);
+  weir_object_add_points (object, job, "landmarks", points_px, WEIR_N_FACE_POINTS, arena);
 }
 
 static bool decode_faces (const WeirDecodeJob *job, WeirResult *result, GError **error)

@@ -413,6 +413,11 @@ float weir_score (float v, bool is_raw)
   return is_raw && isfinite (v) ? (float) weir_sigmoid ((double) v) : v;
 }
 
+float weir_score_of_two (float a, float b)
+{
+  return isfinite (a) && isfinite (b) ? sqrtf (CLAMP (a, 0, 1) * CLAMP (b, 0, 1)) : NAN;
+}
+
 double weir_softmax_of_best (const float *values, uint32_t n, size_t step, float best)
 {
   double sum = 0;

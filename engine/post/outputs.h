@@ -82,6 +82,8 @@ uint32_t weir_one_n_classes (const WeirModelFacts *facts);
 /* A class's score that is 1 / (1 + exp (-v)) where the network leaves that to be done. NaN and
  * infinities stay: no sigmoid makes a candidate of them. */
 float weir_score (float v, bool is_raw);
+/* The geometric mean of two scores, clipped to 0..1; NaN where one is not finite. */
+float weir_score_of_two (float a, float b);
 /* The softmax of `best`, the greatest of n values that lie `step` apart; NaN where one of them is.
  */
 double weir_softmax_of_best (const float *values, uint32_t n, size_t step, float best);

@@ -3,6 +3,7 @@
  */
 #include "engine/post/prior_faces.h"
 
+#include "engine/post/outputs.h"
 #include <math.h>
 
 #define CENTRE_VARIANCE 0.1
@@ -19,7 +20,7 @@ static Prior locate (const WeirPriors *priors, uint32_t row)
     priors->sizes_px[cell.level][cell.k] };
 }
 
-void weir_priors_add (
+static void add_box (
     const WeirPriors *priors, const float *location, WeirCandidate candidate, WeirBoxes *boxes)
 {
   Prior prior = locate (priors, candidate.index);
@@ -29,13 +30,25 @@ void weir_priors_add (
       prior.size_px * exp (priors->variance_y * (double) location[3]), candidate);
 }
 
-void weir_priors_add_points (const WeirPriors *priors, const WeirDecodeJob *job, uint32_t row,
-    const float *points, WeirArena *arena, WeirObject *object)
+bool weir_priors_decode (const WeirPriors *priors, const WeirPriorRows *rows,
+    const WeirDecodeJob *job, WeirResult *result, GError **error)
 {
-  double points_px[2 * WEIR_N_FACE_POINTS];
-  Prior prior = locate (priors, row);
-  for (uint32_t k = 0; k < 2 * WEIR_N_FACE_POINTS; k++)
-    points_px[k] =
-        (k % 2 ? prior.y_px : prior.x_px) + CENTRE_VARIANCE * (double) points[k] * prior.size_px;
-  weir_object_add_points (object, job, "landmarks", points_px, WEIR_N_FACE_POINTS, arena);
+  WeirBoxes boxes;
+  weir_boxes_init (&boxes, job, result);
+  for (uint32_t i = 0; i < priors->grid.n_rows; i++) {
+    WeirCandidate candidate = {
+      .confidence = rows->confidences[i], .label_id = rows->label_id, .index = i
+    };
+    if (candidate.confidence >= boxes.threshold)
+      add_box (priors, rows->boxes + i * rows->box_step, candidate, &boxes);
+  }
+  weir_boxes_finish (&boxes, job, "face", result);
+  for (uint32_t i = 0; i < result->n_objects; i++) {
+    uint32_t row = boxes.items[i].index;
+    Prior prior = locate (priors, row);
+    weir_object_add_landmarks (&result->objects[i], job, prior.x_px, prior.y_px,
+        CENTRE_VARIANCE * prior.size_px, rows->points + row * rows->point_step, WEIR_N_FACE_POINTS,
+        result->arena);
+  }
+  return weir_job_attach (job, false, result, error);
 }

@@ -8,19 +8,22 @@
 
 G_BEGIN_DECLS
 
-#define WEIR_N_FACE_POINTS 5u
-
 typedef struct WeirPriors {
   WeirGrid grid;                 /* one row a prior */
   uint16_t sizes_px[4][3];       /* of each level, n_per_cell of them */
   double variance_x, variance_y; /* of the logarithms of width and height */
 } WeirPriors;
 
-/* Box of prior `row` from its four numbers, added with the candidate's confidence. */
-void weir_priors_add (
-    const WeirPriors *priors, const float *location, WeirCandidate candidate, WeirBoxes *boxes);
-/* Tensor `landmarks` of prior `row` from its ten numbers. */
-void weir_priors_add_points (const WeirPriors *priors, const WeirDecodeJob *job, uint32_t row,
-    const float *points, WeirArena *arena, WeirObject *object);
+/* What a network says of the priors, a row each. */
+typedef struct WeirPriorRows {
+  float *confidences; /* NaN: none */
+  const float *boxes, *points;
+  size_t box_step, point_step; /* in values */
+  int32_t label_id;
+} WeirPriorRows;
+
+/* Faces with tensor `landmarks`; ends with weir_job_attach. */
+bool weir_priors_decode (const WeirPriors *priors, const WeirPriorRows *rows,
+    const WeirDecodeJob *job, WeirResult *result, GError **error);
 
 G_END_DECLS

@@ -3,7 +3,7 @@
 #include "engine/post/decoders.h"
 #include "engine/post/outputs.h"
 #include "engine/post/prior_faces.h"
-#include <math.h>
+#include "engine/post/role_tables.h"
 
 enum { BOXES, SCORES, LANDMARKS, N_ROLES };
 enum { N_LEVELS = 3 };
@@ -12,7 +12,7 @@ static const uint32_t role_columns[N_ROLES] = { 4, 2, 2 * WEIR_N_FACE_POINTS };
 
 typedef struct Retinaface {
   WeirPriors priors;
-  uint32_t outputs[N_ROLES];
+  WeirTables tables;
   bool is_raw; /* softmax is still to be done */
 } Retinaface;
 
@@ -28,24 +28,18 @@ static bool set_priors (WeirPriors *priors, uint32_t width_px, uint32_t height_p
 static bool fit (const WeirModelFacts *facts, uint32_t width_px, uint32_t height_px,
     Retinaface *state, GError **error)
 {
-  uint32_t n_columns;
-  bool has_priors = set_priors (&state->priors, width_px, height_px);
-  uint32_t n_rows = state->priors.grid.n_rows;
   if (facts->n_outputs != N_ROLES)
     return weir_facts_refuse_count (
         facts, "retinaface", "3: boxes [1,P,4], scores [1,P,2], landmarks [1,P,10]", error);
-  for (uint32_t role = 0; role < N_ROLES; role++) {
-    uint32_t k = 0;
-    while (k < N_ROLES &&
-           !(weir_facts_is_table (facts, k, n_rows, &n_columns) && n_columns == role_columns[role]))
-      k++;
-    if (k == N_ROLES || !has_priors)
-      return weir_facts_refuse (facts, 0, "retinaface", error,
-          "one of f32[1,%u,4], f32[1,%u,2] and f32[1,%u,10], for an input of %u×%u", n_rows, n_rows,
-          n_rows, width_px, height_px);
-    state->outputs[role] = k;
-  }
-  uint32_t traits = weir_facts_traits (facts, state->outputs[SCORES]);
+  if (!set_priors (&state->priors, width_px, height_px))
+    return weir_facts_refuse (facts, 0, "retinaface", error,
+        "the priors of an input of %u×%u, fewer than 2^31", width_px, height_px);
+  state->tables = (WeirTables){
+    .n_rows = state->priors.grid.n_rows, .n_roles = N_ROLES, .n_columns = role_columns
+  };
+  if (!weir_tables_find (&state->tables, facts, "retinaface", width_px, height_px, error))
+    return false;
+  uint32_t traits = weir_facts_traits (facts, state->tables.outputs[SCORES]);
   state->is_raw = (traits & WEIR_OUTPUT_KNOWN) && !(traits & WEIR_OUTPUT_SOFTMAX);
   return true;
 }
@@ -83,31 +77,19 @@ static float rate (const Retinaface *state, const float *scores)
 static bool decode (const WeirDecodeJob *job, WeirResult *result, GError **error)
 {
   const Retinaface *state = job->state;
-  const float *tables[N_ROLES];
-  size_t n = state->priors.grid.n_rows;
-  for (uint32_t role = 0; role < N_ROLES; role++) {
-    tables[role] =
-        weir_job_f32 (job, state->outputs[role], n * role_columns[role], result->arena, error);
-    if (!tables[role])
-      return false;
-  }
-  WeirBoxes boxes;
-  weir_boxes_init (&boxes, job, result);
-  for (size_t i = 0; i < n; i++) {
-    WeirCandidate candidate = {
-      .confidence = rate (state, tables[SCORES] + 2 * i), .label_id = 1, .index = (uint32_t) i
-    };
-    if (candidate.confidence >= boxes.threshold)
-      weir_priors_add (&state->priors, tables[BOXES] + 4 * i, candidate, &boxes);
-  }
-  weir_boxes_finish (&boxes, job, "face", result);
-  for (uint32_t i = 0; i < result->n_objects; i++) {
-    uint32_t row = boxes.items[i].index;
-    weir_priors_add_points (&state->priors, job, row,
-        tables[LANDMARKS] + (size_t) row * role_columns[LANDMARKS], result->arena,
-        &result->objects[i]);
-  }
-  return weir_job_attach (job, false, result, error);
+  const float *tables[WEIR_MAX_ROLES];
+  if (!weir_tables_open (&state->tables, job, tables, result->arena, error))
+    return false;
+  uint32_t n = state->priors.grid.n_rows;
+  WeirPriorRows rows = { .confidences = weir_arena_new_array (result->arena, float, n),
+    .boxes = tables[BOXES],
+    .box_step = role_columns[BOXES],
+    .points = tables[LANDMARKS],
+    .point_step = role_columns[LANDMARKS],
+    .label_id = 1 };
+  for (uint32_t i = 0; i < n; i++)
+    rows.confidences[i] = rate (state, tables[SCORES] + 2 * (size_t) i);
+  return weir_priors_decode (&state->priors, &rows, job, result, error);
 }
 
 const WeirDecoder weir_decoder_retinaface = {

@@ -5,49 +5,33 @@
 #include "engine/post/decoders.h"
 #include "engine/post/grid.h"
 #include "engine/post/outputs.h"
-
-#define N_POINTS 5u
+#include "engine/post/role_tables.h"
 
 typedef enum Role { SCORES, BOXES, POINTS, N_ROLES } Role;
 
-static const uint32_t role_columns[N_ROLES] = { 1, 4, 2 * N_POINTS };
+static const uint32_t role_columns[N_ROLES] = { 1, 4, 2 * WEIR_N_FACE_POINTS };
 
 typedef struct Scrfd {
   WeirGrid grid;
-  uint32_t n_roles; /* without points one less */
-  uint32_t outputs[WEIR_MAX_STRIDES][N_ROLES];
+  WeirTables tables[WEIR_MAX_STRIDES]; /* of two roles where there are no points */
 } Scrfd;
 
-/* [1,rows,columns] or [rows,columns] */
-static bool is_role (const WeirModelFacts *facts, uint32_t k, uint32_t n_rows, Role role)
+static bool fit_levels (const WeirModelFacts *facts, uint32_t n_roles, uint32_t width_px,
+    uint32_t height_px, Scrfd *state, GError **error)
 {
-  const WeirTensor *output = &facts->outputs[k];
-  return weir_facts_is_float (facts, k) && output->rank >= 2 && output->rank <= 3 &&
-         (output->rank == 2 || output->dims[0] == 1) && output->dims[output->rank - 2] == n_rows &&
-         output->dims[output->rank - 1] == role_columns[role];
-}
-
-static bool fit_level (const WeirModelFacts *facts, uint32_t level, Scrfd *state, GError **error)
-{
-  uint32_t n_rows = state->grid.levels[level].n_rows;
-  for (Role role = 0; role < state->n_roles; role++) {
-    uint32_t n_found = 0;
-    for (uint32_t k = 0; k < facts->n_outputs; k++) {
-      if (!is_role (facts, k, n_rows, role))
-        continue;
-      state->outputs[level][role] = k;
-      n_found++;
-    }
-    if (n_found == 1)
-      continue;
-    g_set_error (error, WEIR_ERROR, WEIR_ERROR_SHAPE,
-        "scrfd: %u outputs are f32[%u,%u]; expected one of it at stride %u: scores [%u,1], boxes "
-        "[%u,4]%s",
-        n_found, n_rows, role_columns[role], state->grid.levels[level].stride_px, n_rows, n_rows,
-        state->n_roles == N_ROLES ? " and points of ten numbers" : "");
-    return false;
+  for (uint32_t i = 0; i < state->grid.n_levels; i++) {
+    state->tables[i] = (WeirTables){
+      .n_rows = state->grid.levels[i].n_rows, .n_roles = n_roles, .n_columns = role_columns
+    };
+    if (!weir_tables_find (&state->tables[i], facts, "scrfd", width_px, height_px, error))
+      return false;
   }
   return true;
+}
+
+static bool has_points (const Scrfd *state)
+{
+  return state->tables[0].n_roles > POINTS;
 }
 
 static bool fit (const WeirModelFacts *facts, uint32_t width_px, uint32_t height_px, Scrfd *state,
@@ -61,13 +45,9 @@ static bool fit (const WeirModelFacts *facts, uint32_t width_px, uint32_t height
     if (facts->n_outputs != forms[i][0])
       continue;
     uint32_t n_per_cell[] = { forms[i][2], forms[i][2], forms[i][2], forms[i][2], forms[i][2] };
-    state->n_roles = forms[i][3];
     if (!weir_grid_init (&state->grid, forms[i][1], strides_px, n_per_cell, width_px, height_px))
       break;
-    for (uint32_t level = 0; level < forms[i][1]; level++)
-      if (!fit_level (facts, level, state, error))
-        return false;
-    return true;
+    return fit_levels (facts, forms[i][3], width_px, height_px, state, error);
   }
   return weir_facts_refuse_count (
       facts, "scrfd", "2 or 3 of each of 3 or 5 strides: scores, boxes and perhaps points", error);
@@ -82,7 +62,7 @@ static bool match (const WeirModelFacts *facts, const char **why)
     return false;
   g_autofree char *strides = weir_grid_describe (&state.grid);
   return weir_facts_recognise (why, "score and box%s of %u anchors a cell at strides %s",
-      state.n_roles == N_ROLES ? ", five points" : "", state.grid.levels[0].n_per_cell, strides);
+      has_points (&state) ? ", five points" : "", state.grid.levels[0].n_per_cell, strides);
 }
 
 static void *prepare (const WeirModelFacts *facts, const WeirInputSpec *input, GError **error)
@@ -90,21 +70,6 @@ static void *prepare (const WeirModelFacts *facts, const WeirInputSpec *input, G
   g_autofree Scrfd *state = g_new0 (Scrfd, 1);
   return fit (facts, input->width_px, input->height_px, state, error) ? g_steal_pointer (&state)
                                                                       : NULL;
-}
-
-typedef const float *Tables[WEIR_MAX_STRIDES][N_ROLES];
-
-static bool open_tables (const WeirDecodeJob *job, Tables tables, WeirArena *arena, GError **error)
-{
-  const Scrfd *state = job->state;
-  for (uint32_t i = 0; i < state->grid.n_levels; i++)
-    for (Role role = 0; role < state->n_roles; role++) {
-      size_t n = (size_t) state->grid.levels[i].n_rows * role_columns[role];
-      tables[i][role] = weir_job_f32 (job, state->outputs[i][role], n, arena, error);
-      if (!tables[i][role])
-        return false;
-    }
-  return true;
 }
 
 static void add_level (
@@ -126,33 +91,23 @@ static void add_level (
   }
 }
 
-static void add_points (
-    const WeirDecodeJob *job, Tables tables, uint32_t row, WeirArena *arena, WeirObject *object)
-{
-  const Scrfd *state = job->state;
-  WeirCell cell = weir_grid_locate (&state->grid, row);
-  const WeirGridLevel *level = &state->grid.levels[cell.level];
-  const float *points =
-      tables[cell.level][POINTS] + (size_t) (row - level->first_row) * 2 * N_POINTS;
-  double points_px[2 * N_POINTS];
-  for (uint32_t k = 0; k < 2 * N_POINTS; k++)
-    points_px[k] = ((double) (k % 2 ? cell.y : cell.x) + (double) points[k]) * level->stride_px;
-  weir_object_add_points (object, job, "landmarks", points_px, N_POINTS, arena);
-}
-
 static bool decode (const WeirDecodeJob *job, WeirResult *result, GError **error)
 {
   const Scrfd *state = job->state;
-  Tables tables;
-  if (!open_tables (job, tables, result->arena, error))
-    return false;
+  const float *points[WEIR_MAX_STRIDES];
   WeirBoxes boxes;
   weir_boxes_init (&boxes, job, result);
-  for (uint32_t i = 0; i < state->grid.n_levels; i++)
-    add_level (&state->grid.levels[i], tables[i], &boxes);
+  for (uint32_t i = 0; i < state->grid.n_levels; i++) {
+    const float *tables[WEIR_MAX_ROLES] = { NULL };
+    if (!weir_tables_open (&state->tables[i], job, tables, result->arena, error))
+      return false;
+    add_level (&state->grid.levels[i], tables, &boxes);
+    points[i] = tables[POINTS];
+  }
   weir_boxes_finish (&boxes, job, "face", result);
-  for (uint32_t i = 0; i < result->n_objects && state->n_roles == N_ROLES; i++)
-    add_points (job, tables, boxes.items[i].index, result->arena, &result->objects[i]);
+  for (uint32_t i = 0; i < result->n_objects && has_points (state); i++)
+    weir_grid_add_landmarks (
+        &state->grid, points, boxes.items[i].index, job, &result->objects[i], result->arena);
   return weir_job_attach (job, false, result, error);
 }
 

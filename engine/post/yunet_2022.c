@@ -5,7 +5,7 @@
 #include "engine/post/decoders.h"
 #include "engine/post/outputs.h"
 #include "engine/post/prior_faces.h"
-#include <math.h>
+#include "engine/post/role_tables.h"
 
 enum { LOC, CONF, IOU, N_ROLES };
 enum { N_LEVELS = 4, N_LOC = 14, FIRST_POINT = 4 };
@@ -14,7 +14,7 @@ static const uint32_t role_columns[N_ROLES] = { N_LOC, 2, 1 };
 
 typedef struct Yunet2022 {
   WeirPriors priors;
-  uint32_t outputs[N_ROLES];
+  WeirTables tables;
 } Yunet2022;
 
 /* Maps are halved by rounding down, other than WeirGrid's: the second is half of (w + 1) / 2. */
@@ -40,33 +40,16 @@ static void set_priors (WeirPriors *priors, uint32_t width_px, uint32_t height_p
   priors->grid.n_rows = n_rows;
 }
 
-/* [1,P,columns] or [P,columns] */
-static bool is_role (const WeirModelFacts *facts, uint32_t k, uint32_t n_rows, uint32_t n_columns)
-{
-  const WeirTensor *output = &facts->outputs[k];
-  return weir_facts_is_float (facts, k) && output->rank >= 2 && output->rank <= 3 &&
-         (output->rank == 2 || output->dims[0] == 1) && output->dims[output->rank - 2] == n_rows &&
-         output->dims[output->rank - 1] == n_columns;
-}
-
 static bool fit (const WeirModelFacts *facts, uint32_t width_px, uint32_t height_px,
     Yunet2022 *state, GError **error)
 {
-  set_priors (&state->priors, width_px, height_px);
-  uint32_t n_rows = state->priors.grid.n_rows;
   if (facts->n_outputs != N_ROLES)
     return weir_facts_refuse_count (facts, "yunet-2022", "3: loc, conf and iou", error);
-  for (uint32_t role = 0; role < N_ROLES; role++) {
-    uint32_t k = 0;
-    while (k < N_ROLES && !is_role (facts, k, n_rows, role_columns[role]))
-      k++;
-    if (k == N_ROLES)
-      return weir_facts_refuse (facts, 0, "yunet-2022", error,
-          "one of loc f32[%u,14], conf f32[%u,2] and iou f32[%u,1], for an input of %u×%u", n_rows,
-          n_rows, n_rows, width_px, height_px);
-    state->outputs[role] = k;
-  }
-  return true;
+  set_priors (&state->priors, width_px, height_px);
+  state->tables = (WeirTables){
+    .n_rows = state->priors.grid.n_rows, .n_roles = N_ROLES, .n_columns = role_columns
+  };
+  return weir_tables_find (&state->tables, facts, "yunet-2022", width_px, height_px, error);
 }
 
 static bool match (const WeirModelFacts *facts, const char **why)
@@ -90,30 +73,18 @@ static void *prepare (const WeirModelFacts *facts, const WeirInputSpec *input, G
 static bool decode (const WeirDecodeJob *job, WeirResult *result, GError **error)
 {
   const Yunet2022 *state = job->state;
-  const float *tables[N_ROLES];
-  size_t n = state->priors.grid.n_rows;
-  for (uint32_t role = 0; role < N_ROLES; role++) {
-    tables[role] =
-        weir_job_f32 (job, state->outputs[role], n * role_columns[role], result->arena, error);
-    if (!tables[role])
-      return false;
-  }
-  WeirBoxes boxes;
-  weir_boxes_init (&boxes, job, result);
-  for (size_t i = 0; i < n; i++) {
-    float a = tables[CONF][2 * i + 1], b = tables[IOU][i];
-    WeirCandidate candidate = { .confidence = sqrtf (CLAMP (a, 0, 1) * CLAMP (b, 0, 1)),
-      .index = (uint32_t) i };
-    if (candidate.confidence >= boxes.threshold && isfinite (a) && isfinite (b))
-      weir_priors_add (&state->priors, tables[LOC] + N_LOC * i, candidate, &boxes);
-  }
-  weir_boxes_finish (&boxes, job, "face", result);
-  for (uint32_t i = 0; i < result->n_objects; i++) {
-    uint32_t row = boxes.items[i].index;
-    weir_priors_add_points (&state->priors, job, row,
-        tables[LOC] + (size_t) N_LOC * row + FIRST_POINT, result->arena, &result->objects[i]);
-  }
-  return weir_job_attach (job, false, result, error);
+  const float *tables[WEIR_MAX_ROLES];
+  if (!weir_tables_open (&state->tables, job, tables, result->arena, error))
+    return false;
+  uint32_t n = state->priors.grid.n_rows;
+  WeirPriorRows rows = { .confidences = weir_arena_new_array (result->arena, float, n),
+    .boxes = tables[LOC],
+    .box_step = N_LOC,
+    .points = tables[LOC] + FIRST_POINT,
+    .point_step = N_LOC };
+  for (size_t i = 0; i < n; i++)
+    rows.confidences[i] = weir_score_of_two (tables[CONF][2 * i + 1], tables[IOU][i]);
+  return weir_priors_decode (&state->priors, &rows, job, result, error);
 }
 
 const WeirDecoder weir_decoder_yunet_2022 = {
