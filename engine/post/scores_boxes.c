@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Two outputs of the cells of an anchor-free network: corners in input pixels, and class scores
- * with their sigmoid done. PP-YOLOE's scores stand class by class, DAMO-YOLO's come before the
- * boxes, YOLO-NAS's after them. */
+/* Two outputs: corners, and class scores with their sigmoid done. Of the cells of an anchor-free
+ * network, corners in input pixels: PP-YOLOE's scores stand class by class, DAMO-YOLO's come before
+ * the boxes, YOLO-NAS's after them. Of YOLO v4, where the network decodes its boxes itself: corners
+ * in 0..1, with a dim of 1 before them. */
 #include "engine/post/boxes.h"
 #include "engine/post/decoders.h"
 #include "engine/post/grid.h"
@@ -15,6 +16,7 @@ typedef struct ScoresBoxes {
   uint32_t scores, boxes; /* which output */
   uint32_t n_rows, n_classes;
   bool are_scores_turned, are_boxes_turned; /* [1,C,P], [1,4,P] */
+  bool is_unit;                             /* corners in 0..1 */
 } ScoresBoxes;
 
 static bool fit_order (const WeirModelFacts *facts, uint32_t boxes, ScoresBoxes *state)
@@ -88,11 +90,51 @@ static void *prepare (const WeirModelFacts *facts, const WeirInputSpec *input, G
   return fit (facts, "ppyoloe", state, error) ? g_steal_pointer (&state) : NULL;
 }
 
+/* boxes [1,P,1,4], scores [1,P,C] */
+static bool fit_v4 (const WeirModelFacts *facts, ScoresBoxes *state, GError **error)
+{
+  if (facts->n_outputs != 2)
+    return weir_facts_refuse_count (
+        facts, "yolo-v4-boxes", "2: boxes f32[1,P,1,4] and scores f32[1,P,C]", error);
+  *state = (ScoresBoxes){ .boxes = facts->outputs[0].rank == 4 ? 0 : 1, .is_unit = true };
+  state->scores = 1 - state->boxes;
+  const WeirTensor *boxes = &facts->outputs[state->boxes];
+  if (!weir_facts_is_matrix (facts, state->scores, &state->n_rows, &state->n_classes))
+    return weir_facts_refuse (facts, state->scores, "yolo-v4-boxes", error, "scores, f32[1,P,C]");
+  if (!weir_facts_is_float (facts, state->boxes) || boxes->rank != 4 || boxes->dims[0] != 1 ||
+      boxes->dims[1] != state->n_rows || boxes->dims[2] != 1 || boxes->dims[3] != N_CORNERS)
+    return weir_facts_refuse (
+        facts, state->boxes, "yolo-v4-boxes", error, "boxes, f32[1,%u,1,4]", state->n_rows);
+  return true;
+}
+
+static bool match_v4 (const WeirModelFacts *facts, const char **why)
+{
+  ScoresBoxes state;
+  return fit_v4 (facts, &state, NULL) &&
+         weir_facts_recognise (why, "%u boxes of one place each and their scores for %u classes",
+             state.n_rows, state.n_classes);
+}
+
+static uint32_t n_classes_v4 (const WeirModelFacts *facts)
+{
+  ScoresBoxes state;
+  return fit_v4 (facts, &state, NULL) ? state.n_classes : 0;
+}
+
+static void *prepare_v4 (const WeirModelFacts *facts, const WeirInputSpec *input, GError **error)
+{
+  g_autofree ScoresBoxes *state = g_new0 (ScoresBoxes, 1);
+  return fit_v4 (facts, state, error) ? g_steal_pointer (&state) : NULL;
+}
+
 static bool decode (const WeirDecodeJob *job, WeirResult *result, GError **error)
 {
   const ScoresBoxes *state = job->state;
   size_t n = state->n_rows, n_columns = state->n_classes;
   size_t row_step = state->are_scores_turned ? 1 : n_columns;
+  double width = state->is_unit ? job->input->width_px : 1;
+  double height = state->is_unit ? job->input->height_px : 1;
   size_t corner_step = state->are_boxes_turned ? n : 1;
   const float *scores = weir_job_f32 (job, state->scores, n * n_columns, result->arena, error);
   const float *corners =
@@ -103,10 +145,10 @@ static bool decode (const WeirDecodeJob *job, WeirResult *result, GError **error
   weir_boxes_init (&boxes, job, result);
   for (size_t i = 0; i < n; i++) {
     const float *box = corners + i * (state->are_boxes_turned ? 1 : N_CORNERS);
-    WeirCandidate candidate = { .x0 = box[0],
-      .y0 = box[corner_step],
-      .x1 = box[2 * corner_step],
-      .y1 = box[3 * corner_step],
+    WeirCandidate candidate = { .x0 = box[0] * width,
+      .y0 = box[corner_step] * height,
+      .x1 = box[2 * corner_step] * width,
+      .y1 = box[3 * corner_step] * height,
       .index = (uint32_t) i };
     candidate.label_id = (int32_t) weir_argmax (scores + i * row_step, state->n_classes,
         state->are_scores_turned ? n : 1, &candidate.confidence);
@@ -158,6 +200,21 @@ const WeirDecoder weir_decoder_yolo_nas = {
   .match = match_nas,
   .n_classes = n_classes,
   .prepare = prepare,
+  .release = g_free,
+  .decode = decode,
+};
+
+const WeirDecoder weir_decoder_yolo_v4_boxes = {
+  .name = "yolo-v4-boxes",
+  .blurb = "YOLO v4 objects decoded by the network: boxes [1,P,1,4] in 0..1, scores [1,P,classes]",
+  .is_detector = true,
+  .color = WEIR_COLOR_RGB,
+  .resize = WEIR_RESIZE_STRETCH,
+  .mean = { 0, 0, 0 },
+  .scale = { 1 / 255.0f, 1 / 255.0f, 1 / 255.0f },
+  .match = match_v4,
+  .n_classes = n_classes_v4,
+  .prepare = prepare_v4,
   .release = g_free,
   .decode = decode,
 };

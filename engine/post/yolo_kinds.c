@@ -5,8 +5,6 @@
 
 #include "engine/post/outputs.h"
 
-#define N_PER_CELL 3u
-
 static const char *const names[] = { "", "v3", "v4", "v5", "v7" };
 
 static WeirYoloKind kind_of_network (const WeirModelFacts *facts, const WeirRegions *regions)
@@ -29,15 +27,20 @@ static WeirYoloKind find_kind (const WeirModelFacts *facts, WeirRegions *regions
 {
   uint32_t width_px, height_px;
   if (facts->n_outputs < 2 || !weir_facts_input_size (facts, &width_px, &height_px) ||
-      !weir_regions_fit (facts, N_PER_CELL, width_px, height_px, regions, "yolo", NULL) ||
+      !weir_regions_fit (facts, WEIR_YOLO_PER_CELL, width_px, height_px, regions, "yolo", NULL) ||
       !weir_regions_is_plausible (facts, regions))
     return WEIR_YOLO_NONE;
   if (facts->outputs[0].rank != 5)
     return kind_of_network (facts, regions);
-  if (facts->outputs[0].dims[3] == N_PER_CELL)
+  if (facts->outputs[0].dims[3] == WEIR_YOLO_PER_CELL)
     return WEIR_YOLO_V4;
   WeirYoloKind kind = kind_of_network (facts, regions);
   return kind == WEIR_YOLO_V7 ? kind : WEIR_YOLO_V5;
+}
+
+uint32_t weir_yolo_n_classes (const WeirModelFacts *facts)
+{
+  return weir_regions_n_classes (facts, WEIR_YOLO_PER_CELL);
 }
 
 bool weir_yolo_recognise (const WeirModelFacts *facts, WeirYoloKind kind, const char **why)

@@ -221,9 +221,19 @@ static void set_activations (
   regions->has_squares = family->has_squares;
 }
 
-WeirRegions *weir_regions_new (const WeirModelFacts *facts, const WeirRegionFamily *family,
-    const WeirInputSpec *input, GError **error)
+static const WeirRegionFamily *choose_family (
+    const WeirModelFacts *facts, const WeirRegionFamily *families, uint32_t n_families)
 {
+  for (uint32_t i = 0; i < n_families; i++)
+    if (families[i].n_levels == facts->n_outputs)
+      return &families[i];
+  return &families[0];
+}
+
+WeirRegions *weir_regions_new (const WeirModelFacts *facts, const WeirRegionFamily *families,
+    uint32_t n_families, const WeirInputSpec *input, GError **error)
+{
+  const WeirRegionFamily *family = choose_family (facts, families, n_families);
   g_autofree WeirRegions *regions = g_new0 (WeirRegions, 1);
   double number = NAN, n_per_cell = 0;
   uint32_t n;

@@ -14,6 +14,16 @@ G_BEGIN_DECLS
 #define WEIR_MAX_REGIONS 4u
 #define WEIR_MAX_ANCHORS 9u /* of a cell */
 
+/* Of COCO at strides 8, 16, 32: v3's, which v5 took over, and v4's, which v7 did. */
+#define WEIR_ANCHORS_V3                                                                       \
+  {                                                                                           \
+    { 10, 13, 16, 30, 33, 23 }, { 30, 61, 62, 45, 59, 119 }, { 116, 90, 156, 198, 373, 326 }, \
+  }
+#define WEIR_ANCHORS_V4                                                                        \
+  {                                                                                            \
+    { 12, 16, 19, 36, 40, 28 }, { 36, 75, 76, 55, 72, 146 }, { 142, 110, 192, 243, 459, 401 }, \
+  }
+
 /* What a family publishes for its networks on COCO, finest stride first. */
 typedef struct WeirRegionFamily {
   const char *name; /* decoder, for messages */
@@ -51,9 +61,10 @@ bool weir_regions_fit (const WeirModelFacts *facts, uint32_t n_per_cell, uint32_
  * feature map. */
 bool weir_regions_is_plausible (const WeirModelFacts *facts, const WeirRegions *regions);
 /* Fits, then takes anchors and the rest from the model-proc file and metadata "weir.anchors" and
- * "weir.masks", else from the family. Newly allocated (g_free); NULL and an error. */
-WeirRegions *weir_regions_new (const WeirModelFacts *facts, const WeirRegionFamily *family,
-    const WeirInputSpec *input, GError **error);
+ * "weir.masks", else from the family: the one of n_families that has as many levels as the model
+ * has outputs, or the first. Newly allocated (g_free); NULL and an error. */
+WeirRegions *weir_regions_new (const WeirModelFacts *facts, const WeirRegionFamily *families,
+    uint32_t n_families, const WeirInputSpec *input, GError **error);
 /* job->state is a WeirRegions. */
 bool weir_regions_decode (const WeirDecodeJob *job, WeirResult *result, GError **error);
 /* WeirDecoder.n_classes of maps with n_per_cell anchors. */

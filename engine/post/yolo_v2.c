@@ -71,7 +71,7 @@ static uint32_t n_classes (const WeirModelFacts *facts)
 
 static void *prepare (const WeirModelFacts *facts, const WeirInputSpec *input, GError **error)
 {
-  return weir_regions_new (facts, choose_family (facts), input, error);
+  return weir_regions_new (facts, choose_family (facts), 1, input, error);
 }
 
 const WeirDecoder weir_decoder_yolo_v2 = {

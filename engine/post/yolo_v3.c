@@ -5,19 +5,18 @@
 #include "engine/post/outputs.h"
 #include "engine/post/yolo_kinds.h"
 
-#define N_PER_CELL 3u
-
-static const WeirRegionFamily whole = { .name = "yolo-v3",
-  .n_levels = 3,
-  .n_per_cell = N_PER_CELL,
-  .scale_xy = { 1, 1, 1 },
-  .anchors = {
-      { 10, 13, 16, 30, 33, 23 }, { 30, 61, 62, 45, 59, 119 }, { 116, 90, 156, 198, 373, 326 } } };
-static const WeirRegionFamily tiny = { .name = "yolo-v3",
-  .n_levels = 2,
-  .n_per_cell = N_PER_CELL,
-  .scale_xy = { 1, 1 },
-  .anchors = { { 10, 14, 23, 27, 37, 58 }, { 81, 82, 135, 169, 344, 319 } } };
+static const WeirRegionFamily families[] = {
+  { .name = "yolo-v3",
+      .n_levels = 3,
+      .n_per_cell = WEIR_YOLO_PER_CELL,
+      .scale_xy = { 1, 1, 1 },
+      .anchors = WEIR_ANCHORS_V3 },
+  { .name = "yolo-v3",
+      .n_levels = 2,
+      .n_per_cell = WEIR_YOLO_PER_CELL,
+      .scale_xy = { 1, 1 },
+      .anchors = { { 10, 14, 23, 27, 37, 58 }, { 81, 82, 135, 169, 344, 319 } } },
+};
 
 static bool is_region (const WeirModelFacts *facts)
 {
@@ -34,14 +33,9 @@ static bool match_region (const WeirModelFacts *facts, const char **why)
   return is_region (facts) && weir_yolo_recognise (facts, WEIR_YOLO_V3, why);
 }
 
-static uint32_t n_classes (const WeirModelFacts *facts)
-{
-  return weir_regions_n_classes (facts, N_PER_CELL);
-}
-
 static void *prepare (const WeirModelFacts *facts, const WeirInputSpec *input, GError **error)
 {
-  return weir_regions_new (facts, facts->n_outputs == 2 ? &tiny : &whole, input, error);
+  return weir_regions_new (facts, families, G_N_ELEMENTS (families), input, error);
 }
 
 const WeirDecoder weir_decoder_yolo_v3 = {
@@ -53,7 +47,7 @@ const WeirDecoder weir_decoder_yolo_v3 = {
   .mean = { 0, 0, 0 },
   .scale = { 1 / 255.0f, 1 / 255.0f, 1 / 255.0f },
   .match = match,
-  .n_classes = n_classes,
+  .n_classes = weir_yolo_n_classes,
   .prepare = prepare,
   .release = g_free,
   .decode = weir_regions_decode,
@@ -68,7 +62,7 @@ const WeirDecoder weir_decoder_yolo_v3_region = {
   .mean = { 0, 0, 0 },
   .scale = { 1, 1, 1 },
   .match = match_region,
-  .n_classes = n_classes,
+  .n_classes = weir_yolo_n_classes,
   .prepare = prepare,
   .release = g_free,
   .decode = weir_regions_decode,

@@ -9,30 +9,24 @@
 #include "engine/post/yolo_head.h"
 #include "engine/post/yolo_kinds.h"
 
-enum { N_PER_CELL = 3, OBJECTNESS = 4, FIRST_CLASS = 5 };
+enum { OBJECTNESS = 4, FIRST_CLASS = 5 };
 
-static const WeirRegionFamily p5 = { .name = "yolo-v5",
-  .n_levels = 3,
-  .n_per_cell = N_PER_CELL,
-  .has_squares = true,
-  .scale_xy = { 2, 2, 2 },
-  .anchors = {
-      { 10, 13, 16, 30, 33, 23 }, { 30, 61, 62, 45, 59, 119 }, { 116, 90, 156, 198, 373, 326 } } };
-static const WeirRegionFamily p6 = { .name = "yolo-v5",
-  .n_levels = 4,
-  .n_per_cell = N_PER_CELL,
-  .has_squares = true,
-  .scale_xy = { 2, 2, 2, 2 },
-  .anchors = { { 19, 27, 44, 40, 38, 94 }, { 96, 68, 86, 152, 180, 137 },
-      { 140, 301, 303, 264, 238, 542 }, { 436, 615, 739, 380, 925, 792 } } };
+#define P6                                                                                       \
+  {                                                                                              \
+    { 19, 27, 44, 40, 38, 94 }, { 96, 68, 86, 152, 180, 137 }, { 140, 301, 303, 264, 238, 542 }, \
+        { 436, 615, 739, 380, 925, 792 },                                                        \
+  }
+#define FAMILY(NAME, N, ANCHORS)                                                        \
+  {                                                                                     \
+    .name = NAME, .n_levels = N, .n_per_cell = WEIR_YOLO_PER_CELL, .has_squares = true, \
+    .scale_xy = { 2, 2, 2, 2 }, .anchors = ANCHORS,                                     \
+  }
 
-static const WeirRegionFamily v7 = { .name = "yolo-v7",
-  .n_levels = 3,
-  .n_per_cell = N_PER_CELL,
-  .has_squares = true,
-  .scale_xy = { 2, 2, 2 },
-  .anchors = {
-      { 12, 16, 19, 36, 40, 28 }, { 36, 75, 76, 55, 72, 146 }, { 142, 110, 192, 243, 459, 401 } } };
+enum { N_FAMILIES = 2 };
+static const WeirRegionFamily families[N_FAMILIES] = { FAMILY ("yolo-v5", 3, WEIR_ANCHORS_V3),
+  FAMILY ("yolo-v5", 4, P6) };
+static const WeirRegionFamily families_v7[N_FAMILIES] = { FAMILY ("yolo-v7", 3, WEIR_ANCHORS_V4),
+  FAMILY ("yolo-v7", 4, P6) };
 static const WeirRowForm chosen = {
   .n_columns = 7, .corners = 1, .label = 5, .score = 6, .has_picture = true
 };
@@ -66,7 +60,7 @@ static bool fit (const WeirModelFacts *facts, uint32_t width_px, uint32_t height
     return weir_facts_refuse_count (
         facts, "yolo-v5", "one, f32[1,P,5 + classes], or the maps of three anchors", error);
   int64_t n_rows = facts->outputs[state->output].dims[1];
-  if (!weir_grid_find (grid, facts, N_PER_CELL, n_rows, width_px, height_px))
+  if (!weir_grid_find (grid, facts, WEIR_YOLO_PER_CELL, n_rows, width_px, height_px))
     return weir_facts_refuse (facts, state->output, "yolo-v5", error,
         "three rows a cell of strides 8, 16, 32 of an input of %u×%u", width_px, height_px);
   state->n_rows = grid->n_rows;
@@ -116,7 +110,7 @@ static uint32_t n_classes (const WeirModelFacts *facts)
 {
   uint32_t output, n_columns;
   return find_rows (facts, &output, &n_columns) ? n_columns - FIRST_CLASS
-                                                : weir_regions_n_classes (facts, N_PER_CELL);
+                                                : weir_yolo_n_classes (facts);
 }
 
 static void release (void *data)
@@ -126,16 +120,16 @@ static void release (void *data)
   g_free (state);
 }
 
-static void *prepare_as (const WeirModelFacts *facts, const WeirRegionFamily *family,
+static void *prepare_as (const WeirModelFacts *facts, const WeirRegionFamily family[N_FAMILIES],
     const WeirInputSpec *input, GError **error)
 {
   YoloV5 *state = g_new0 (YoloV5, 1);
   WeirGrid grid;
   WeirRegions regions;
   bool is_maps = weir_regions_fit (
-      facts, N_PER_CELL, input->width_px, input->height_px, &regions, family->name, NULL);
+      facts, WEIR_YOLO_PER_CELL, input->width_px, input->height_px, &regions, family[0].name, NULL);
   if (is_maps)
-    state->regions = weir_regions_new (facts, family, input, error);
+    state->regions = weir_regions_new (facts, family, N_FAMILIES, input, error);
   if (is_maps ? state->regions != NULL
               : fit (facts, input->width_px, input->height_px, state, &grid, error))
     return state;
@@ -145,13 +139,13 @@ static void *prepare_as (const WeirModelFacts *facts, const WeirRegionFamily *fa
 
 static void *prepare (const WeirModelFacts *facts, const WeirInputSpec *input, GError **error)
 {
-  return prepare_as (facts, facts->n_outputs == 4 ? &p6 : &p5, input, error);
+  return prepare_as (facts, families, input, error);
 }
 
 static void *prepare_v7 (const WeirModelFacts *facts, const WeirInputSpec *input, GError **error)
 {
   if (!facts->n_outputs || !is_chosen (facts))
-    return prepare_as (facts, facts->n_outputs == 4 ? &p6 : &v7, input, error);
+    return prepare_as (facts, families_v7, input, error);
   YoloV5 *state = g_new0 (YoloV5, 1);
   state->is_chosen = true;
   return state;
