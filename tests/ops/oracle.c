@@ -1,67 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Every result element is computed on its own from its coordinates; nothing is shared with
  * engine/ref, so that a mistake there cannot hide here. */
-#include "tests/ops/oracle.h"
-
-#include "tests/ops/step.h"
+#include "tests/ops/oracle_kit.h"
 
 #include <math.h>
 #include <string.h>
-
-typedef struct Point {
-  int64_t at[2 * WEIR_MAX_RANK];
-} Point;
-
-/* Coordinates of flat index i. */
-static Point unflatten (int64_t i, uint32_t rank, const int64_t *dims)
-{
-  Point point = { { 0 } };
-  for (uint32_t axis = rank; axis-- > 0; i /= dims[axis])
-    point.at[axis] = i % dims[axis];
-  return point;
-}
-
-/* Element at a point, 0 outside. */
-static double element_at (const WeirTensor *tensor, const int64_t *at)
-{
-  int64_t i = 0;
-  for (uint32_t axis = 0; axis < tensor->rank; axis++) {
-    if (at[axis] < 0 || at[axis] >= tensor->dims[axis])
-      return 0;
-    i = i * tensor->dims[axis] + at[axis];
-  }
-  return step_element (tensor, i);
-}
-
-static bool is_inside (const WeirTensor *tensor, const int64_t *at)
-{
-  for (uint32_t axis = 0; axis < tensor->rank; axis++)
-    if (at[axis] < 0 || at[axis] >= tensor->dims[axis])
-      return false;
-  return true;
-}
-
-static double element_broadcast (const WeirTensor *tensor, uint32_t rank, const int64_t *at)
-{
-  int64_t own[WEIR_MAX_RANK] = { 0 };
-  for (uint32_t axis = 0; axis < tensor->rank; axis++)
-    own[axis] = tensor->dims[axis] == 1 ? 0 : at[rank - tensor->rank + axis];
-  return element_at (tensor, own);
-}
-
-static int64_t count (const WeirTensor *tensor)
-{
-  int64_t n = 0;
-  weir_tensor_n_elements (tensor, &n);
-  return n;
-}
-
-static int64_t int_at (const Row *row, const char *name, uint32_t i, int64_t fallback)
-{
-  uint32_t n;
-  const int64_t *ints = weir_node_ints (&row->node, name, &n);
-  return i < n ? ints[i] : fallback;
-}
 
 /* Padding before axis i; auto_pad by its definition. */
 static int64_t find_pad (const Row *row, uint32_t i, int64_t kernel)
@@ -421,65 +364,6 @@ static void do_channel_shuffle (const Row *row, double *dst)
   }
 }
 
-/* Input i of the row at index k, for the scales and zero points that are one number or many. */
-static double number_at (const Row *row, uint32_t i, int64_t k)
-{
-  const WeirTensor *tensor = &row->src[i].tensor;
-  return tensor->dtype ? step_element (tensor, count (tensor) > 1 ? k : 0) : 0;
-}
-
-static void do_quantised_conv (const Row *row, double *dst)
-{
-  const WeirTensor *x = &row->src[0].tensor, *w = &row->src[3].tensor, *y = &row->dst[0].tensor;
-  int64_t per_group = w->dims[0] / weir_node_int (&row->node, "group", 1);
-  for (int64_t i = 0; i < count (y); i++) {
-    Point to = unflatten (i, y->rank, y->dims);
-    double sum = 0;
-    for (int64_t k = 0; k < count (w) / w->dims[0]; k++) {
-      Point tap = unflatten (k, w->rank, w->dims), from = to, weight = tap;
-      weight.at[0] = to.at[1];
-      from.at[1] = to.at[1] / per_group * w->dims[1] + tap.at[1];
-      for (uint32_t d = 0; d + 2 < x->rank; d++)
-        from.at[2 + d] = to.at[2 + d] * int_at (row, "strides", d, 1) - int_at (row, "pads", d, 0) +
-                         tap.at[2 + d] * int_at (row, "dilations", d, 1);
-      if (is_inside (x, from.at))
-        sum += (element_at (x, from.at) - number_at (row, 2, 0)) *
-               (element_at (w, weight.at) - number_at (row, 5, to.at[1]));
-    }
-    dst[i] =
-        sum * number_at (row, 1, 0) * number_at (row, 4, to.at[1]) + number_at (row, 8, to.at[1]);
-  }
-}
-
-static void do_quantised_mat_mul (const Row *row, double *dst)
-{
-  const WeirTensor *a = &row->src[0].tensor, *b = &row->src[3].tensor, *y = &row->dst[0].tensor;
-  bool is_transposed = weir_node_int (&row->node, "transB", 0) != 0;
-  for (int64_t i = 0; i < count (y); i++) {
-    Point to = unflatten (i, y->rank, y->dims), left = to;
-    int64_t column = to.at[y->rank - 1];
-    double sum = 0;
-    for (int64_t k = 0; k < a->dims[a->rank - 1]; k++) {
-      int64_t right[] = { is_transposed ? column : k, is_transposed ? k : column };
-      left.at[y->rank - 1] = k;
-      sum += (element_at (a, left.at) - number_at (row, 2, 0)) *
-             (element_at (b, right) - number_at (row, 5, column));
-    }
-    dst[i] = sum * number_at (row, 1, 0) * number_at (row, 4, column) + number_at (row, 8, column);
-  }
-}
-
-static void do_lookup (const Row *row, double *dst)
-{
-  const WeirTensor *x = &row->src[0].tensor, *table = &row->src[1].tensor;
-  for (int64_t i = 0; i < count (x); i++) {
-    int64_t at = ((int64_t) step_element (x, i) + 256) % 256;
-    if (table->rank == 2)
-      at += 256 * unflatten (i, x->rank, x->dims).at[1];
-    dst[i] = step_element (table, at);
-  }
-}
-
 static const OracleFn oracles[WEIR_N_OPS] = {
   [WEIR_OP_CONV] = do_conv,
   [WEIR_OP_CONV_TRANSPOSE] = do_conv_transpose,
@@ -502,9 +386,9 @@ static const OracleFn oracles[WEIR_N_OPS] = {
   [WEIR_OP_CHANNEL_SHUFFLE] = do_channel_shuffle,
   [WEIR_OP_OV_FAKE_QUANTIZE] = do_fake_quantize,
   [WEIR_OP_REORDER] = do_copy,
-  [WEIR_OP_QUANTISED_CONV] = do_quantised_conv,
-  [WEIR_OP_QUANTISED_MAT_MUL] = do_quantised_mat_mul,
-  [WEIR_OP_LOOKUP] = do_lookup,
+  [WEIR_OP_QUANTISED_CONV] = oracle_quantised_conv,
+  [WEIR_OP_QUANTISED_MAT_MUL] = oracle_quantised_mat_mul,
+  [WEIR_OP_LOOKUP] = oracle_lookup,
 };
 
 OracleFn oracle_find (WeirOp op)
@@ -523,7 +407,8 @@ static double added_at (const Row *row, uint32_t src, int64_t i)
 {
   double value = step_element (&row->src[src].tensor, i);
   bool is_float = row->src[src].tensor.dtype == WEIR_DTYPE_F32;
-  return is_float ? value : (value - number_at (row, src + 2, 0)) * number_at (row, src + 1, 0);
+  return is_float ? value
+                  : (value - oracle_number (row, src + 2, 0)) * oracle_number (row, src + 1, 0);
 }
 
 static void apply_post (const Row *row, const WeirPostOp *post, double *dst, int64_t n)
@@ -546,6 +431,7 @@ double *oracle_compute (const Row *row)
   for (uint32_t k = 0; k < row->node.n_post; k++)
     apply_post (row, &row->node.post[k], dst, n);
   for (int64_t i = 0; quantises && dtype != WEIR_DTYPE_F32 && i < n; i++)
-    dst[i] = CLAMP (rint (dst[i] / number_at (row, 6, 0)) + number_at (row, 7, 0), low, low + 255);
+    dst[i] = CLAMP (
+        rint (dst[i] / oracle_number (row, 6, 0)) + oracle_number (row, 7, 0), low, low + 255);
   return dst;
 }
