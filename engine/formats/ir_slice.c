@@ -36,8 +36,8 @@ typedef struct Steps {
   uint32_t n, n_shrunk, n_added;
 } Steps;
 
-/* 1 in the masks of begin and end: the bound does not count. */
-static void add_step (Steps *steps, const Masks *masks, uint32_t i, int64_t axis,
+/* 1 in the masks of begin and end: the bound does not count. `size` is the axis' in the file. */
+static void add_step (Steps *steps, const Masks *masks, uint32_t i, int64_t axis, int64_t size,
     const int64_t *begin, const int64_t *end, const int64_t *stride)
 {
   int64_t step = masks->shrink[i] ? 1 : stride[i];
@@ -49,6 +49,9 @@ static void add_step (Steps *steps, const Masks *masks, uint32_t i, int64_t axis
     start = !masks->begin[i] ? start : step < 0 ? INT64_MAX : 0;
     stop = !masks->end[i] ? stop : step < 0 ? INT64_MIN : INT64_MAX;
   }
+  /* all of an axis, whatever its size will be: files bake a batch of 1 into the bounds */
+  if (!masks->shrink[i] && start == 0 && step == 1 && (stop == INT64_MAX || stop == size))
+    return;
   steps->start[steps->n] = start;
   steps->end[steps->n] = stop;
   steps->step[steps->n] = step;
@@ -59,6 +62,7 @@ static bool make_steps (WeirIrJob *job, const Masks *masks, const int64_t *begin
     const int64_t *end, const int64_t *stride, uint32_t n, Steps *steps)
 {
   uint32_t rank, n_new = 0, n_ellipsis = 0, axis = 0, dst = 0;
+  WeirIrInfo src = weir_ir_info (job, job->src[0]);
   if (!weir_ir_rank (job, 0, &rank))
     return false;
   for (uint32_t i = 0; i < n; i++) {
@@ -75,7 +79,8 @@ static bool make_steps (WeirIrJob *job, const Masks *masks, const int64_t *begin
     } else if (masks->new_axis[i]) {
       steps->added[steps->n_added++] = dst++;
     } else {
-      add_step (steps, masks, i, axis++, begin, end, stride);
+      add_step (steps, masks, i, axis, src.dims[axis], begin, end, stride);
+      axis++;
       dst += !masks->shrink[i];
     }
   }

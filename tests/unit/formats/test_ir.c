@@ -122,6 +122,31 @@ START_TEST (test_inputs_and_outputs)
 }
 END_TEST
 
+/* What files bake a batch of 1 into: bounds that are all of an axis, sizes of all axes. */
+START_TEST (test_baked_batch)
+{
+  static const struct {
+    const char *line;
+    WeirOp op;
+    uint32_t src, n; /* elements of that input */
+  } rows[] = {
+    { "StridedSlice; begin_mask=\"0,0\" end_mask=\"0,0\"; f32[1,4] i64[2]=0,1 i64[2]=1,3; f32[1,2]",
+        WEIR_OP_SLICE, 1, 1 },
+    { "Interpolate-4; mode=\"nearest\" shape_calculation_mode=\"sizes\"; f32[1,1,2,2] "
+      "i64[4]=1,1,4,4 f32[4]=1,1,2,2; f32[1,1,4,4]",
+        WEIR_OP_OV_INTERPOLATE, 1, 3 },
+  };
+  for (size_t i = 0; i < G_N_ELEMENTS (rows); i++) {
+    g_autoptr (IrBuilder) b = ir_builder_line (rows[i].line, false);
+    g_autoptr (WeirGraph) graph = load (b, NULL);
+    ck_assert_ptr_nonnull (graph);
+    const WeirNode *node = weir_graph_node (graph, 0);
+    ck_assert_int_eq (node->op, rows[i].op);
+    ck_assert_int_eq (weir_graph_value (graph, node->src[rows[i].src])->tensor.dims[0], rows[i].n);
+  }
+}
+END_TEST
+
 START_TEST (test_metadata)
 {
   static const char *const expected[][2] = {
@@ -454,6 +479,7 @@ int main (void)
   tcase_add_test (tcase, test_small_net);
   tcase_add_test (tcase, test_mapped);
   tcase_add_test (tcase, test_inputs_and_outputs);
+  tcase_add_test (tcase, test_baked_batch);
   tcase_add_test (tcase, test_metadata);
   tcase_add_test (tcase, test_unknown_unread_is_dropped);
   tcase_add_loop_test (tcase, test_refuses, 0, (int) G_N_ELEMENTS (bad_models));
