@@ -163,8 +163,9 @@ static bool is_quantised (const WeirGraph *graph, const WeirNode *node)
   bool is_one = node->op == WEIR_OP_QUANTISED_CONV || node->op == WEIR_OP_QUANTISED_MAT_MUL ||
                 node->op == WEIR_OP_Q_LINEAR_CONV || node->op == WEIR_OP_Q_LINEAR_MAT_MUL ||
                 node->op == WEIR_OP_Q_GEMM;
-  return is_one &&
-         weir_graph_value (graph, node->src[WEIR_QUANTISED_WEIGHTS])->tensor.dtype == WEIR_DTYPE_I8;
+  uint32_t weights = is_one ? node->src[WEIR_QUANTISED_WEIGHTS] : WEIR_NONE;
+  return weights != WEIR_NONE &&
+         weir_graph_value (graph, weights)->tensor.dtype == WEIR_DTYPE_I8;
 }
 
 static bool is_other (WeirOp op)

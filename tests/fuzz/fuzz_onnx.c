@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Fuzz target: bytes to graph, folded and made to batch. With a fuzzing engine this is its target;
- * without one, main replays the corpus and mutates it with a fixed seed. */
+/* Fuzz target: bytes to graph, folded, made to batch, fused, and quantised. With a fuzzing engine
+ * this is its target; without one, main replays the corpus and mutates it with a fixed seed. */
 #include "engine/error.h"
 #include "engine/formats/onnx_private.h"
 #include "engine/graph/passes.h"
@@ -18,16 +18,28 @@ static void pin_dynamic (WeirGraph *graph)
   }
 }
 
+/* As a model does it: the graph for f32, and the one for 8 bits. */
+static bool prepare (WeirGraph *graph, GError **error)
+{
+  const char *reason;
+  bool rewritten;
+  uint32_t n_quantised, n_total;
+  if (!weir_fold_but_quantisers (graph, weir_ref_evaluate, error) ||
+      !weir_batch_rewrite (graph, weir_ref_evaluate, &reason, &rewritten, error))
+    return false;
+  g_autoptr (WeirGraph) copy = weir_graph_copy (graph);
+  return weir_quantise (copy, weir_ref_evaluate, &n_quantised, &n_total, error) &&
+         weir_fold (copy, weir_ref_evaluate, error) && weir_fuse (copy, weir_ref_evaluate, error) &&
+         weir_fold (graph, weir_ref_evaluate, error) && weir_fuse (graph, weir_ref_evaluate, error);
+}
+
 int LLVMFuzzerTestOneInput (const uint8_t *bytes, size_t n_bytes)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (WeirGraph) graph = weir_onnx_parse ("fuzz.onnx", bytes, n_bytes, NULL, &error);
-  const char *reason;
-  bool rewritten;
   if (graph) {
     pin_dynamic (graph);
-    if (weir_fold (graph, weir_ref_evaluate, &error))
-      weir_batch_rewrite (graph, weir_ref_evaluate, &reason, &rewritten, &error);
+    prepare (graph, &error);
   }
   if (error && (error->domain != WEIR_ERROR || !g_utf8_validate (error->message, -1, NULL)))
     g_error ("not an error of ours: %s", error->message);

@@ -6,6 +6,7 @@
 
 #define F32 ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT
 #define U8  ONNX__TENSOR_PROTO__DATA_TYPE__UINT8
+#define I8  ONNX__TENSOR_PROTO__DATA_TYPE__INT8
 
 static OnnxBuilder *begin (int64_t opset, const char *dims)
 {
@@ -81,6 +82,60 @@ static OnnxBuilder *make_quantised (void)
   onnx_builder_node (b, "DequantizeLinear", "w,scale,zero", "dw", NULL);
   onnx_builder_node (b, "Conv", "d,dw", "c", NULL);
   onnx_builder_node (b, "Clip", "c,scale", "y", NULL);
+  return b;
+}
+
+/* What quantising looks for, between pairs of quantisers. */
+static OnnxBuilder *make_pairs (void)
+{
+  static const float scale = 0.5f, coarse = 1.0f;
+  OnnxBuilder *b = begin (13, "1,2,4,4");
+  onnx_builder_constant (b, "s", F32, "", &scale, sizeof scale);
+  onnx_builder_constant (b, "s2", F32, "", &coarse, sizeof coarse);
+  onnx_builder_constant (b, "z", U8, "", "\x03", 1);
+  onnx_builder_constant (b, "zi", I8, "", "\x80", 1);
+  onnx_builder_constant (b, "w", I8, "2,2,1,1", "\x01\xfe\x03\x04", 4);
+  onnx_builder_constant (b, "wide", I8, "1,4,1,1", "\x01\xfe\x03\x04", 4);
+  onnx_builder_node (b, "QuantizeLinear", "x,s,z", "q", NULL);
+  onnx_builder_node (b, "DequantizeLinear", "q,s,z", "d", NULL);
+  onnx_builder_node (b, "DequantizeLinear", "w,s", "dw", NULL);
+  onnx_builder_node (b, "Conv", "d,dw", "c", NULL);
+  onnx_builder_node (b, "Relu", "c", "r", NULL);
+  onnx_builder_node (b, "QuantizeLinear", "r,s,zi", "q1", NULL);
+  onnx_builder_node (b, "DequantizeLinear", "q1,s,zi", "d1", NULL);
+  onnx_builder_node (b, "Sigmoid", "d", "g", NULL);
+  onnx_builder_node (b, "Mul", "d,g", "m", NULL);
+  onnx_builder_node (b, "QuantizeLinear", "m,s2,z", "q2", NULL);
+  onnx_builder_node (b, "DequantizeLinear", "q2,s2,z", "d2", NULL);
+  onnx_builder_node (b, "Concat", "d1,d2", "cat", "axis=1");
+  onnx_builder_node (b, "DequantizeLinear", "wide,s", "dwide", NULL);
+  onnx_builder_node (b, "Conv", "cat,dwide", "k", NULL);
+  onnx_builder_node (b, "QuantizeLinear", "k,s,z", "q3", NULL);
+  onnx_builder_node (b, "DequantizeLinear", "q3,s,z", "y", NULL);
+  return b;
+}
+
+static OnnxBuilder *make_qlinear (void)
+{
+  static const float scale = 0.5f;
+  OnnxBuilder *b = begin (13, "1,2,4,4");
+  onnx_builder_constant (b, "s", F32, "", &scale, sizeof scale);
+  onnx_builder_constant (b, "z", U8, "", "\x03", 1);
+  onnx_builder_constant (b, "wz", I8, "", "\x00", 1);
+  onnx_builder_constant (b, "w", I8, "2,2,1,1", "\x01\xfe\x03\x04", 4);
+  onnx_builder_node (b, "QuantizeLinear", "x,s,z", "q", NULL);
+  onnx_builder_node (b, "QLinearConv", "q,s,z,w,s,wz,s,z", "c", NULL);
+  onnx_builder_node (b, "QLinearAdd", "q,s,z,c,s,z,s,z", "a", NULL)->domain =
+      (char *) "com.microsoft";
+  onnx_builder_node (b, "QLinearConcat", "s,z,a,s,z,c,s,z", "k", "axis=1")->domain =
+      (char *) "com.microsoft";
+  onnx_builder_node (b, "QLinearGlobalAveragePool", "k,s,z,s,z", "p", NULL)->domain =
+      (char *) "com.microsoft";
+  onnx_builder_node (b, "DynamicQuantizeLinear", "x", "dq,ds,dz", NULL);
+  onnx_builder_node (b, "ConvInteger", "dq,w,dz,wz", "i", NULL);
+  onnx_builder_node (b, "Cast", "i", "f", "to=1");
+  onnx_builder_node (b, "Mul", "f,ds", "y", NULL);
+  onnx_builder_output (b, "p");
   return b;
 }
 
@@ -191,6 +246,8 @@ int main (int argc, char **argv)
     { "shapes.onnx", make_shapes },
     { "moves.onnx", make_moves },
     { "quantised.onnx", make_quantised },
+    { "pairs.onnx", make_pairs },
+    { "qlinear.onnx", make_qlinear },
     { "external.onnx", make_external },
     { "logic.onnx", make_logic },
     { "normal.onnx", make_normal },
