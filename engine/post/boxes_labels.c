@@ -131,10 +131,20 @@ static bool match_apart (const WeirModelFacts *facts, const char **why)
   return match_columns (facts, N_CORNERS, why);
 }
 
-static void *prepare (const WeirModelFacts *facts, const WeirInputSpec *input, GError **error)
+static void *prepare_as (const WeirModelFacts *facts, const char *decoder, GError **error)
 {
   g_autofree BoxesLabels *form = g_new0 (BoxesLabels, 1);
-  return fit (facts, "boxes_labels", form, error) ? g_steal_pointer (&form) : NULL;
+  return fit (facts, decoder, form, error) ? g_steal_pointer (&form) : NULL;
+}
+
+static void *prepare (const WeirModelFacts *facts, const WeirInputSpec *input, GError **error)
+{
+  return prepare_as (facts, "boxes_labels", error);
+}
+
+static void *prepare_apart (const WeirModelFacts *facts, const WeirInputSpec *input, GError **error)
+{
+  return prepare_as (facts, "boxes_labels_scores", error);
 }
 
 /* What one run of the network gave. */
@@ -237,7 +247,7 @@ const WeirDecoder weir_decoder_boxes_labels_scores = {
   .scale = { 1 / 255.0f, 1 / 255.0f, 1 / 255.0f },
   .match = match_apart,
   .n_classes = weir_nothing_n_classes,
-  .prepare = prepare,
+  .prepare = prepare_apart,
   .release = g_free,
   .decode = decode,
 };

@@ -21,7 +21,8 @@ typedef struct Nanodet {
 } Nanodet;
 
 /* The two outputs of one stride: classes come before distances. */
-static bool fit_level (const WeirModelFacts *facts, uint32_t i, Nanodet *state, GError **error)
+static bool fit_level (
+    const WeirModelFacts *facts, const char *decoder, uint32_t i, Nanodet *state, GError **error)
 {
   const WeirGridLevel *level = &state->grid.levels[i];
   uint32_t n_found = 0, found[2] = { 0 }, n_columns[2] = { 0 }, n;
@@ -36,10 +37,9 @@ static bool fit_level (const WeirModelFacts *facts, uint32_t i, Nanodet *state, 
   }
   if (n_found != 2) {
     g_set_error (error, WEIR_ERROR, WEIR_ERROR_SHAPE,
-        "nanodet: %u outputs are f32[1,%u,…]; expected at stride %u: classes [1,%u,C] and "
-        "distances "
+        "%s: %u outputs are f32[1,%u,…]; expected at stride %u: classes [1,%u,C] and distances "
         "[1,%u,4 × bins]",
-        n_found, level->n_rows, level->stride_px, level->n_rows, level->n_rows);
+        decoder, n_found, level->n_rows, level->stride_px, level->n_rows, level->n_rows);
     return false;
   }
   if (i == 0) {
@@ -50,23 +50,23 @@ static bool fit_level (const WeirModelFacts *facts, uint32_t i, Nanodet *state, 
   state->distances[i] = found[1];
   if (n_columns[0] != state->n_classes)
     return weir_facts_refuse (
-        facts, found[0], "nanodet", error, "%u classes as at the first stride", state->n_classes);
+        facts, found[0], decoder, error, "%u classes as at the first stride", state->n_classes);
   if (n_columns[1] != state->n_bins * N_SIDES || state->n_bins < 2)
-    return weir_facts_refuse (facts, found[1], "nanodet", error,
+    return weir_facts_refuse (facts, found[1], decoder, error,
         "4 × bins columns, at least 2 bins, the same at every stride");
   return true;
 }
 
-static bool fit (const WeirModelFacts *facts, uint32_t width_px, uint32_t height_px, Nanodet *state,
-    GError **error)
+static bool fit (const WeirModelFacts *facts, const char *decoder, uint32_t width_px,
+    uint32_t height_px, Nanodet *state, GError **error)
 {
   uint32_t n_strides = facts->n_outputs / 2;
   if (facts->n_outputs % 2 || n_strides < 1 || n_strides > WEIR_MAX_STRIDES)
-    return weir_facts_refuse_count (facts, "nanodet", "2 a stride: classes and distances", error);
+    return weir_facts_refuse_count (facts, decoder, "2 a stride: classes and distances", error);
   if (!weir_grid_init_for (&state->grid, facts, n_strides, width_px, height_px, error))
     return false;
   for (uint32_t i = 0; i < n_strides; i++)
-    if (!fit_level (facts, i, state, error))
+    if (!fit_level (facts, decoder, i, state, error))
       return false;
   return true;
 }
@@ -76,7 +76,7 @@ static bool match_strides (const WeirModelFacts *facts, bool is_picodet, const c
   uint32_t width_px, height_px;
   Nanodet state;
   if (facts->n_outputs < 6 || !weir_facts_input_size (facts, &width_px, &height_px) ||
-      !fit (facts, width_px, height_px, &state, NULL) ||
+      !fit (facts, "", width_px, height_px, &state, NULL) ||
       (state.grid.n_levels == N_PICODET_STRIDES) != is_picodet)
     return false;
   g_autofree char *strides = weir_grid_describe (&state.grid);
@@ -100,17 +100,24 @@ static uint32_t n_classes (const WeirModelFacts *facts)
   return facts->n_outputs && weir_facts_is_table (facts, 0, -1, &n) ? n : 0;
 }
 
+static Nanodet *prepare_as (
+    const WeirModelFacts *facts, const char *decoder, const WeirInputSpec *input, GError **error)
+{
+  g_autofree Nanodet *state = g_new0 (Nanodet, 1);
+  return fit (facts, decoder, input->width_px, input->height_px, state, error)
+             ? g_steal_pointer (&state)
+             : NULL;
+}
+
 static void *prepare_picodet (
     const WeirModelFacts *facts, const WeirInputSpec *input, GError **error)
 {
-  g_autofree Nanodet *state = g_new0 (Nanodet, 1);
-  return fit (facts, input->width_px, input->height_px, state, error) ? g_steal_pointer (&state)
-                                                                      : NULL;
+  return prepare_as (facts, "picodet", input, error);
 }
 
 static void *prepare (const WeirModelFacts *facts, const WeirInputSpec *input, GError **error)
 {
-  Nanodet *state = prepare_picodet (facts, input, error);
+  Nanodet *state = prepare_as (facts, "nanodet", input, error);
   if (state)
     state->shift_px = NANODET_SHIFT_PX;
   return state;

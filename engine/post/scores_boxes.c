@@ -51,7 +51,7 @@ static bool match_form (
   uint32_t width_px, height_px;
   ScoresBoxes state;
   WeirGrid grid;
-  if (!fit (facts, "ppyoloe", &state, NULL) || state.are_scores_turned != are_scores_turned ||
+  if (!fit (facts, "", &state, NULL) || state.are_scores_turned != are_scores_turned ||
       (boxes >= 0 && state.boxes != (uint32_t) boxes) ||
       !weir_facts_input_size (facts, &width_px, &height_px) ||
       !weir_grid_find (&grid, facts, 1, state.n_rows, width_px, height_px) ||
@@ -81,13 +81,29 @@ static bool match_nas (const WeirModelFacts *facts, const char **why)
 static uint32_t n_classes (const WeirModelFacts *facts)
 {
   ScoresBoxes state;
-  return fit (facts, "ppyoloe", &state, NULL) ? state.n_classes : 0;
+  return fit (facts, "", &state, NULL) ? state.n_classes : 0;
 }
 
-static void *prepare (const WeirModelFacts *facts, const WeirInputSpec *input, GError **error)
+static void *prepare_as (const WeirModelFacts *facts, const char *decoder, GError **error)
 {
   g_autofree ScoresBoxes *state = g_new0 (ScoresBoxes, 1);
-  return fit (facts, "ppyoloe", state, error) ? g_steal_pointer (&state) : NULL;
+  return fit (facts, decoder, state, error) ? g_steal_pointer (&state) : NULL;
+}
+
+static void *prepare_ppyoloe (
+    const WeirModelFacts *facts, const WeirInputSpec *input, GError **error)
+{
+  return prepare_as (facts, "ppyoloe", error);
+}
+
+static void *prepare_damo (const WeirModelFacts *facts, const WeirInputSpec *input, GError **error)
+{
+  return prepare_as (facts, "damo-yolo", error);
+}
+
+static void *prepare_nas (const WeirModelFacts *facts, const WeirInputSpec *input, GError **error)
+{
+  return prepare_as (facts, "yolo-nas", error);
 }
 
 /* boxes [1,P,1,4], scores [1,P,C] */
@@ -168,7 +184,7 @@ const WeirDecoder weir_decoder_ppyoloe = {
   .scale = { 1 / 255.0f, 1 / 255.0f, 1 / 255.0f },
   .match = match_ppyoloe,
   .n_classes = n_classes,
-  .prepare = prepare,
+  .prepare = prepare_ppyoloe,
   .release = g_free,
   .decode = decode,
 };
@@ -183,7 +199,7 @@ const WeirDecoder weir_decoder_damo_yolo = {
   .scale = { 1, 1, 1 },
   .match = match_damo,
   .n_classes = n_classes,
-  .prepare = prepare,
+  .prepare = prepare_damo,
   .release = g_free,
   .decode = decode,
 };
@@ -199,7 +215,7 @@ const WeirDecoder weir_decoder_yolo_nas = {
   .pad = 114,
   .match = match_nas,
   .n_classes = n_classes,
-  .prepare = prepare,
+  .prepare = prepare_nas,
   .release = g_free,
   .decode = decode,
 };

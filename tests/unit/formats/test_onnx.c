@@ -9,6 +9,7 @@
 #include "engine/formats/formats.h"
 #include "engine/formats/onnx_private.h"
 #include "tests/unit/formats/onnx_builder.h"
+#include "tests/unit/formats/reference_models.h"
 
 #define F32 ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT
 #define F16 ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16
@@ -446,35 +447,10 @@ START_TEST (test_reference_model)
       g_strdup_printf ("%s/models/onnx/%s.onnx", g_getenv ("WEIR_SHARED"), models[_i].name);
   g_autoptr (GError) error = NULL;
   g_autoptr (WeirGraph) graph = weir_onnx_load (path, NULL, &error);
-  if (models[_i].refused) {
-    ck_assert_ptr_null (graph);
-    ck_assert_int_eq (error->code, WEIR_ERROR_UNSUPPORTED);
-    ck_assert_ptr_nonnull (strstr (error->message, models[_i].name));
-    ck_assert_msg (strstr (error->message, models[_i].refused) != NULL, "%s", error->message);
-    return;
-  }
-  ck_assert_msg (graph != NULL, "%s", error ? error->message : "");
-  ck_assert_uint_eq (graph->inputs->len, models[_i].n_inputs);
-  ck_assert_uint_eq (graph->outputs->len, models[_i].n_outputs);
-  for (uint32_t i = 0; i < graph->values->len; i++) {
-    WeirDtype dtype = weir_graph_value (graph, i)->tensor.dtype;
-    ck_assert (dtype != WEIR_DTYPE_F16 && dtype != WEIR_DTYPE_F64 && dtype != WEIR_DTYPE_BF16);
-  }
+  check_reference_model (
+      graph, error, models[_i].name, models[_i].refused, models[_i].n_inputs, models[_i].n_outputs);
 }
 END_TEST
-
-static void add_reference_models (Suite *suite)
-{
-  const char *shared = g_getenv ("WEIR_SHARED");
-  g_autofree char *path = g_build_filename (shared ? shared : "", "models", "onnx", NULL);
-  if (!g_file_test (path, G_FILE_TEST_IS_DIR)) {
-    g_print ("skipped: reference models (%s is not there)\n", path);
-    return;
-  }
-  TCase *tcase = tcase_create ("reference");
-  tcase_add_loop_test (tcase, test_reference_model, 0, (int) G_N_ELEMENTS (models));
-  suite_add_tcase (suite, tcase);
-}
 
 int main (void)
 {
@@ -494,6 +470,10 @@ int main (void)
   tcase_add_test (tcase, test_truncated);
   tcase_add_test (tcase, test_flipped);
   suite_add_tcase (suite, tcase);
-  add_reference_models (suite);
+  TCase *reference = reference_case ("onnx");
+  if (reference) {
+    tcase_add_loop_test (reference, test_reference_model, 0, (int) G_N_ELEMENTS (models));
+    suite_add_tcase (suite, reference);
+  }
   return run_suite (suite, CK_FORK_GETENV);
 }
