@@ -269,7 +269,7 @@ static void add_text (
       ctc->is_numbers ? spell_numbers : spell_scores;
   Text size = { 0 };
   spell (ctc, values, &size);
-  if (!size.n_bytes)
+  if (!size.n_bytes || size.n_bytes > WEIR_MAX_TEXT_BYTES)
     return;
   Text text = { .bytes = weir_arena_alloc (result->arena, size.n_bytes + 1) };
   spell (ctc, values, &text);

@@ -212,6 +212,8 @@ static const char *spell (const WeirHead *head, const float *values, WeirArena *
   uint32_t n = 0;
   for (const char *label; n < head->n_values && (label = label_at (head, values[n])); n++)
     n_bytes += strlen (label);
+  if (n_bytes > WEIR_MAX_TEXT_BYTES)
+    return "";
   char *text = weir_arena_alloc (arena, n_bytes), *end = text;
   for (uint32_t i = 0; i < n; i++)
     end = g_stpcpy (end, label_at (head, values[i]));

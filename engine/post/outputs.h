@@ -96,6 +96,9 @@ static inline bool weir_is_label (float v)
 {
   return v >= 0 && v < 1e6f;
 }
+/* A longer text is none: what a file's labels are repeated to would take all memory. */
+#define WEIR_MAX_TEXT_BYTES ((size_t) 1 << 20)
+
 /* Index of the greatest of n values that lie `step` apart, the first of equals; NaN is never one.
  * *best is -INFINITY where there is none. */
 uint32_t weir_argmax (const float *values, uint32_t n, size_t step, float *best);

@@ -10,6 +10,8 @@
 #include <math.h>
 
 enum { FIRST_CLASS = 4 };
+/* In one direction: many objects with masks of a hostile file's size would take all memory. */
+#define MAX_MASK_CELLS 1024.0
 
 typedef struct YoloSeg {
   uint32_t head_output, proto_output;
@@ -75,7 +77,7 @@ typedef struct Span {
 /* Of a box from `low` to `high`, in prototype pixels from the edge of the first of `size`. */
 static Span make_span (double low, double high, uint32_t size)
 {
-  double n_cells = fmin (fmax (rint (high - low), 1), size);
+  double n_cells = fmin (fmax (rint (high - low), 1), fmin (size, MAX_MASK_CELLS));
   Span span = { .n_cells = (uint32_t) n_cells, .step = (high - low) / n_cells };
   span.start = low + span.step / 2 - 0.5;
   double first = fmin (fmax (floor (span.start), 0), size - 1.0);

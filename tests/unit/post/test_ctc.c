@@ -125,6 +125,18 @@ START_TEST (test_ctc_numbers)
 }
 END_TEST
 
+/* A file's label may be long, and it may stand in the text as often as there are steps. */
+START_TEST (test_ctc_long_labels)
+{
+  g_autofree char *label = g_strnfill (100000, 'a');
+  g_autoptr (Fixture) fixture = fixture_new (96, 32);
+  fixture_add_output (fixture, "decode", "1,20");
+  fixture_set_labels (fixture, label, ",");
+  ck_assert (fixture_decode (fixture, "ctc", NULL));
+  ck_assert_uint_eq (fixture->result.n_attributes, 0);
+}
+END_TEST
+
 START_TEST (test_ctc_hostile)
 {
   static const float numbers[] = { NAN, 1, 0, 0 }, wild[] = { 1, INFINITY, 0, 3e9f };
@@ -163,6 +175,7 @@ int main (void)
   TCase *tcase = tcase_create ("ctc");
   tcase_add_loop_test (tcase, test_ctc_scores, 0, G_N_ELEMENTS (rows));
   tcase_add_test (tcase, test_ctc_numbers);
+  tcase_add_test (tcase, test_ctc_long_labels);
   tcase_add_test (tcase, test_ctc_hostile);
   suite_add_tcase (suite, tcase);
   return run_suite (suite, CK_FORK_GETENV);

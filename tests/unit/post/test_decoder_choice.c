@@ -266,6 +266,19 @@ START_TEST (test_decoder_table)
 }
 END_TEST
 
+START_TEST (test_decoder_documented)
+{
+  const char *root = g_getenv ("WEIR_SOURCE_ROOT");
+  g_autofree char *path = g_build_filename (root ? root : ".", "docs", "decoders.md", NULL);
+  g_autofree char *text = NULL;
+  ck_assert_msg (g_file_get_contents (path, &text, NULL, NULL), "%s cannot be read", path);
+  for (uint32_t i = 0; weir_decoders[i]; i++) {
+    g_autofree char *name = g_strdup_printf ("`%s`", weir_decoders[i]->name);
+    ck_assert_msg (strstr (text, name) != NULL, "%s does not name %s", path, name);
+  }
+}
+END_TEST
+
 START_TEST (test_decoder_channels_last_input)
 {
   g_autoptr (Fixture) fixture = fixture_new (640, 384);
@@ -285,6 +298,7 @@ int main (void)
   tcase_add_loop_test (tcase, test_decoder_anchors_refused, 0, 6);
   tcase_add_test (tcase, test_decoder_metadata_name);
   tcase_add_test (tcase, test_decoder_table);
+  tcase_add_test (tcase, test_decoder_documented);
   tcase_add_test (tcase, test_decoder_channels_last_input);
   suite_add_tcase (suite, tcase);
   return run_suite (suite, CK_FORK_GETENV);

@@ -154,6 +154,20 @@ START_TEST (test_yolo_seg_mask)
 }
 END_TEST
 
+/* Prototypes of any size give no more than 1024 cells a line. */
+START_TEST (test_yolo_seg_large)
+{
+  static const float row[] = { 32, 32, 64, 64, 0.9f, 1 };
+  g_autoptr (Fixture) fixture = fixture_new (64, 64);
+  set_column (fixture_add_output (fixture, "output0", "1,6,84"), 0, row, 6);
+  fixture_add_output (fixture, "output1", "1,1,2,4096");
+  ck_assert (fixture_decode (fixture, "yolo-seg", NULL));
+  const WeirNamedTensor *mask = find_tensor (&fixture->result.objects[0], "mask");
+  ck_assert (mask->dims[0] == 2 && mask->dims[1] == 1024);
+  ck_assert (mask->data[0] == 0.5f && mask->data[2047] == 0.5f);
+}
+END_TEST
+
 /* Half of the box is cut off by the region's edge: the mask covers what is left. */
 START_TEST (test_yolo_seg_clipped)
 {
@@ -209,6 +223,7 @@ int main (void)
   tcase_add_test (tcase, test_yolo_obb_corners);
   tcase_add_test (tcase, test_yolo_obb_suppression);
   tcase_add_test (tcase, test_yolo_seg_mask);
+  tcase_add_test (tcase, test_yolo_seg_large);
   tcase_add_test (tcase, test_yolo_seg_clipped);
   tcase_add_loop_test (tcase, test_yolo_tasks_choice, 0, G_N_ELEMENTS (choices));
   suite_add_tcase (suite, tcase);
