@@ -111,10 +111,7 @@ static bool decode (const WeirDecodeJob *job, WeirResult *result, GError **error
 const WeirDecoder weir_decoder_classification = {
   .name = "classification",
   .blurb = "classes of the region, one vector [1,classes] or several, with numbers beside them",
-  .color = WEIR_COLOR_RGB,
-  .resize = WEIR_RESIZE_STRETCH,
-  .mean = { 0, 0, 0 },
-  .scale = { 1, 1, 1 },
+  WEIR_TRAINED_ON_BYTES,
   .match = match,
   .n_classes = count_classes,
   .prepare = prepare,

@@ -300,10 +300,7 @@ static bool decode (const WeirDecodeJob *job, WeirResult *result, GError **error
 const WeirDecoder weir_decoder_ctc = {
   .name = "ctc",
   .blurb = "a line of text: label numbers [1,T], or scores [T,1,classes] or [1,T,classes]",
-  .color = WEIR_COLOR_RGB,
-  .resize = WEIR_RESIZE_STRETCH,
-  .mean = { 0, 0, 0 },
-  .scale = { 1, 1, 1 },
+  WEIR_TRAINED_ON_BYTES,
   .match = match,
   .n_classes = weir_nothing_n_classes,
   .prepare = prepare,

@@ -6,6 +6,17 @@
 
 G_BEGIN_DECLS
 
+/* Preprocessing that many families were trained with: RGB 0..255, or 0..1, stretched to the input;
+ * or 0..1 in the middle of a grey letterbox. */
+#define WEIR_TRAINED_ON_BYTES \
+  .color = WEIR_COLOR_RGB, .resize = WEIR_RESIZE_STRETCH, .mean = { 0, 0, 0 }, .scale = { 1, 1, 1 }
+#define WEIR_TRAINED_ON_UNIT                                                   \
+  .color = WEIR_COLOR_RGB, .resize = WEIR_RESIZE_STRETCH, .mean = { 0, 0, 0 }, \
+  .scale = { 1 / 255.0f, 1 / 255.0f, 1 / 255.0f }
+#define WEIR_TRAINED_ON_LETTERBOXES                                                     \
+  .color = WEIR_COLOR_RGB, .resize = WEIR_RESIZE_LETTERBOX_CENTRE, .mean = { 0, 0, 0 }, \
+  .scale = { 1 / 255.0f, 1 / 255.0f, 1 / 255.0f }, .pad = 114
+
 extern const WeirDecoder weir_decoder_blazeface;
 extern const WeirDecoder weir_decoder_boxes_labels;
 extern const WeirDecoder weir_decoder_boxes_labels_scores;

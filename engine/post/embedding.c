@@ -28,10 +28,7 @@ static void *prepare (const WeirModelFacts *facts, const WeirInputSpec *input, G
 const WeirDecoder weir_decoder_embedding = {
   .name = "embedding",
   .blurb = "one vector to compare regions by, as a tensor",
-  .color = WEIR_COLOR_RGB,
-  .resize = WEIR_RESIZE_STRETCH,
-  .mean = { 0, 0, 0 },
-  .scale = { 1, 1, 1 },
+  WEIR_TRAINED_ON_BYTES,
   .match = match,
   .n_classes = weir_nothing_n_classes,
   .prepare = prepare,

@@ -174,10 +174,7 @@ static bool decode (const WeirDecodeJob *job, WeirResult *result, GError **error
 const WeirDecoder weir_decoder_keypoints = {
   .name = "keypoints",
   .blurb = "points of one person a region: heatmaps [1,points,h,w], or SimCC's two outputs",
-  .color = WEIR_COLOR_RGB,
-  .resize = WEIR_RESIZE_STRETCH,
-  .mean = { 0, 0, 0 },
-  .scale = { 1, 1, 1 },
+  WEIR_TRAINED_ON_BYTES,
   .match = match,
   .n_classes = weir_nothing_n_classes,
   .prepare = prepare,

@@ -11,10 +11,7 @@ static bool match (const WeirModelFacts *facts, const char **why)
 const WeirDecoder weir_decoder_raw = {
   .name = "raw",
   .blurb = "every output as a tensor",
-  .color = WEIR_COLOR_RGB,
-  .resize = WEIR_RESIZE_STRETCH,
-  .mean = { 0, 0, 0 },
-  .scale = { 1, 1, 1 },
+  WEIR_TRAINED_ON_BYTES,
   .match = match,
   .n_classes = weir_nothing_n_classes,
   .prepare = weir_nothing_prepare,

@@ -39,10 +39,7 @@ static void *prepare (const WeirModelFacts *facts, const WeirInputSpec *input, G
 const WeirDecoder weir_decoder_regression = {
   .name = "regression",
   .blurb = "a few numbers an output (an age, angles), as tensors",
-  .color = WEIR_COLOR_RGB,
-  .resize = WEIR_RESIZE_STRETCH,
-  .mean = { 0, 0, 0 },
-  .scale = { 1, 1, 1 },
+  WEIR_TRAINED_ON_BYTES,
   .match = match,
   .n_classes = weir_nothing_n_classes,
   .prepare = prepare,

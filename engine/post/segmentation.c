@@ -226,10 +226,7 @@ static bool decode (const WeirDecodeJob *job, WeirResult *result, GError **error
 const WeirDecoder weir_decoder_segmentation = {
   .name = "segmentation",
   .blurb = "a class for every pixel: scores [1,classes,h,w], a mask, or class numbers",
-  .color = WEIR_COLOR_RGB,
-  .resize = WEIR_RESIZE_STRETCH,
-  .mean = { 0, 0, 0 },
-  .scale = { 1, 1, 1 },
+  WEIR_TRAINED_ON_BYTES,
   .match = match,
   .n_classes = n_classes,
   .prepare = prepare,
