@@ -60,7 +60,7 @@ int cli_decoders (const CliCommand *command, int argc, char **argv)
   if (status != CLI_OK)
     return status;
   for (const char *const *name = weir_decoder_names (); *name; name++)
-    printf ("%-18s %s\n", *name, weir_decoder_blurb (*name) ? weir_decoder_blurb (*name) : "");
+    printf ("%-19s  %s\n", *name, weir_decoder_blurb (*name) ? weir_decoder_blurb (*name) : "");
   return CLI_OK;
 }
 
