@@ -193,7 +193,8 @@ static WeirCpuKernel *compile_slice (
   Part *part = add_part (self, spec, 0, 0, &spec->dst[0]);
   for (uint32_t i = 0; i < spec->src[0].rank; i++) {
     part->copy.src_offset += slice.start[i] * part->copy.src_strides[i];
-    part->copy.src_strides[i] *= slice.step[i];
+    if (slice.dst[i] > 1) /* one element has no next one, and a step may be anything */
+      part->copy.src_strides[i] *= slice.step[i];
   }
   return finish (self);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Quantising: a graph that computes in 8 bits gives what its floating form gives, to one step, also
- * where a rule must keep its hands off. */
+/* Where the quantising pass must keep its hands off: what it leaves gives what the floating form
+ * gives, to one step. */
 #include "engine/graph/passes.h"
 #include "tests/unit/cpu/net.h"
 
@@ -176,7 +176,7 @@ static void check_row (const Row *row, const NetRun *run)
         (double) expected[i]);
 }
 
-START_TEST (test_quantise_same_results)
+START_TEST (test_quantise_limits)
 {
   NetRun ref = { &weir_backend_ref, WEIR_PRECISION_F32, 1, 1 };
   NetRun cpu = { &weir_backend_cpu, WEIR_PRECISION_INT8, 1, 1 };
@@ -187,9 +187,9 @@ END_TEST
 
 int main (void)
 {
-  Suite *suite = suite_create ("quantise");
-  TCase *tcase = tcase_create ("quantise");
-  tcase_add_loop_test (tcase, test_quantise_same_results, 0, G_N_ELEMENTS (rows));
+  Suite *suite = suite_create ("quantise_limits");
+  TCase *tcase = tcase_create ("quantise_limits");
+  tcase_add_loop_test (tcase, test_quantise_limits, 0, G_N_ELEMENTS (rows));
   suite_add_tcase (suite, tcase);
   return run_suite (suite, CK_FORK_GETENV);
 }
