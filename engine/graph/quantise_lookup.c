@@ -12,10 +12,10 @@
 /* What lies between. */
 typedef struct Region {
   WeirFuse *fuse;
-  uint32_t leaf;      /* the dequantised value; WEIR_NONE until it is met */
-  uint32_t rank;      /* of all values */
-  int64_t n_channels; /* 1: no constant differs by channel */
-  uint32_t n_nodes;
+  uint32_t leaf;             /* the dequantised value; WEIR_NONE until it is met */
+  uint32_t rank;             /* of all values */
+  int64_t n_channels;        /* 1: no constant differs by channel */
+  uint32_t n_nodes, depth;   /* depth: of the value at hand, for a bounded recursion */
   uint32_t nodes[MAX_NODES]; /* ids, each after those that it reads */
   WeirTensor results[MAX_NODES];
   GPtrArray *buffers;
@@ -62,11 +62,14 @@ static bool collect (Region *region, uint32_t value)
   for (uint32_t i = 0; i < region->n_nodes; i++)
     if (region->nodes[i] == id)
       return true;
-  if (!accept_node (node) || weir_fuse_shape (region->fuse, value)->rank != region->rank)
+  if (!accept_node (node) || weir_fuse_shape (region->fuse, value)->rank != region->rank ||
+      region->depth == MAX_NODES)
     return false;
+  region->depth++;
   for (uint32_t i = 0; i < node->n_src; i++)
     if (node->src[i] != WEIR_NONE && !collect (region, node->src[i]))
       return false;
+  region->depth--;
   if (region->n_nodes == MAX_NODES)
     return false;
   region->nodes[region->n_nodes++] = id;

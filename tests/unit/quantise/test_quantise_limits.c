@@ -6,6 +6,7 @@
 
 #include "tests/run_suite.h"
 #include <math.h>
+#include <pthread.h>
 #include <string.h>
 
 #define STEP 0.02f
@@ -185,11 +186,40 @@ START_TEST (test_quantise_limits)
 }
 END_TEST
 
+static void *quantise_chain (void *unused)
+{
+  g_autoptr (Net) net = net_new ();
+  g_autoptr (GError) error = NULL;
+  uint32_t n_quantised, n_total;
+  uint32_t x = round_to_codes (net, net_input (net, "x", "3"), WEIR_DTYPE_U8, 90);
+  for (int i = 0; i < 15000; i++)
+    x = net_op (net, "Tanh", "", x);
+  net_output (net, round_to_codes (net, x, WEIR_DTYPE_U8, 90));
+  net_finish (net);
+  ck_assert (weir_quantise (net->graph, weir_ref_evaluate, &n_quantised, &n_total, &error));
+  ck_assert_uint_eq (net_count (net, WEIR_OP_LOOKUP), 0);
+  return NULL;
+}
+
+/* A long chain between quantisers, on the small stack that an application's thread may have. */
+START_TEST (test_quantise_chain)
+{
+  pthread_attr_t attributes;
+  pthread_t thread;
+  pthread_attr_init (&attributes);
+  pthread_attr_setstacksize (&attributes, 256 << 10);
+  ck_assert_int_eq (pthread_create (&thread, &attributes, quantise_chain, NULL), 0);
+  pthread_join (thread, NULL);
+  pthread_attr_destroy (&attributes);
+}
+END_TEST
+
 int main (void)
 {
   Suite *suite = suite_create ("quantise_limits");
   TCase *tcase = tcase_create ("quantise_limits");
   tcase_add_loop_test (tcase, test_quantise_limits, 0, G_N_ELEMENTS (rows));
+  tcase_add_test (tcase, test_quantise_chain);
   suite_add_tcase (suite, tcase);
   return run_suite (suite, CK_FORK_GETENV);
 }
