@@ -187,7 +187,7 @@ static const struct {
   { "rtdetr", 64, 64, NULL, { { "a", "1,300,4" } }, "f32[1,N,4 + classes]" },
   { "yolo-fastestv2", 64, 64, NULL, { { "a", "1,4,4,17" }, { "b", "1,2,2,18" } }, "15 + classes" },
   { "yunet-2022", 64, 64, NULL, { { "a", "1,235,14" }, { "b", "1,235,2" }, { "c", "1,234,1" } },
-      "iou" },
+      "0 outputs are f32[1,235,1]" },
   { "retinaface", 64, 64, NULL, { { "a", "1,168,4" }, { "b", "1,168,3" }, { "c", "1,168,10" } },
       "f32[1,168,2]" },
   { "scrfd", 64, 64, NULL, { { "a", "1,168,4" } }, "of each of 3 or 5 strides" },
