@@ -207,7 +207,7 @@ START_TEST (test_quantise_chain)
   pthread_attr_t attributes;
   pthread_t thread;
   pthread_attr_init (&attributes);
-  pthread_attr_setstacksize (&attributes, 256 << 10);
+  pthread_attr_setstacksize (&attributes, 512 << 10);
   ck_assert_int_eq (pthread_create (&thread, &attributes, quantise_chain, NULL), 0);
   pthread_join (thread, NULL);
   pthread_attr_destroy (&attributes);
