@@ -15,7 +15,10 @@ typedef struct WeirSessionOptions {
   const char *model;            /* path */
   WeirModelOptions model_options;
   const char *device;           /* "CPU" (default when NULL), "REF", "BATCH:CPU(4)", … */
-  const char *precision;        /* "auto" (NULL), "f32", "bf16" */
+  /* "auto" (NULL), "f32", "bf16", "int8". auto: int8 for quantised models where the CPU has products
+   * of 8 bits, else bf16 where it has those, else f32. int8 of a model that is not quantised is an
+   * OPTION error. */
+  const char *precision;
   const char *performance_hint; /* "throughput" (NULL), "latency" */
   const char *config;           /* "KEY=VALUE,KEY=VALUE" in OpenVINO's spelling; NULL */
   const char *instance;         /* share by name; NULL: share by equality of all options */

@@ -92,7 +92,8 @@ static const Row rows[] = {
   STRING ("device", "Device", device, "CPU",
       "Where to run: CPU, GPU, GPU.1, AUTO, BATCH:CPU, BATCH:GPU(4) …"),
   ENUM ("precision", "Precision", AT (precision), "WeirPrecision", precisions, 0, FALSE,
-      "Arithmetic to run in; `stats` says what was really executed"),
+      "Arithmetic to run in (auto: int8 for quantised models, bf16 or f32, as the CPU does best); "
+      "`stats` says what was really executed"),
   ENUM ("performance-hint", "Performance hint", AT (performance_hint), "WeirPerformanceHint", hints,
       0, FALSE, "What to optimise for"),
   NUMBER (KIND_UINT, "num-requests", "Number of requests", AT (num_requests), 0, 1024, 0, BOTH,
