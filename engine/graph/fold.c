@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Constant folding: nodes whose inputs are all constants are evaluated once and become constants.
  *
- * What comes from Shape stays: it depends on n. A result that would be too large stays a node too,
- * since a file of a few bytes can ask for any size. */
+ * What comes from Shape stays: it depends on n. A result that would be too large, or take too long,
+ * stays a node too, since a file of a few bytes can ask for any size. */
 #include "engine/graph/passes.h"
 
 #include "engine/base/checked.h"
 #include "engine/error.h"
+#include "engine/graph/cost.h"
 
 /* Of all folded constants of a graph. */
 #define MAX_FOLDED_BYTES ((size_t) 1 << 30)
 /* Of one node: this, and so many times what it is made from. */
 #define FREE_BYTES ((size_t) 16 << 20)
 #define MAX_GROWTH 16
+/* Of all nodes, as weir_node_steps counts: some ten seconds. */
+#define MAX_STEPS 0x1p34
 
 static bool is_foldable (const WeirGraph *graph, const WeirNode *node)
 {
@@ -54,8 +57,24 @@ static bool allocate (
   return true;
 }
 
+/* What folding may still cost. */
+typedef struct Budget {
+  size_t n_bytes;
+  double n_steps;
+} Budget;
+
+static bool affords (
+    Budget *budget, const WeirNode *node, const WeirTensor *src, const WeirTensor *dst)
+{
+  double n_steps = weir_node_steps (node, src, dst);
+  if (!(n_steps <= budget->n_steps))
+    return false;
+  budget->n_steps -= n_steps;
+  return true;
+}
+
 static bool fold_node (
-    WeirGraph *graph, const WeirNode *node, WeirEvaluateFn evaluate, size_t *n_left, GError **error)
+    WeirGraph *graph, const WeirNode *node, WeirEvaluateFn evaluate, Budget *budget, GError **error)
 {
   g_autofree WeirTensor *src = g_new0 (WeirTensor, (size_t) node->n_src + 1);
   g_autofree WeirTensor *dst = g_new0 (WeirTensor, (size_t) node->n_dst + 1);
@@ -65,7 +84,7 @@ static bool fold_node (
   WeirShapeJob job = { graph, node, src, dst, NULL };
   if (!weir_shape_node (&job, error))
     return false;
-  if (!allocate (graph, node, src, dst, n_left))
+  if (!affords (budget, node, src, dst) || !allocate (graph, node, src, dst, &budget->n_bytes))
     return true;
   if (!evaluate (graph, node, src, dst, error))
     return false;
@@ -91,11 +110,11 @@ static bool is_quantiser (const WeirGraph *graph, const WeirNode *node)
 
 static bool fold (WeirGraph *graph, WeirEvaluateFn evaluate, bool keeps_quantisers, GError **error)
 {
-  size_t n_left = MAX_FOLDED_BYTES;
+  Budget budget = { MAX_FOLDED_BYTES, MAX_STEPS };
   for (uint32_t n = 0; n < graph->nodes->len; n++) {
     const WeirNode *node = weir_graph_node (graph, n);
     if (is_foldable (graph, node) && !(keeps_quantisers && is_quantiser (graph, node)) &&
-        !fold_node (graph, node, evaluate, &n_left, error))
+        !fold_node (graph, node, evaluate, &budget, error))
       return false;
   }
   weir_graph_prune (graph); /* nothing produces the folded values any more: their nodes go */

@@ -6,12 +6,14 @@
 #include "engine/graph/shape.h"
 
 #include "engine/base/checked.h"
+#include "engine/graph/cost.h"
 #include "engine/graph/geometry.h"
 
 /* Shape arithmetic is tiny; larger constants are fold.c's, once and not per batch size. */
 #define MAX_KNOWN_ELEMENTS (1 << 19) /* a detector's 60 thousand priors */
 /* Over all nodes, so that no file makes inference itself expensive. */
 #define MAX_KNOWN_BYTES ((size_t) 64 << 20)
+#define MAX_KNOWN_STEPS 0x1p30
 
 static const WeirShapeFn shape_fns[WEIR_N_OPS] = {
 #define WEIR_OP(id, name, min_src, max_src, min_dst, max_dst, kind, shape, ref) \
@@ -26,6 +28,7 @@ typedef struct Walk {
   WeirEvaluateFn evaluate;
   GArray *src, *dst; /* WeirTensor, of the node at hand */
   size_t n_known_bytes;
+  double n_known_steps;
 } Walk;
 
 static bool value_error (
@@ -130,10 +133,15 @@ bool weir_shape_node (const WeirShapeJob *job, GError **error)
   return shape_fns[job->node->op](job, error) && check_dst (job, error);
 }
 
-/* Whether all results together are small enough to be computed on the spot. */
+/* Whether all results together are small enough, and few enough steps, to be computed on the spot.
+ */
 static bool is_small (Walk *walk, const WeirNode *node)
 {
   int64_t n_elements, sum = 0;
+  double n_steps = weir_node_steps (node, (const WeirTensor *) (void *) walk->src->data,
+      (const WeirTensor *) (void *) walk->dst->data);
+  if (!(walk->n_known_steps + n_steps <= MAX_KNOWN_STEPS))
+    return false;
   for (uint32_t i = 0; i < node->n_dst; i++)
     if (node->dst[i] != WEIR_NONE) {
       if (!weir_tensor_n_elements (&g_array_index (walk->dst, WeirTensor, i), &n_elements) ||
@@ -157,6 +165,7 @@ static bool compute (Walk *walk, const WeirNode *node, GError **error)
           walk->graph, node, WEIR_ERROR_MEMORY, error, "no memory for %zu bytes", n_bytes);
     walk->n_known_bytes += n_bytes;
   }
+  walk->n_known_steps += weir_node_steps (node, (const WeirTensor *) (void *) walk->src->data, dst);
   return walk->evaluate (
       walk->graph, node, (const WeirTensor *) (void *) walk->src->data, dst, error);
 }
@@ -229,7 +238,7 @@ WeirShapes *weir_shapes_infer (
   shapes->arena = arena;
   g_autoptr (GArray) src = g_array_new (FALSE, TRUE, sizeof (WeirTensor));
   g_autoptr (GArray) dst = g_array_new (FALSE, TRUE, sizeof (WeirTensor));
-  Walk walk = { graph, shapes, evaluate, src, dst, 0 };
+  Walk walk = { graph, shapes, evaluate, src, dst, 0, 0 };
   if (!take_constants (&walk, error) || !take_inputs (&walk, error))
     return NULL;
   for (uint32_t id = 0; id < graph->nodes->len; id++)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What can be said of a model: names and shapes at n = 1, arithmetic, and all of it as JSON. */
+#include "engine/graph/cost.h"
 #include "engine/graph/shape.h"
 #include "engine/plan/backend.h"
 #include "engine/post/traits.h"
@@ -7,40 +8,17 @@
 
 #include <json-glib/json-glib.h>
 
-static int64_t product (const WeirTensor *tensor, uint32_t first)
-{
-  int64_t n = 1;
-  for (uint32_t i = first; i < tensor->rank; i++)
-    n *= tensor->dims[i];
-  return n;
-}
-
-/* Multiply-adds of one node. */
-static double count_macs (const WeirNode *node, const WeirTensor *shapes)
-{
-  const WeirTensor *src = &shapes[node->src[0]], *dst = &shapes[node->dst[0]];
-  switch (node->op) {
-  case WEIR_OP_CONV:
-    return (double) product (dst, 0) * (double) product (&shapes[node->src[1]], 1);
-  case WEIR_OP_CONV_TRANSPOSE:
-    return (double) product (src, 0) * (double) product (&shapes[node->src[1]], 1);
-  case WEIR_OP_GEMM:
-    return (double) product (dst, 0) *
-           (double) src->dims[weir_node_int (node, "transA", 0) ? 0 : 1];
-  case WEIR_OP_MAT_MUL:
-    return (double) product (dst, 0) * (double) (src->rank ? src->dims[src->rank - 1] : 1);
-  default:
-    return 0;
-  }
-}
-
 void weir_model_count (WeirModel *model, const WeirTensor *shapes)
 {
   double macs = 0;
   for (uint32_t i = 0; i < model->graph->nodes->len; i++) {
     const WeirNode *node = weir_graph_node (model->graph, i);
     if (node->n_src && node->src[0] != WEIR_NONE && node->n_dst && node->dst[0] != WEIR_NONE)
-      macs += count_macs (node, shapes);
+      macs += weir_node_macs (node,
+          (const WeirTensor[]){ shapes[node->src[0]], node->n_src > 1 && node->src[1] != WEIR_NONE
+                                                          ? shapes[node->src[1]]
+                                                          : (WeirTensor){ 0 } },
+          &shapes[node->dst[0]]);
   }
   model->gflop = macs * 2e-9;
 }

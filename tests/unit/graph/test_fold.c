@@ -96,6 +96,21 @@ START_TEST (test_huge_stays)
 }
 END_TEST
 
+/* A few kilobytes that ask for 2^40 products: neither folding nor shape inference computes them. */
+START_TEST (test_endless_stays)
+{
+  g_autoptr (OnnxBuilder) builder = net ("y");
+  onnx_builder_ramp (builder, "w", "1024");
+  onnx_builder_node (builder, "Einsum", "w,w,w,w", "y", "equation='i,j,k,l->'");
+  g_autoptr (WeirGraph) graph = parse (builder);
+  ck_assert (weir_fold (graph, weir_ref_evaluate, NULL));
+  ck_assert_uint_eq (graph->nodes->len, 1);
+  g_autoptr (WeirShapes) shapes = weir_shapes_infer (graph, 1, weir_ref_evaluate, NULL);
+  ck_assert_ptr_nonnull (shapes);
+  ck_assert_ptr_null (shapes->values[g_array_index (graph->outputs, uint32_t, 0)].buffer);
+}
+END_TEST
+
 START_TEST (test_bad_constant)
 {
   g_autoptr (OnnxBuilder) builder = net ("y");
@@ -117,6 +132,7 @@ int main (void)
   tcase_add_test (tcase, test_shape_stays);
   tcase_add_test (tcase, test_constant_output);
   tcase_add_test (tcase, test_huge_stays);
+  tcase_add_test (tcase, test_endless_stays);
   tcase_add_test (tcase, test_bad_constant);
   suite_add_tcase (suite, tcase);
   return run_suite (suite, CK_FORK_GETENV);
