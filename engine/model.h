@@ -12,22 +12,23 @@ WEIR_BEGIN_PUBLIC
 /* Thread-safety: immutable, reference-counted. */
 typedef struct WeirModel WeirModel;
 
-/* Strings as users type them (see the elements' properties of the same names); NULL: from the model. */
+/* Strings as users type them (see the elements' properties of the same names); NULL: from the
+ * model. */
 typedef struct WeirModelOptions {
-  const char *labels;          /* file with one a line, or "a,b,c" */
-  const char *decoder;         /* "auto" or a name of weir_decoder_names() */
-  const char *color_format;    /* "rgb", "bgr", "gray" */
-  const char *mean, *scale;    /* "127.5" or "103.53,116.28,123.675" */
-  const char *resize;          /* "stretch", "letterbox-top-left", "letterbox-centre", "crop" */
-  const char *input_shape;     /* "1x3x320x320": pins dynamic height and width */
-  const char *model_proc;      /* model-proc file of DL Streamer, schema 2.x: goes before the model's
-                                * own word, after the options above */
+  const char *labels;       /* file with one a line, or "a,b,c" */
+  const char *decoder;      /* "auto" or a name of weir_decoder_names() */
+  const char *color_format; /* "rgb", "bgr", "gray" */
+  const char *mean, *scale; /* "127.5" or "103.53,116.28,123.675" */
+  const char *resize;       /* "stretch", "letterbox-top-left", "letterbox-centre", "crop" */
+  const char *input_shape;  /* "1x3x320x320": pins dynamic height and width */
+  const char *model_proc;   /* model-proc file of DL Streamer, schema 2.x: goes before the model's
+                             * own word, after the options above */
   const char *constant_inputs; /* "NAME=VALUE,…": what fills inputs that take no picture; VALUE is
                                 * one number, or one for each element: "1:2:3" */
 } WeirModelOptions;
 
-/* Loads a file (.onnx; a folder with one). `options` may be NULL. Every error is one sentence with file,
- * cause and what was expected. */
+/* Loads a file (.onnx, .xml of OpenVINO IR; a folder with one). `options` may be NULL. Every error
+ * is one sentence with file, cause and what was expected. */
 WeirModel *weir_model_load (const char *path, const WeirModelOptions *options, GError **error);
 WeirModel *weir_model_ref (WeirModel *model);
 void weir_model_unref (WeirModel *model);
@@ -39,8 +40,8 @@ uint32_t weir_model_n_inputs (const WeirModel *model);
 uint32_t weir_model_n_outputs (const WeirModel *model);
 /* Names and shapes at n = 1. NULL where k is out of range. */
 const char *weir_model_input (const WeirModel *model, uint32_t k, WeirTensor *shape);
-/* What fills input k where a request does not give it: "picture" (only frames do), or the values, for
- * people: "image info: height, width, 1". NULL where nothing does, and out of range. */
+/* What fills input k where a request does not give it: "picture" (only frames do), or the values,
+ * for people: "image info: height, width, 1". NULL where nothing does, and out of range. */
 const char *weir_model_input_fill (const WeirModel *model, uint32_t k);
 /* The dim of input k that counts the items of a request: 0, or 1 of a sequence [t, n]. */
 uint32_t weir_model_input_axis (const WeirModel *model, uint32_t k);

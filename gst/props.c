@@ -84,7 +84,8 @@ static const GEnumValue metas[] = {
 /* clang-format on */
 
 static const Row rows[] = {
-  STRING ("model", "Model", model, NULL, "The network: an .onnx file, or a folder with one"),
+  STRING ("model", "Model", model, NULL,
+      "The network: an .onnx file, an .xml file of OpenVINO IR, or a folder with one"),
   STRING ("labels", "Labels", labels, NULL,
       "Names of the classes: a file with one a line, or a,b,c (unset: from the model)"),
   STRING ("model-proc", "Model-proc", model_proc, NULL,
