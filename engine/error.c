@@ -1,5 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Registers the error domain. */
-#include "engine/error.h"
+/* The domain of the engine's errors. Threads may ask for it first at the same moment, so the number
+ * is kept atomically. */
+#include "error.h"
 
-G_DEFINE_QUARK (weir - error - quark, weir_error)
+GQuark weir_error_quark (void)
+{
+  static gint quark;
+  gint known = g_atomic_int_get (&quark);
+  if (!known) {
+    known = (gint) g_quark_from_static_string ("weir-error-quark");
+    g_atomic_int_set (&quark, known);
+  }
+  return (GQuark) known;
+}
