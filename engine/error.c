@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The domain of the engine's errors. Threads may ask for it first at the same moment, so the number
  * is kept atomically. */
-#include "error.h"
+#include "engine/error.h"
 
 GQuark weir_error_quark (void)
 {
