@@ -15,8 +15,8 @@ WEIR_BEGIN_PUBLIC
  * stream, but not be submitted then. */
 typedef struct WeirRequest WeirRequest;
 
-/* Called once per submit from a worker (or from submit, flush or free), with no lock held. It must not
- * block and must not submit; it may signal. `error` is NULL unless the whole request failed. */
+/* Called once per submit from a worker (or from submit, flush or free), with no lock held. It must
+ * not block and must not submit; it may signal. `error` is NULL unless the whole request failed. */
 typedef void (*WeirDoneFn) (WeirRequest *request, void *user);
 
 typedef struct WeirRequestOptions {
@@ -25,8 +25,10 @@ typedef struct WeirRequestOptions {
   bool attach_tensors;
 } WeirRequestOptions;
 
-#define WEIR_REQUEST_OPTIONS_DEFAULT \
-  { .threshold = 0.5f, .iou_threshold = 0.45f, .max_detections = 200, .top_k = 1 }
+#define WEIR_REQUEST_OPTIONS_DEFAULT                                             \
+  {                                                                              \
+    .threshold = 0.5f, .iou_threshold = 0.45f, .max_detections = 200, .top_k = 1 \
+  }
 
 WeirRequest *weir_request_new (WeirStream *stream);
 void weir_request_free (WeirRequest *request);
@@ -39,23 +41,48 @@ void weir_request_set_options (WeirRequest *request, const WeirRequestOptions *o
 void weir_request_set_frame (WeirRequest *request, const WeirFrame *frame);
 /* One item. A region outside the frame fails alone. Returns its index. */
 uint32_t weir_request_add_region (WeirRequest *request, const WeirRegion *region);
-/* Tensor requests: input k with n rows in dim weir_model_input_axis (the same n for every k), plain,
- * f32, f16, u8 or the model's type; n items. Inputs with a weir_model_input_fill of values may be left
- * out. The bytes must stay readable until done. SHAPE errors name both shapes. */
-bool weir_request_set_input (WeirRequest *request, uint32_t k, const WeirTensor *tensor,
-    GError **error);
+/* Tensor requests: input k with n rows in dim weir_model_input_axis (the same n for every k),
+ * plain, f32, f16, u8 or the model's type; n items. Inputs with a weir_model_input_fill of values
+ * may be left out. The bytes must stay readable until done. SHAPE errors name both shapes. */
+bool weir_request_set_input (
+    WeirRequest *request, uint32_t k, const WeirTensor *tensor, GError **error);
 /* Keep the outputs as tensors for weir_request_output. */
 void weir_request_keep_outputs (WeirRequest *request, bool keep);
 
-/* Queues all items; blocks while the queue or the stream is full. A request without items is done at
- * once. False: CANCELLED (flushed, session stopped) or OPTION; done is not called then. */
+/* Dynamic batch: the request is made once for at most n_max (1..1024) items. Inputs that are set
+ * from then on, and outputs, have n_max rows; weir_request_set_batch says how many of them count.
+ * Call it on an empty request; 0 ends it. OPTION errors name the range; a model that does not batch
+ * allows 1. */
+bool weir_request_set_batch_max (WeirRequest *request, uint32_t n_max, GError **error);
+/* The next submits run rows 0..n-1; rows from n on are neither read nor written. n is 1..n_max, and
+ * n_max itself under DYN_BATCH_ENABLED=NO: OPTION errors name the range. Stays until it is changed;
+ * n_max after weir_request_set_batch_max. */
+bool weir_request_set_batch (WeirRequest *request, uint32_t n, GError **error);
+/* The caller's memory for output k: plain, of the shape and type of weir_model_output with the rows
+ * of all items (n_max with a dynamic batch), writable until done. Implies keep_outputs. Stays until
+ * it is changed or reset. SHAPE errors name both shapes; outputs whose size the data decide cannot
+ * be given. */
+bool weir_request_set_output (
+    WeirRequest *request, uint32_t k, const WeirTensor *tensor, GError **error);
+
+/* Queues all items; blocks while the queue or the stream is full. A request without items is done
+ * at once. False: CANCELLED (flushed, session stopped) or OPTION; done is not called then. */
 bool weir_request_submit (WeirRequest *request, WeirDoneFn done, void *user, GError **error);
 /* The same without blocking: false and *full where there is no room for all items. More items than
  * the stream may have in flight are taken where it is at rest, and enter as others leave. */
-bool weir_request_try_submit (WeirRequest *request, WeirDoneFn done, void *user, bool *full,
-    GError **error);
+bool weir_request_try_submit (
+    WeirRequest *request, WeirDoneFn done, void *user, bool *full, GError **error);
 /* Submits and waits. False where any item failed; the first item's error is given. */
 bool weir_request_run (WeirRequest *request, GError **error);
+/* Submits without a callback: weir_request_wait tells the end. */
+bool weir_request_start (WeirRequest *request, GError **error);
+/* Waits for a started request at most timeout_ms (-1: as long as it takes, 0: only asks). False and
+ * *is_over false: it still runs. Else as weir_request_run; may be called again. */
+bool weir_request_wait (WeirRequest *request, int32_t timeout_ms, bool *is_over, GError **error);
+/* Cancels a submitted request: items that wait are dropped, one that runs ends first; then done is
+ * called with CANCELLED, before this returns where nothing runs. A request that is over, or was
+ * never submitted, is left as it is. Any thread but a done callback. */
+void weir_request_cancel (WeirRequest *request);
 
 uint32_t weir_request_n_items (const WeirRequest *request);
 /* Result of item i: objects in 0..1 of the frame. Valid after done. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* WeirSession: one model on one device, shared by every stream that asks for the same: plans, slots,
- * one bounded queue, workers. WeirStream: one producer of requests (a camera). */
+/* WeirSession: one model on one device, shared by every stream that asks for the same: plans,
+ * slots, one bounded queue, workers. WeirStream: one producer of requests (a camera). */
 #pragma once
 
 #include "export.h"
@@ -12,12 +12,12 @@ WEIR_BEGIN_PUBLIC
 typedef enum WeirHint { WEIR_HINT_THROUGHPUT = 0, WEIR_HINT_LATENCY } WeirHint;
 
 typedef struct WeirSessionOptions {
-  const char *model;            /* path */
+  const char *model; /* path */
   WeirModelOptions model_options;
-  const char *device;           /* "CPU" (default when NULL), "REF", "BATCH:CPU(4)", … */
-  /* "auto" (NULL), "f32", "bf16", "int8". auto: int8 for quantised models where the CPU has products
-   * of 8 bits, else bf16 where it has those, else f32. int8 of a model that is not quantised is an
-   * OPTION error. */
+  const char *device; /* "CPU" (default when NULL), "REF", "BATCH:CPU(4)", … */
+  /* "auto" (NULL), "f32", "bf16", "int8". auto: int8 for quantised models where the CPU has
+   * products of 8 bits, else bf16 where it has those, else f32. int8 of a model that is not
+   * quantised is an OPTION error. */
   const char *precision;
   const char *performance_hint; /* "throughput" (NULL), "latency" */
   const char *config;           /* "KEY=VALUE,KEY=VALUE" in OpenVINO's spelling; NULL */
@@ -40,21 +40,31 @@ WeirSession *weir_session_ref (WeirSession *session);
 void weir_session_unref (WeirSession *session);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (WeirSession, weir_session_unref)
 
-/* The steps of the plan for a batch of n, one a line, for people: `weir inspect --plan`. Newly allocated;
- * NULL where n is over the batch maximum or the plan cannot be built. */
+/* The steps of the plan for a batch of n, one a line, for people: `weir inspect --plan`. Newly
+ * allocated; NULL where n is over the batch maximum or the plan cannot be built. */
 char *weir_session_describe_plan (WeirSession *session, uint32_t n);
 
 WeirModel *weir_session_model (const WeirSession *session); /* not a new reference */
 /* Runs the plan for a batch of n some times and tells each step's least time, slowest first: text
  * for people, newly allocated. Meant for an idle session. */
 char *weir_session_profile (WeirSession *session, uint32_t n, GError **error);
-/* Changes that take effect at once. */
+/* Changes that take effect at once, for everybody who shares the session. */
 void weir_session_set_num_requests (WeirSession *session, uint32_t num_requests);
 void weir_session_set_batch_timeout (WeirSession *session, int32_t batch_timeout_ms);
-/* How many items to keep in flight so that no worker starves. */
+/* The same in OpenVINO's spelling: "AUTO_BATCH_TIMEOUT=5,PERFORMANCE_HINT_NUM_REQUESTS=8", all of
+ * it or nothing. Keys that only loading can obey, read-only keys and unknown ones are OPTION errors
+ * that say which. */
+bool weir_session_set_config (WeirSession *session, const char *config, GError **error);
+/* The value of one key as it is in effect ("PERFORMANCE_HINT" → "THROUGHPUT"): of all that `config`
+ * takes, and OPTIMAL_NUMBER_OF_INFER_REQUESTS. Newly allocated; NULL + OPTION error for unknown
+ * keys. */
+char *weir_session_get_config (WeirSession *session, const char *key, GError **error);
+/* How many items to keep in flight so that no worker starves, by what is known of S(n) now: every
+ * worker runs a batch and one more is gathered. num_requests where that is set. */
 uint32_t weir_session_optimal_requests (const WeirSession *session);
 
-/* The fields of `stats` (docs/stats in interfaces): read while running at no cost to the hot path. */
+/* The fields of `stats` (docs/stats in interfaces): read while running at no cost to the hot path.
+ */
 typedef struct WeirStats {
   char device[64];
   char precision[8];
@@ -69,7 +79,11 @@ typedef struct WeirStats {
   uint64_t service_us_p50, service_us_p90, service_us_p99;
   uint64_t latency_us_p50, latency_us_p90, latency_us_p99;
   uint64_t n_skipped, n_failed, n_retried;
-  uint64_t memory_bytes, busy_us; /* busy: summed service time of the workers */
+  uint64_t memory_bytes, busy_us;  /* busy: summed service time of the workers */
+  uint64_t memory_planned_bytes;   /* weights and all slots at batch_max, reckoned at load */
+  uint64_t memory_available_bytes; /* what the plan was made against; 0: nothing could be read */
+  uint64_t service_fixed_us, service_per_item_us; /* S(n) = fixed + per item · n, as learned */
+  uint64_t wait_bound_us;                         /* what batching may add to a wait now */
   uint32_t n_workers;
   double load_ms;
   uint64_t n_loads; /* models compiled by this session: 1 */
@@ -82,16 +96,24 @@ char *weir_stats_to_json (const WeirStats *stats);
 /* A producer: fairness and order are per stream. Thread-safety: one thread submits at a time. */
 typedef struct WeirStream WeirStream;
 
-/* max_in_flight: items of this stream queued or running at once; 0 = automatic. `name` is copied. */
+/* max_in_flight: items of this stream queued or running at once; 0 = automatic. `name` is copied.
+ */
 WeirStream *weir_stream_new (WeirSession *session, const char *name, uint32_t max_in_flight);
 /* Waits for its running items; queued ones are cancelled. Holds a session reference until then. */
 void weir_stream_free (WeirStream *stream);
-/* Cancels everything queued: each request's done is called with CANCELLED before it returns, running
- * ones call theirs later. Wakes a blocked submit, which then fails until weir_stream_resume. */
+/* Cancels everything queued: each request's done is called with CANCELLED before it returns,
+ * running ones call theirs later. Wakes a blocked submit, which then fails until
+ * weir_stream_resume. */
 void weir_stream_flush (WeirStream *stream);
 void weir_stream_resume (WeirStream *stream);
-/* No more items will come for now: batches need not wait for this stream. The next submit ends it. */
+/* No more items will come for now: batches need not wait for this stream. The next submit ends it.
+ */
 void weir_stream_drain (WeirStream *stream);
 uint64_t weir_stream_n_items (const WeirStream *stream);
+typedef struct WeirStreamStats {
+  uint64_t n_items, n_failed, n_skipped; /* ended, of them failed; refused by try_submit */
+  uint32_t in_flight, max_in_flight;     /* now */
+} WeirStreamStats;
+void weir_stream_stats (const WeirStream *stream, WeirStreamStats *stats);
 
 WEIR_END_PUBLIC

@@ -13,14 +13,16 @@ G_BEGIN_DECLS
 
 /* "BATCH:CPU(8)", taken apart. */
 typedef struct WeirDeviceName {
-  char base[16];       /* "CPU", "REF", "GPU", "AUTO" */
-  uint32_t index;      /* GPU.1 → 1 */
-  bool is_batch;       /* BATCH: was given */
-  uint32_t batch_size; /* (N); 0: not given */
+  char base[16];                        /* "CPU", "REF", "GPU", "AUTO", "SIM" */
+  uint32_t index;                       /* GPU.1 → 1 */
+  double sim_fixed_ms, sim_per_item_ms; /* SIM(a,b): a batch of n takes a + b n */
+  bool is_batch;                        /* BATCH: was given */
+  uint32_t batch_size;                  /* (N); 0: not given */
 } WeirDeviceName;
 
-/* Strict, whole-string grammar: [BATCH:]NAME[.index][(N)], NAME one of CPU REF GPU AUTO, (N) only
- * behind BATCH:, N in 1..1024. OPTION errors name the string and what was expected. */
+/* Strict, whole-string grammar: [BATCH:]NAME[.index][(N)], NAME one of CPU REF GPU AUTO SIM(a,b),
+ * (N) only behind BATCH:, N in 1..1024; a and b in 0..60000 ms. OPTION errors name the string and
+ * what was expected. */
 bool weir_device_name_parse (const char *text, WeirDeviceName *name, GError **error);
 
 typedef struct WeirSettings {
@@ -30,6 +32,8 @@ typedef struct WeirSettings {
   uint32_t num_requests, batch_size;
   int32_t batch_timeout_ms;
   bool allow_auto_batching, deterministic;
+  bool has_dynamic_batch; /* DYN_BATCH_ENABLED */
+  char *cache_dir;        /* CACHE_DIR; NULL: not given */
 } WeirSettings;
 
 /* `config` keys (OpenVINO's spelling) override the fields of the same meaning. OPTION errors name

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* S(n) measured on the first worker before the first items come, or read from the cache. */
+#pragma once
+
+#include "engine/sched/session_types.h"
+
+/* Runs n = 1, 2 and the largest batch, three times each after a first run that does not count, on
+ * zeros; stops as soon as items wait, the session stops, or the budget of 250 ms is spent (a run or
+ * a plan that would not fit by what is known is not begun). Sizes that the cache knows are not run.
+ * What was found goes into session->service (under its lock) and the cache. To be called by a
+ * worker's thread. */
+void weir_calibrate (WeirWorker *worker);
+/* Writes what running has taught since, where the line moved by more than a quarter. At the end of
+ * the session. */
+void weir_calibrate_save (WeirSession *session);
