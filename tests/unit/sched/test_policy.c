@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Policy, settings and percentiles: the parts of the queue that are pure functions. */
+/* Policy and percentiles: the parts of the queue that are pure functions. */
 #include "engine/sched/histogram.h"
 #include "engine/sched/policy.h"
-#include "engine/sched/settings.h"
 
 #include "tests/run_suite.h"
 #include <glib.h>
-#include <string.h>
 
 static const struct {
   WeirQueueView view;
@@ -60,96 +58,6 @@ START_TEST (test_policy_never_starves_nor_exceeds)
 }
 END_TEST
 
-static const struct {
-  const char *text, *base;
-  uint32_t index, batch_size;
-  bool is_batch;
-} devices[] = {
-  { "CPU", "CPU", 0, 0, false },
-  { "GPU", "GPU", 0, 0, false },
-  { "GPU.1", "GPU", 1, 0, false },
-  { "AUTO", "AUTO", 0, 0, false },
-  { "REF", "REF", 0, 0, false },
-  { "BATCH:GPU", "GPU", 0, 0, true },
-  { "BATCH:GPU(4)", "GPU", 0, 4, true },
-  { "BATCH:GPU.1(4)", "GPU", 1, 4, true },
-  { "BATCH:CPU(1024)", "CPU", 0, 1024, true },
-};
-
-START_TEST (test_settings_device_accepted)
-{
-  WeirDeviceName name;
-  GError *error = NULL;
-  ck_assert (weir_device_name_parse (devices[_i].text, &name, &error));
-  ck_assert_ptr_null (error);
-  ck_assert_str_eq (name.base, devices[_i].base);
-  ck_assert_uint_eq (name.index, devices[_i].index);
-  ck_assert_uint_eq (name.batch_size, devices[_i].batch_size);
-  ck_assert (name.is_batch == devices[_i].is_batch);
-}
-END_TEST
-
-static const char *const bad_devices[] = { "", "cpu", "GPU(4)", "GPU(4x)", "GPU()", "GPU(4",
-  "GPU(4294967297)", "(4)", "BATCH:A,B", "BATCH:GPU(0)", "BATCH:GPU(4x)", "BATCH:GPU()",
-  "BATCH:GPU(4", "BATCH:GPU(4294967297)", "BATCH:GPU(1025)", "BATCH:GPU( 4 )", "BATCH:GPU(4.7)",
-  "BATCH:(4)", "BATCH:", "BATCH:GPU(4))", "BATCH:BATCH:CPU", "CPU.0", "GPU.", "GPU.x", "GPU.64",
-  "CPU ", " CPU", "BATCH:CPU(-1)", "BATCH:CPU(+1)", "MULTI:CPU" };
-
-START_TEST (test_settings_device_refused)
-{
-  WeirDeviceName name;
-  g_autoptr (GError) error = NULL;
-  ck_assert_msg (!weir_device_name_parse (bad_devices[_i], &name, &error), "'%s' is accepted",
-      bad_devices[_i]);
-  ck_assert (g_error_matches (error, WEIR_ERROR, WEIR_ERROR_OPTION));
-  ck_assert_ptr_nonnull (strstr (error->message, bad_devices[_i]));
-}
-END_TEST
-
-static const struct {
-  const char *config, *message; /* message: NULL where it is accepted */
-} configs[] = {
-  { "PERFORMANCE_HINT=LATENCY", NULL },
-  { "PERFORMANCE_HINT=THROUGHPUT,PERFORMANCE_HINT_NUM_REQUESTS=6, AUTO_BATCH_TIMEOUT=-1", NULL },
-  { "ALLOW_AUTO_BATCHING=NO", NULL },
-  { "INFERENCE_PRECISION_HINT=bf16", NULL },
-  { "NOPE=1", "unknown key 'NOPE'" },
-  { "PERFORMANCE_HINT", "not KEY=VALUE" },
-  { "PERFORMANCE_HINT=FAST", "LATENCY or THROUGHPUT" },
-  { "PERFORMANCE_HINT_NUM_REQUESTS=1025", "0 to 1024" },
-  { "PERFORMANCE_HINT_NUM_REQUESTS=-1", "0 to 1024" },
-  { "PERFORMANCE_HINT_NUM_REQUESTS=4x", "0 to 1024" },
-  { "AUTO_BATCH_TIMEOUT=-2", "milliseconds" },
-  { "AUTO_BATCH_TIMEOUT=99999999999", "milliseconds" },
-  { "ALLOW_AUTO_BATCHING=MAYBE", "YES or NO" },
-  { "PERFORMANCE_HINT=LATENCY,,", "not KEY=VALUE" },
-};
-
-START_TEST (test_settings_config)
-{
-  WeirSessionOptions options = { .config = configs[_i].config, .batch_timeout_ms = -1 };
-  WeirSettings settings;
-  g_autoptr (GError) error = NULL;
-  bool ok = weir_settings_resolve (&options, &settings, &error);
-  ck_assert (ok == !configs[_i].message);
-  if (!ok)
-    ck_assert_msg (strstr (error->message, configs[_i].message) != NULL, "%s", error->message);
-}
-END_TEST
-
-START_TEST (test_settings_config_overrides)
-{
-  WeirSessionOptions options = { .num_requests = 2,
-    .performance_hint = "throughput",
-    .config = "PERFORMANCE_HINT_NUM_REQUESTS=6,PERFORMANCE_HINT=LATENCY,ALLOW_AUTO_BATCHING=NO" };
-  WeirSettings settings;
-  ck_assert (weir_settings_resolve (&options, &settings, NULL));
-  ck_assert_uint_eq (settings.num_requests, 6);
-  ck_assert_int_eq (settings.hint, WEIR_HINT_LATENCY);
-  ck_assert (!settings.allow_auto_batching);
-}
-END_TEST
-
 START_TEST (test_histogram_percentiles)
 {
   WeirHistogram *histogram = g_new0 (WeirHistogram, 1);
@@ -184,10 +92,6 @@ int main (void)
   TCase *tcase = tcase_create ("policy");
   tcase_add_loop_test (tcase, test_policy_cut, 0, G_N_ELEMENTS (cuts));
   tcase_add_test (tcase, test_policy_never_starves_nor_exceeds);
-  tcase_add_loop_test (tcase, test_settings_device_accepted, 0, G_N_ELEMENTS (devices));
-  tcase_add_loop_test (tcase, test_settings_device_refused, 0, G_N_ELEMENTS (bad_devices));
-  tcase_add_loop_test (tcase, test_settings_config, 0, G_N_ELEMENTS (configs));
-  tcase_add_test (tcase, test_settings_config_overrides);
   tcase_add_test (tcase, test_histogram_percentiles);
   tcase_add_test (tcase, test_histogram_buckets_are_monotone);
   suite_add_tcase (suite, tcase);
