@@ -25,6 +25,7 @@ WeirRequest *weir_request_new (WeirStream *stream)
   const WeirModelFacts *facts = &request->model->facts;
   request->options = (WeirRequestOptions) WEIR_REQUEST_OPTIONS_DEFAULT;
   request->regions = g_array_new (FALSE, FALSE, sizeof (WeirRegion));
+  request->queued_ns = g_array_new (FALSE, FALSE, sizeof (uint64_t));
   request->items = g_ptr_array_new_with_free_func (free_item);
   request->inputs = g_new0 (WeirTensor, facts->n_inputs);
   request->outputs = g_new0 (WeirTensor, facts->n_outputs);
@@ -40,6 +41,7 @@ void weir_request_free (WeirRequest *request)
     free (request->outputs[k].buffer);
   g_clear_error (&request->error);
   g_array_unref (request->regions);
+  g_array_unref (request->queued_ns);
   g_ptr_array_unref (request->items);
   g_free (request->inputs);
   g_free (request->outputs);
@@ -81,6 +83,7 @@ static void ensure_items (WeirRequest *request, uint32_t n)
     item->result.arena = weir_arena_new ();
     g_ptr_array_add (request->items, item);
   }
+  g_array_set_size (request->queued_ns, request->items->len);
   request->n_items = n;
 }
 

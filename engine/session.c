@@ -59,14 +59,14 @@ static void set_batch_max (WeirSession *session)
   uint32_t asked = settings->device.batch_size ? settings->device.batch_size : settings->batch_size;
   bool may_batch = settings->allow_auto_batching && !settings->deterministic &&
                    (settings->hint == WEIR_HINT_THROUGHPUT || settings->device.is_batch || asked);
-  session->batch_max = asked ? asked : CPU_BATCH_MAX;
+  session->queue.batch_max = asked ? asked : CPU_BATCH_MAX;
   session->batch_max_reason = asked ? "property" : "device";
   if (!may_batch) {
-    session->batch_max = 1;
+    session->queue.batch_max = 1;
     session->batch_max_reason = "property";
   }
   if (session->batch_limit_reason) {
-    session->batch_max = 1;
+    session->queue.batch_max = 1;
     session->batch_max_reason = "model";
   }
 }
@@ -100,8 +100,10 @@ static bool load (WeirSession *session, const WeirSessionOptions *options, GErro
   if (!weir_session_choose_precision (session, backend, &device.precision, &graph, error))
     return false;
   session->target = weir_target_new (graph, backend, &device, error);
+  uint64_t start_ns = weir_now_ns ();
   if (!session->target || !weir_session_plan (session, 1, error))
     return false;
+  session->plan_ns = weir_now_ns () - start_ns;
   session->batch_limit_reason = session->model->batch_limit_reason;
   if (session->model->needs_proof && !session->batch_limit_reason &&
       !weir_session_prove (session, &proved, error))
@@ -109,6 +111,9 @@ static bool load (WeirSession *session, const WeirSessionOptions *options, GErro
   if (!proved)
     session->batch_limit_reason = "a batch of two gave other values than its items alone";
   set_batch_max (session);
+  session->queue.num_requests = session->settings.num_requests;
+  session->queue.batch_timeout_ms = session->settings.batch_timeout_ms;
+  session->queue.n_workers = session->n_workers;
   return weir_workers_start (session, error);
 }
 
@@ -119,7 +124,7 @@ static void session_free (WeirSession *session)
     g_clear_pointer (&session->plans[n], weir_plan_free);
   weir_target_free (session->target);
   weir_model_unref (session->model);
-  g_ptr_array_unref (session->streams);
+  weir_queue_clear (&session->queue);
   weir_cond_clear (&session->work);
   weir_cond_clear (&session->change);
   weir_mutex_clear (&session->lock);
@@ -134,7 +139,8 @@ static WeirSession *session_new (const WeirSessionOptions *options, const char *
   uint64_t start_ns = weir_now_ns ();
   session->key = g_strdup (key);
   session->ref_count = 1;
-  session->streams = g_ptr_array_new ();
+  weir_queue_init (&session->queue);
+  session->queue.entered = weir_request_entered;
   weir_mutex_init (&session->lock);
   weir_cond_init (&session->work);
   weir_cond_init (&session->change);
@@ -233,31 +239,38 @@ WeirModel *weir_session_model (const WeirSession *session)
 void weir_session_set_num_requests (WeirSession *session, uint32_t num_requests)
 {
   weir_mutex_lock (&session->lock);
-  session->settings.num_requests = MIN (num_requests, WEIR_MAX_REQUESTS);
-  weir_session_admit (session);
+  session->queue.num_requests = MIN (num_requests, WEIR_MAX_REQUESTS);
+  weir_session_queue_changed (session);
   weir_mutex_unlock (&session->lock);
 }
 
 void weir_session_set_batch_timeout (WeirSession *session, int32_t batch_timeout_ms)
 {
   weir_mutex_lock (&session->lock);
-  session->settings.batch_timeout_ms = batch_timeout_ms;
+  session->queue.batch_timeout_ms = MAX (batch_timeout_ms, -1);
+  weir_session_queue_changed (session);
   weir_mutex_unlock (&session->lock);
 }
 
 uint32_t weir_session_optimal_requests (const WeirSession *session)
 {
+  const WeirQueue *queue = &session->queue;
   WeirMutex *lock = (WeirMutex *) &session->lock;
+  const char *reason;
   weir_mutex_lock (lock);
-  uint32_t num_requests = session->settings.num_requests;
+  uint32_t batch_max = weir_queue_batch_max (queue, NULL, &reason);
+  bool is_known = queue->service.n_largest > 0;
+  uint32_t useful = is_known ? weir_service_useful_batch (&queue->service, batch_max) : 1;
+  uint32_t n = queue->num_requests ? queue->num_requests : (queue->n_workers + 1) * useful;
+  n = MIN (n, weir_queue_limit (queue));
   weir_mutex_unlock (lock);
-  return num_requests ? num_requests : 2 * session->n_workers;
+  return n;
 }
 
 char *weir_session_describe_plan (WeirSession *session, uint32_t n)
 {
   weir_mutex_lock (&session->lock);
-  bool is_in_range = n >= 1 && n <= session->batch_max;
+  bool is_in_range = n >= 1 && n <= session->queue.batch_max;
   weir_mutex_unlock (&session->lock);
   WeirPlan *plan = is_in_range ? weir_session_plan (session, n, NULL) : NULL;
   return plan ? weir_plan_describe (plan) : NULL;

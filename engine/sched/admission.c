@@ -1,62 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Streams and the way of items into the queue.
- *
- * A request stands in its stream's list until a worker has taken its last item. Items are admitted
- * as room allows, so a request of 40 crops passes a queue bounded to 4. Whoever makes room hands it
- * on (weir_session_admit), to one stream after the other; so whoever waits could not enter now, and
- * a thread that waits only sleeps until its request is in. */
+/* Streams and the way of requests into the queue and out of it before they ran. A thread that waits
+ * in submit only sleeps until its request is in. */
 #include "engine/sched/session_types.h"
 
-uint32_t weir_session_batch_max (const WeirSession *session, const char **reason)
+/* One worker is woken; what it leaves it hands on to the next. [lock] */
+static void wake_worker (WeirSession *session)
 {
-  uint32_t requests = session->settings.num_requests;
-  if (requests && requests < session->batch_max) {
-    *reason = "hint";
-    return requests;
-  }
-  *reason = session->batch_max_reason;
-  return session->batch_max;
-}
-
-uint32_t weir_session_limit (const WeirSession *session)
-{
-  return session->settings.num_requests ? session->settings.num_requests
-                                        : 2 * session->n_workers * MAX (session->batch_max, 2);
-}
-
-uint32_t weir_stream_limit (const WeirStream *stream)
-{
-  const WeirSession *session = stream->session;
-  uint32_t share = weir_session_limit (session) / MAX (session->n_active, 1);
-  share = MAX (share, 1);
-  return stream->max_in_flight ? MIN (stream->max_in_flight, share) : share;
-}
-
-/* Items of this stream that may enter now. [lock] */
-static uint32_t room_for (const WeirStream *stream)
-{
-  const WeirSession *session = stream->session;
-  uint32_t limit = weir_session_limit (session), own = weir_stream_limit (stream);
-  if (session->n_in_flight >= limit || stream->n_in_flight >= own)
-    return 0;
-  return MIN (limit - session->n_in_flight, own - stream->n_in_flight);
-}
-
-/* [lock] */
-static void admit (WeirRequest *request, uint32_t n)
-{
-  WeirStream *stream = request->stream;
-  WeirSession *session = stream->session;
-  uint64_t now_ns = weir_now_ns ();
-  for (uint32_t i = 0; i < n; i++)
-    weir_request_item (request, request->n_admitted + i)->queued_ns = now_ns;
-  request->n_admitted += n;
-  stream->n_queued += n;
-  stream->n_in_flight += n;
-  session->n_queued += n;
-  session->n_in_flight += n;
-  for (uint32_t i = 0; i < MIN (n, session->n_idle); i++)
+  if (session->queue.n_queued && session->queue.n_idle)
     weir_cond_signal (&session->work);
+}
+
+void weir_session_queue_changed (WeirSession *session)
+{
+  weir_queue_admit (&session->queue, weir_now_ns ());
+  wake_worker (session);
 }
 
 /* Lets the thread go on that waits in submit, if one does. [lock] */
@@ -69,43 +26,9 @@ static void end_wait (WeirRequest *request, bool is_accepted)
   weir_cond_broadcast (&request->stream->admitted);
 }
 
-/* False where the stream had no use for room, or there was none. [lock] */
-static bool admit_from (WeirStream *stream)
+void weir_request_entered (WeirTicket *ticket)
 {
-  WeirRequest *request;
-  uint32_t n, n_admitted = 0;
-  while ((request = stream->waiting) &&
-         (n = MIN (room_for (stream), request->n_items - request->n_admitted))) {
-    admit (request, n);
-    n_admitted += n;
-    if (request->n_admitted < request->n_items)
-      continue;
-    stream->waiting = request->next;
-    stream->session->n_waiting--;
-    end_wait (request, true);
-  }
-  return n_admitted > 0;
-}
-
-void weir_session_admit (WeirSession *session)
-{
-  guint n_streams = session->streams->len, first = session->next_admitted;
-  for (guint k = 0; k < n_streams && session->n_waiting; k++) {
-    guint turn = (first + k) % n_streams;
-    if (admit_from (session->streams->pdata[turn]))
-      session->next_admitted = turn + 1;
-  }
-}
-
-/* Streams that have ended for now leave their share to the others. [lock] */
-static void set_drained (WeirStream *stream, bool is_drained)
-{
-  if (is_drained && !stream->is_drained)
-    stream->session->n_active--;
-  if (!is_drained && stream->is_drained)
-    stream->session->n_active++;
-  stream->is_drained = is_drained;
-  weir_session_admit (stream->session);
+  end_wait ((WeirRequest *) ticket, true);
 }
 
 WeirStream *weir_stream_new (WeirSession *session, const char *name, uint32_t max_in_flight)
@@ -113,69 +36,80 @@ WeirStream *weir_stream_new (WeirSession *session, const char *name, uint32_t ma
   WeirStream *stream = g_new0 (WeirStream, 1);
   stream->session = weir_session_ref (session);
   stream->name = g_strdup (name);
-  stream->max_in_flight = max_in_flight;
+  stream->lane.max_in_flight = max_in_flight;
   weir_cond_init (&stream->admitted);
   weir_mutex_lock (&session->lock);
-  g_ptr_array_add (session->streams, stream);
-  session->n_active++;
+  weir_queue_add_lane (&session->queue, &stream->lane);
   weir_mutex_unlock (&session->lock);
   return stream;
 }
 
-/* Takes what is queued out of the stream: admitted items leave, requests that nothing runs of are
- * collected in *done, or refused where a thread still waits to submit them. [lock] */
-static void cancel_queued (WeirStream *stream, GPtrArray *done)
+/* True: done must be called by the caller, who has no lock then. A request that a thread still
+ * waits to submit is refused there instead. [lock] */
+static bool cancel (WeirRequest *request)
 {
-  WeirSession *session = stream->session;
-  for (WeirRequest *request = stream->first, *next; request; request = next) {
-    uint32_t n_queued = request->n_admitted - request->n_taken;
-    next = request->next;
-    session->n_waiting -= request->n_admitted < request->n_items;
-    request->is_cancelled = true;
-    request->n_left -= request->n_items - request->n_taken;
-    stream->n_queued -= n_queued;
-    stream->n_in_flight -= n_queued;
-    session->n_queued -= n_queued;
-    session->n_in_flight -= n_queued;
-    if (request->n_left == 0 && !request->waiter) {
-      g_ptr_array_add (done, request);
-      stream->n_callbacks++;
-    }
-    end_wait (request, request->n_left > 0);
-  }
-  stream->first = stream->last = stream->waiting = NULL;
-  weir_session_admit (session);
+  WeirSession *session = request->stream->session;
+  bool is_out = weir_queue_cancel (&session->queue, &request->ticket, weir_now_ns ());
+  bool is_refused = is_out && request->waiter;
+  end_wait (request, !is_out);
+  if (is_out)
+    request->is_submitted = false;
+  request->stream->n_callbacks += is_out && !is_refused;
+  return is_out && !is_refused;
 }
 
-static void call_cancelled (WeirStream *stream, GPtrArray *done)
+static void call_cancelled (WeirStream *stream, WeirRequest *const *requests, uint32_t n)
 {
-  for (guint i = 0; i < done->len; i++) {
-    WeirRequest *request = done->pdata[i];
-    request->error = g_error_new (WEIR_ERROR, WEIR_ERROR_CANCELLED, "cancelled");
-    request->done_ns = weir_now_ns ();
-    request->done (request, request->user);
+  for (uint32_t i = 0; i < n; i++) {
+    requests[i]->error = g_error_new (WEIR_ERROR, WEIR_ERROR_CANCELLED, "cancelled");
+    requests[i]->done_ns = weir_now_ns ();
+    requests[i]->done (requests[i], requests[i]->user);
   }
   weir_mutex_lock (&stream->session->lock);
-  stream->n_callbacks -= done->len;
+  stream->n_callbacks -= n;
   weir_cond_broadcast (&stream->session->change);
   weir_mutex_unlock (&stream->session->lock);
+}
+
+void weir_request_cancel (WeirRequest *request)
+{
+  WeirStream *stream = request->stream;
+  weir_mutex_lock (&stream->session->lock);
+  bool is_done = request->is_submitted && cancel (request);
+  wake_worker (stream->session);
+  weir_mutex_unlock (&stream->session->lock);
+  if (is_done)
+    call_cancelled (stream, &request, 1);
 }
 
 void weir_stream_flush (WeirStream *stream)
 {
   g_autoptr (GPtrArray) done = g_ptr_array_new ();
   weir_mutex_lock (&stream->session->lock);
-  stream->is_flushing = true;
-  cancel_queued (stream, done);
+  stream->lane.is_flushing = true;
+  weir_arrivals_break (&stream->lane.arrivals);
+  for (WeirTicket *ticket = stream->lane.first, *next; ticket; ticket = next) {
+    next = ticket->next;
+    if (cancel ((WeirRequest *) ticket))
+      g_ptr_array_add (done, ticket);
+  }
+  wake_worker (stream->session);
   weir_mutex_unlock (&stream->session->lock);
-  call_cancelled (stream, done);
+  call_cancelled (stream, (WeirRequest **) done->pdata, done->len);
 }
 
 void weir_stream_resume (WeirStream *stream)
 {
   weir_mutex_lock (&stream->session->lock);
-  stream->is_flushing = false;
+  stream->lane.is_flushing = false;
   weir_mutex_unlock (&stream->session->lock);
+}
+
+/* Streams that have ended for now leave their share to the others. [lock] */
+static void set_drained (WeirStream *stream, bool is_drained)
+{
+  weir_queue_set_drained (&stream->session->queue, &stream->lane, is_drained, weir_now_ns ());
+  wake_worker (stream->session);
 }
 
 void weir_stream_drain (WeirStream *stream)
@@ -192,10 +126,10 @@ void weir_stream_free (WeirStream *stream)
   WeirSession *session = stream->session;
   weir_stream_flush (stream);
   weir_mutex_lock (&session->lock);
-  while (stream->n_in_flight || stream->n_callbacks || stream->n_submitting)
+  while (stream->lane.n_in_flight || stream->n_callbacks || stream->n_submitting)
     weir_cond_wait (&session->change, &session->lock);
-  g_ptr_array_remove (session->streams, stream);
-  set_drained (stream, true); /* the others' shares grow */
+  weir_queue_remove_lane (&session->queue, &stream->lane, weir_now_ns ());
+  wake_worker (session);
   weir_mutex_unlock (&session->lock);
   weir_cond_clear (&stream->admitted);
   g_free (stream->name);
@@ -203,26 +137,25 @@ void weir_stream_free (WeirStream *stream)
   weir_session_unref (session);
 }
 
-uint64_t weir_stream_n_items (const WeirStream *stream)
+void weir_stream_stats (const WeirStream *stream, WeirStreamStats *stats)
 {
-  weir_mutex_lock (&stream->session->lock);
-  uint64_t n_items = stream->n_items;
-  weir_mutex_unlock (&stream->session->lock);
-  return n_items;
+  WeirSession *session = stream->session;
+  weir_mutex_lock (&session->lock);
+  *stats = (WeirStreamStats){
+    .n_items = stream->n_items,
+    .n_failed = stream->n_failed,
+    .n_skipped = stream->n_skipped,
+    .in_flight = stream->lane.n_in_flight,
+    .max_in_flight = weir_queue_lane_limit (&session->queue, &stream->lane),
+  };
+  weir_mutex_unlock (&session->lock);
 }
 
-/* [lock] */
-static void append (WeirStream *stream, WeirRequest *request)
+uint64_t weir_stream_n_items (const WeirStream *stream)
 {
-  request->next = NULL;
-  if (stream->last)
-    stream->last->next = request;
-  else
-    stream->first = request;
-  stream->last = request;
-  if (!stream->waiting)
-    stream->waiting = request;
-  stream->session->n_waiting++;
+  WeirStreamStats stats;
+  weir_stream_stats (stream, &stats);
+  return stats.n_items;
 }
 
 static bool set_cancelled (GError **error)
@@ -239,17 +172,18 @@ static bool enqueue (WeirRequest *request, bool may_block)
   WeirStream *stream = request->stream;
   WeirSession *session = stream->session;
   WeirWaiter waiter = { .is_over = !may_block, .is_accepted = true };
-  request->n_admitted = request->n_taken = 0;
-  request->n_left = request->n_items;
-  request->is_cancelled = false;
+  request->ticket.lane = &stream->lane;
+  request->ticket.n_items = request->n_items;
+  request->ticket.queued_ns = (uint64_t *) request->queued_ns->data;
   request->waiter = may_block ? &waiter : NULL;
-  append (stream, request);
-  weir_session_admit (session);
+  request->is_submitted = true;
+  weir_queue_push (&session->queue, &request->ticket, request->submit_ns);
+  wake_worker (session);
   stream->n_submitting++;
   while (!waiter.is_over)
     weir_cond_wait (&stream->admitted, &session->lock);
   stream->n_submitting--;
-  if (stream->is_flushing)
+  if (stream->lane.is_flushing)
     weir_cond_broadcast (&session->change);
   return waiter.is_accepted;
 }
@@ -261,10 +195,12 @@ static bool submit (WeirRequest *request, bool may_block, bool *full, GError **e
   bool ok = false;
   weir_mutex_lock (&session->lock);
   set_drained (stream, false);
-  if (!stream->is_flushing && !session->is_stopping) {
-    uint32_t n_needed = MIN (request->n_items, weir_stream_limit (stream));
-    *full = !may_block && room_for (stream) < n_needed;
+  if (!stream->lane.is_flushing && !session->is_stopping) {
+    uint32_t limit = weir_queue_lane_limit (&session->queue, &stream->lane);
+    uint32_t room = weir_queue_room (&session->queue, &stream->lane);
+    *full = !may_block && room < MIN (request->n_items, limit);
     session->n_skipped += *full ? request->n_items : 0;
+    stream->n_skipped += *full ? request->n_items : 0;
     ok = !*full && enqueue (request, may_block);
   }
   weir_mutex_unlock (&session->lock);

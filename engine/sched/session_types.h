@@ -10,13 +10,8 @@
 #include "engine/request.h"
 #include "engine/sched/histogram.h"
 #include "engine/sched/model_types.h"
-#include "engine/sched/policy.h"
+#include "engine/sched/queue.h"
 #include "engine/sched/settings.h"
-
-typedef struct WeirTaken { /* an item that a worker has taken */
-  WeirRequest *request;
-  uint32_t item;
-} WeirTaken;
 
 typedef struct WeirWorker {
   WeirSession *session;
@@ -28,6 +23,7 @@ typedef struct WeirWorker {
   void *block;
   size_t block_bytes; /* [lock] for readers */
   WeirPre *pre;
+  bool is_warm; /* no slot was made since the last batch */
 } WeirWorker;
 
 /* A submit that waits for room: on its thread's stack, for the request may be done and freed before
@@ -48,19 +44,15 @@ struct WeirSession {
   char *device_name;
 
   WeirMutex lock;
-  WeirCond work;   /* items were queued, or the session stops: workers wait here */
+  WeirCond work;   /* the queue has changed, or the session stops: idle workers wait here */
   WeirCond change; /* items, submits and callbacks ended, plans became ready: everybody else */
   WeirPlan *plans[WEIR_MAX_BATCH + 1];       /* [lock] */
   bool is_plan_building[WEIR_MAX_BATCH + 1]; /* [lock] */
-  uint32_t batch_max;                        /* [lock] of plans: property, model */
-  const char *batch_max_reason;              /* [lock] */
-  GPtrArray *streams;                        /* [lock] WeirStream, in turn order */
-  guint next_taken, next_admitted;           /* [lock] streams whose turn it is */
-  uint32_t n_active, n_waiting;              /* [lock] streams not drained; requests without room */
-  uint32_t n_queued, n_in_flight, n_idle;    /* [lock] items, items, workers */
-  uint64_t n_turns;                          /* [lock] the largest of any stream */
+  uint64_t plan_ns;                          /* what building the plan for 1 took */
+  WeirQueue queue;                           /* [lock] */
+  const char *batch_max_reason;              /* [lock] of queue.batch_max */
   bool is_stopping;                          /* [lock] */
-  uint64_t n_items, n_batches, batch_histogram[WEIR_MAX_BATCH + 1], n_cuts[WEIR_N_CUTS];
+  uint64_t n_items, n_batches, batch_histogram[WEIR_MAX_BATCH + 1];
   uint64_t n_skipped, n_failed, n_retried, busy_ns; /* [lock] */
   WeirHistogram wait_us, service_us, latency_us;    /* [lock] */
 
@@ -69,27 +61,22 @@ struct WeirSession {
 };
 
 struct WeirStream {
+  WeirLane lane; /* [lock]; first, so that a lane is its stream */
   WeirSession *session;
   char *name;
-  uint32_t max_in_flight;
-  WeirCond admitted;              /* requests got their room, or were cancelled */
-  WeirRequest *first, *last;      /* [lock] requests with items not yet taken, in order */
-  WeirRequest *waiting;           /* [lock] the first of them with items that have no room yet */
-  uint32_t n_in_flight, n_queued; /* [lock] */
-  uint32_t n_callbacks;           /* [lock] done functions that run */
-  uint32_t n_submitting;          /* [lock] threads inside submit */
-  bool is_flushing, is_drained;   /* [lock] */
-  uint64_t n_turns;               /* [lock] items taken, and what was forfeited when idle */
-  uint64_t n_items;               /* [lock] */
+  WeirCond admitted;                     /* requests got their room, or were cancelled */
+  uint32_t n_callbacks;                  /* [lock] done functions that run */
+  uint32_t n_submitting;                 /* [lock] threads inside submit */
+  uint64_t n_items, n_failed, n_skipped; /* [lock] */
 };
 
 typedef struct WeirItem {
   WeirResult result; /* with an arena of its own: items of one request run side by side */
   GError *error;
-  uint64_t queued_ns;
 } WeirItem;
 
 struct WeirRequest {
+  WeirTicket ticket; /* [lock] of the session, between submit and done; first, as above */
   WeirStream *stream;
   WeirModel *model; /* a reference: results name its labels */
   WeirRequestOptions options;
@@ -105,11 +92,9 @@ struct WeirRequest {
   void *user;
   uint64_t submit_ns, done_ns;
   GError *error;
-  /* [lock] of the session, between submit and done */
-  uint32_t n_admitted, n_taken, n_left;
-  bool is_cancelled;
-  WeirWaiter *waiter; /* NULL: no thread waits */
-  WeirRequest *next;
+  GArray *queued_ns;  /* uint64_t, of the items; the ticket's */
+  bool is_submitted;  /* [lock] between submit and done */
+  WeirWaiter *waiter; /* [lock] NULL: no thread waits */
 };
 
 static inline WeirItem *weir_request_item (const WeirRequest *request, uint32_t i)
@@ -125,11 +110,18 @@ bool weir_request_prepare (WeirRequest *request, GError **error);
 bool weir_request_keep_dynamic (
     WeirRequest *request, uint32_t k, const WeirTensor *row, GError **error);
 
+static inline WeirRequest *weir_taken_request (const WeirTaken *taken)
+{
+  return (WeirRequest *) taken->ticket;
+}
+
 /* worker.c */
 bool weir_workers_start (WeirSession *session, GError **error);
 void weir_workers_stop (WeirSession *session);
 /* The session's plan for n, built by whoever needs it first. */
 WeirPlan *weir_session_plan (WeirSession *session, uint32_t n, GError **error);
+/* The worker's slot for n, made where it is not there. */
+WeirSlot *weir_worker_slot (WeirWorker *worker, uint32_t n, GError **error);
 
 /* session_precision.c: which of the model's graphs runs, and in which precision, from what is asked
  * for. OPTION error where the model or the machine has not that. */
@@ -149,10 +141,8 @@ void weir_rows_write_tensor (const WeirModel *model, uint32_t k, const WeirTenso
 bool weir_rows_read (WeirWorker *worker, const WeirSlot *slot, uint32_t n, WeirRequest *request,
     uint32_t item, uint32_t row, GError **error);
 
-/* admission.c: gives room to items that wait for it; to be called wherever room is made. [lock] */
-void weir_session_admit (WeirSession *session);
-/* How many items may be queued or running now. [lock] */
-uint32_t weir_session_limit (const WeirSession *session);
-uint32_t weir_stream_limit (const WeirStream *stream);
-/* The largest batch now, and which option binds it. [lock] */
-uint32_t weir_session_batch_max (const WeirSession *session, const char **reason);
+/* admission.c: to be called after whatever changes the queue from outside: limits, streams. Wakes
+ * workers where items wait. [lock] */
+void weir_session_queue_changed (WeirSession *session);
+/* WeirQueue.entered: the thread that waits in submit may go on. */
+void weir_request_entered (WeirTicket *ticket);

@@ -15,19 +15,24 @@ static void read_percentiles (
 /* [lock] */
 static void read_counters (const WeirSession *session, WeirStats *stats)
 {
-  stats->n_streams = session->streams->len;
-  stats->num_requests = weir_session_limit (session);
-  stats->in_flight = session->n_in_flight;
-  stats->batch_max = weir_session_batch_max (session, &stats->batch_max_reason);
+  const WeirQueue *queue = &session->queue;
+  stats->n_streams = queue->lanes->len;
+  stats->num_requests = weir_queue_limit (queue);
+  stats->in_flight = queue->n_in_flight;
+  stats->batch_max =
+      weir_queue_batch_max (queue, session->batch_max_reason, &stats->batch_max_reason);
+  stats->service_fixed_us = (uint64_t) queue->service.fixed_ns / 1000;
+  stats->service_per_item_us = (uint64_t) queue->service.per_item_ns / 1000;
+  stats->wait_bound_us = queue->bound_ns / 1000;
   stats->batch_limit_reason = session->batch_limit_reason;
   stats->n_items = session->n_items;
   stats->n_batches = session->n_batches;
   memcpy (stats->batch_histogram, session->batch_histogram, sizeof stats->batch_histogram);
-  stats->cut_full = session->n_cuts[WEIR_CUT_FULL];
-  stats->cut_complete = session->n_cuts[WEIR_CUT_COMPLETE];
-  stats->cut_deadline = session->n_cuts[WEIR_CUT_DEADLINE];
-  stats->cut_idle = session->n_cuts[WEIR_CUT_IDLE];
-  stats->cut_drain = session->n_cuts[WEIR_CUT_DRAIN];
+  stats->cut_full = queue->n_cuts[WEIR_CUT_FULL];
+  stats->cut_complete = queue->n_cuts[WEIR_CUT_COMPLETE];
+  stats->cut_deadline = queue->n_cuts[WEIR_CUT_DEADLINE];
+  stats->cut_idle = queue->n_cuts[WEIR_CUT_IDLE];
+  stats->cut_drain = queue->n_cuts[WEIR_CUT_DRAIN];
   read_percentiles (
       &session->wait_us, &stats->wait_us_p50, &stats->wait_us_p90, &stats->wait_us_p99);
   read_percentiles (

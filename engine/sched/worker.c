@@ -7,9 +7,11 @@
 
 #include <stdlib.h>
 
-/* By how many items a stream that had nothing to do may then be ahead of the busiest one's share.
- */
-#define MAX_CREDIT 8
+/* What became of a batch. */
+typedef struct WeirRun {
+  uint32_t n_run, n_retried; /* items that could be run; of these again, one by one */
+  uint64_t service_ns;
+} WeirRun;
 
 WeirPlan *weir_session_plan (WeirSession *session, uint32_t n, GError **error)
 {
@@ -67,9 +69,9 @@ static void lower_batch_max (WeirSession *session, uint32_t n, const GError *err
   const char *reason = g_error_matches (error, WEIR_ERROR, WEIR_ERROR_MEMORY) ? "memory" : "device";
   uint32_t half = MAX (n / 2, 1);
   weir_mutex_lock (&session->lock);
-  bool is_lower = half < session->batch_max;
+  bool is_lower = half < session->queue.batch_max;
   if (is_lower) {
-    session->batch_max = half;
+    session->queue.batch_max = half;
     session->batch_max_reason = reason;
   }
   weir_mutex_unlock (&session->lock);
@@ -78,11 +80,19 @@ static void lower_batch_max (WeirSession *session, uint32_t n, const GError *err
         error->message);
 }
 
+WeirSlot *weir_worker_slot (WeirWorker *worker, uint32_t n, GError **error)
+{
+  if (!worker->slots[n]) {
+    worker->slots[n] = make_slot (worker, n, error);
+    worker->is_warm = false;
+  }
+  return worker->slots[n];
+}
+
 static WeirSlot *slot_for (WeirWorker *worker, uint32_t n, GError **error)
 {
   GError *failure = NULL;
-  if (!worker->slots[n])
-    worker->slots[n] = make_slot (worker, n, &failure);
+  weir_worker_slot (worker, n, &failure);
   if (failure) {
     lower_batch_max (worker->session, n, failure);
     g_propagate_error (error, failure);
@@ -92,7 +102,7 @@ static WeirSlot *slot_for (WeirWorker *worker, uint32_t n, GError **error)
 
 static void fail_item (const WeirTaken *taken, GError *error)
 {
-  WeirItem *item = weir_request_item (taken->request, taken->item);
+  WeirItem *item = weir_request_item (weir_taken_request (taken), taken->item);
   item->error = error;
   item->result.status = WEIR_STATUS_FAILED;
   item->result.reason = error->message;
@@ -103,7 +113,7 @@ static uint32_t check_items (WeirTaken *batch, uint32_t n)
 {
   uint32_t n_good = 0;
   for (uint32_t i = 0; i < n; i++) {
-    WeirRequest *request = batch[i].request;
+    WeirRequest *request = weir_taken_request (&batch[i]);
     GError *error = NULL;
     if (request->has_frame &&
         !weir_pre_check (&request->frame,
@@ -124,13 +134,14 @@ static bool run_together (WeirWorker *worker, const WeirTaken *batch, uint32_t n
   if (!slot)
     return false;
   for (uint32_t i = 0; i < n; i++)
-    if (!weir_rows_write (worker, slot, batch[i].request, batch[i].item, i, error))
+    if (!weir_rows_write (worker, slot, weir_taken_request (&batch[i]), batch[i].item, i, error))
       return false;
   if (!weir_slot_run (slot, error))
     return false;
   for (uint32_t i = 0; i < n; i++) {
     GError *item_error = NULL;
-    if (!weir_rows_read (worker, slot, n, batch[i].request, batch[i].item, i, &item_error))
+    if (!weir_rows_read (
+            worker, slot, n, weir_taken_request (&batch[i]), batch[i].item, i, &item_error))
       fail_item (&batch[i], item_error);
   }
   return true;
@@ -154,127 +165,79 @@ static uint32_t run_batch (WeirWorker *worker, const WeirTaken *batch, uint32_t 
   return n;
 }
 
-/* The stream with queued items that has had the fewest of late, the next in turn among equals: a
- * stream whose items ran in small batches, and so came back sooner, lets the others pass. [lock] */
-static WeirStream *choose_stream (WeirSession *session)
-{
-  WeirStream *chosen = NULL;
-  guint n_streams = session->streams->len, first = session->next_taken;
-  for (guint k = 0; k < n_streams; k++) {
-    guint turn = (first + k) % n_streams;
-    WeirStream *stream = session->streams->pdata[turn];
-    if (!stream->n_queued || (chosen && stream->n_turns >= chosen->n_turns))
-      continue;
-    chosen = stream;
-    session->next_taken = turn + 1;
-  }
-  return chosen;
-}
-
 /* [lock] */
-static bool take_one (WeirSession *session, WeirTaken *taken)
+static void count_waits (WeirSession *session, const WeirTaken *batch, uint32_t n, uint64_t now_ns)
 {
-  WeirStream *stream = choose_stream (session);
-  if (!stream)
-    return false;
-  WeirRequest *request = stream->first;
-  *taken = (WeirTaken){ request, request->n_taken++ }; /* items are admitted in order */
-  stream->n_queued--;
-  session->n_queued--;
-  if (session->n_turns > stream->n_turns + MAX_CREDIT)
-    stream->n_turns = session->n_turns - MAX_CREDIT;
-  stream->n_turns++;
-  session->n_turns = MAX (session->n_turns, stream->n_turns);
-  if (request->n_taken == request->n_items) {
-    stream->first = request->next;
-    if (!stream->first)
-      stream->last = NULL;
-  }
-  return true;
-}
-
-/* [lock] */
-static WeirQueueView view_queue (const WeirSession *session)
-{
-  const char *reason;
-  WeirQueueView view = {
-    .n_queued = session->n_queued,
-    .n_idle_workers = session->n_idle,
-    .n_running = session->n_in_flight - session->n_queued,
-    .n_busy_workers = session->n_workers - session->n_idle,
-    .batch_max = weir_session_batch_max (session, &reason),
-  };
-  bool has_room = session->n_in_flight < weir_session_limit (session);
-  for (guint i = 0; i < session->streams->len; i++) {
-    const WeirStream *stream = session->streams->pdata[i];
-    view.is_draining |= stream->is_drained && stream->n_queued;
-    view.can_grow |= has_room && !stream->is_drained && !stream->is_flushing &&
-                     stream->n_in_flight < weir_stream_limit (stream);
-  }
-  return view;
+  for (uint32_t i = 0; i < n; i++)
+    weir_histogram_add (
+        &session->wait_us, (now_ns - batch[i].ticket->queued_ns[batch[i].item]) / 1000);
 }
 
 /* Waits for work. 0: the session stops. */
 static uint32_t take_batch (WeirSession *session, WeirTaken batch[WEIR_MAX_BATCH])
 {
+  WeirQueue *queue = &session->queue;
+  uint64_t now_ns = 0, wake_ns;
   uint32_t n = 0;
   weir_mutex_lock (&session->lock);
-  session->n_idle++;
-  while (!session->is_stopping && n == 0) {
-    WeirQueueView view = view_queue (session);
-    WeirCut cut;
-    uint32_t n_wanted = weir_policy_cut (&view, &cut);
-    while (n < n_wanted && take_one (session, &batch[n]))
-      n++;
+  queue->n_idle++;
+  while (!session->is_stopping) {
+    now_ns = weir_now_ns ();
+    n = weir_queue_take (queue, batch, now_ns, &wake_ns);
     if (n)
-      session->n_cuts[cut]++;
-    else
+      break;
+    if (wake_ns == WEIR_NEVER_NS)
       weir_cond_wait (&session->work, &session->lock);
+    else
+      weir_cond_wait_until (&session->work, &session->lock, wake_ns);
   }
-  session->n_idle--;
-  uint64_t now_ns = weir_now_ns ();
-  for (uint32_t i = 0; i < n; i++)
-    weir_histogram_add (&session->wait_us,
-        (now_ns - weir_request_item (batch[i].request, batch[i].item)->queued_ns) / 1000);
+  queue->n_idle--;
+  count_waits (session, batch, n, now_ns);
+  if (queue->n_queued && queue->n_idle)
+    weir_cond_signal (&session->work);
   weir_mutex_unlock (&session->lock);
   return n;
 }
 
-/* [lock] */
-static void count_batch (WeirSession *session, uint32_t n, uint32_t n_retried, uint64_t service_ns)
+/* A batch that had to be tried again, or made its plan first, says nothing about S(n). [lock] */
+static void count_batch (WeirWorker *worker, uint32_t n, const WeirRun *run)
 {
+  WeirSession *session = worker->session;
   session->n_items += n;
   session->n_batches++;
   session->batch_histogram[n]++;
-  session->n_retried += n_retried;
-  session->busy_ns += service_ns;
-  weir_histogram_add (&session->service_us, service_ns / 1000);
+  session->n_retried += run->n_retried;
+  session->busy_ns += run->service_ns;
+  weir_histogram_add (&session->service_us, run->service_ns / 1000);
+  if (run->n_run && !run->n_retried && worker->is_warm)
+    weir_service_add (&session->queue.service, run->n_run, run->service_ns);
+  worker->is_warm = true;
 }
 
 /* Takes the finished items off the books; the requests that are done go to worker->done. */
-static uint32_t count_finished (
-    WeirWorker *worker, uint32_t n, uint32_t n_retried, uint64_t service_ns)
+static uint32_t count_finished (WeirWorker *worker, uint32_t n, const WeirRun *run)
 {
   WeirSession *session = worker->session;
-  uint64_t now_ns = weir_now_ns ();
   uint32_t n_done = 0;
   weir_mutex_lock (&session->lock);
-  count_batch (session, n, n_retried, service_ns);
+  uint64_t now_ns = weir_now_ns ();
+  count_batch (worker, n, run);
   for (uint32_t i = 0; i < n; i++) {
-    WeirRequest *request = worker->batch[i].request;
+    WeirRequest *request = weir_taken_request (&worker->batch[i]);
     WeirStream *stream = request->stream;
-    session->n_failed += weir_request_item (request, worker->batch[i].item)->error != NULL;
-    session->n_in_flight--;
-    stream->n_in_flight--;
+    bool has_failed = weir_request_item (request, worker->batch[i].item)->error != NULL;
+    session->n_failed += has_failed;
+    stream->n_failed += has_failed;
     stream->n_items++;
-    if (--request->n_left == 0) {
+    if (weir_queue_finish (&session->queue, &request->ticket, now_ns)) {
       request->done_ns = now_ns;
+      request->is_submitted = false;
       weir_histogram_add (&session->latency_us, (now_ns - request->submit_ns) / 1000);
       stream->n_callbacks++;
       worker->done[n_done++] = request;
     }
   }
-  weir_session_admit (session);
+  weir_session_queue_changed (session);
   weir_cond_broadcast (&session->change);
   weir_mutex_unlock (&session->lock);
   return n_done;
@@ -284,7 +247,7 @@ static uint32_t count_finished (
 static void call_done (WeirSession *session, WeirRequest *request)
 {
   WeirStream *stream = request->stream;
-  if (request->is_cancelled)
+  if (request->ticket.is_cancelled)
     request->error = g_error_new (WEIR_ERROR, WEIR_ERROR_CANCELLED, "cancelled");
   request->done (request, request->user);
   weir_mutex_lock (&session->lock);
@@ -301,8 +264,10 @@ static void *work (void *user)
   weir_target_enter_thread (session->target);
   while ((n = take_batch (session, worker->batch))) {
     uint64_t start_ns = weir_now_ns ();
-    uint32_t n_retried = run_batch (worker, worker->batch, check_items (worker->batch, n));
-    uint32_t n_done = count_finished (worker, n, n_retried, weir_now_ns () - start_ns);
+    WeirRun run = { .n_run = check_items (worker->batch, n) };
+    run.n_retried = run_batch (worker, worker->batch, run.n_run);
+    run.service_ns = weir_now_ns () - start_ns;
+    uint32_t n_done = count_finished (worker, n, &run);
     for (uint32_t i = 0; i < n_done; i++)
       call_done (session, worker->done[i]);
   }

@@ -115,7 +115,7 @@ static void let_wait (WeirSession *session, uint32_t n)
   for (int i = 0; i < 5000 && n_waiting != n; i++) {
     g_usleep (1000);
     weir_mutex_lock (&session->lock);
-    n_waiting = session->n_waiting;
+    n_waiting = session->queue.n_waiting;
     weir_mutex_unlock (&session->lock);
   }
   ck_assert_uint_eq (n_waiting, n);
