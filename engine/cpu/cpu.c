@@ -278,4 +278,5 @@ const WeirBackend weir_backend_cpu = {
   .unbind = unbind,
   .describe = describe,
   .weight_bytes = weight_bytes,
+  .library = weir_dnnl_version,
 };

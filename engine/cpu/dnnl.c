@@ -24,6 +24,14 @@ static const char *status_name (dnnl_status_t status)
   return name ? name : "unknown error";
 }
 
+const char *weir_dnnl_version (void)
+{
+  const dnnl_version_t *version = dnnl_version ();
+  g_autofree char *text =
+      g_strdup_printf ("oneDNN %d.%d.%d", version->major, version->minor, version->patch);
+  return g_intern_string (text);
+}
+
 bool weir_dnnl_check (dnnl_status_t status, const char *what, GError **error)
 {
   if (status == dnnl_success)

@@ -56,6 +56,9 @@ typedef struct WeirDnnlSpec {
   WeirDnnlPost post[WEIR_DNNL_MAX_POST];
 } WeirDnnlSpec;
 
+/* "oneDNN 2.6.3" */
+const char *weir_dnnl_version (void);
+
 /* Thread-safety: safe. */
 typedef struct WeirDnnl WeirDnnl;
 /* Thread-safety: immutable. */

@@ -75,6 +75,8 @@ typedef struct WeirBackend {
   void (*enter_thread) (WeirDevice *device);
   /* Bytes of packed weights held. */
   size_t (*weight_bytes) (const WeirDevice *device);
+  /* The library that computes, with its version: "oneDNN 2.6.3". NULL: this one itself. */
+  const char *(*library) (void);
 } WeirBackend;
 
 extern const WeirBackend weir_backend_ref; /* engine/ref: every operator, plain layout */

@@ -16,6 +16,8 @@ WeirTarget *weir_target_new (const WeirGraph *graph, const WeirBackend *backend,
 void weir_target_free (WeirTarget *target);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (WeirTarget, weir_target_free)
 WeirPrecision weir_target_precision (const WeirTarget *target);
+/* The library that computes, with its version; "" where that is this one. */
+const char *weir_target_library (const WeirTarget *target);
 /* Converted constants and packed weights. */
 size_t weir_target_weight_bytes (WeirTarget *target);
 /* To be called once by each thread that runs slots. */

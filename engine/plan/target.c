@@ -76,6 +76,11 @@ WeirPrecision weir_target_precision (const WeirTarget *target)
   return target->backends[0]->precision (target->devices[0]);
 }
 
+const char *weir_target_library (const WeirTarget *target)
+{
+  return target->backends[0]->library ? target->backends[0]->library () : "";
+}
+
 size_t weir_target_weight_bytes (WeirTarget *target)
 {
   weir_mutex_lock (&target->lock);
