@@ -87,27 +87,21 @@ static bool read_descriptions (WeirModel *model, const WeirModelOptions *options
   return true;
 }
 
-static bool load (WeirModel *model, const WeirModelOptions *options, GError **error)
+/* Of `model->graph`, as its file has it. */
+static bool understand (WeirModel *model, const WeirModelOptions *options, GError **error)
 {
-  bool is_ir = g_str_has_suffix (model->path, ".xml");
-  model->graph = is_ir ? weir_ir_load (model->path, model->metadata, error)
-                       : weir_onnx_load (model->path, model->metadata, error);
-  return model->graph && read_descriptions (model, options, error) &&
-         prepare_graph (model, options, error) &&
+  return read_descriptions (model, options, error) && prepare_graph (model, options, error) &&
          weir_model_choose_labels (model, options, error) &&
          weir_model_describe_io (model, error) && weir_model_set_input (model, options, error) &&
          weir_model_choose_decoder (model, options, error);
 }
 
-WeirModel *weir_model_load (const char *path, const WeirModelOptions *options, GError **error)
+/* Takes the path. */
+static WeirModel *model_new (char *path)
 {
-  static const WeirModelOptions no_options = { 0 };
-  g_autofree char *file = find_model_file (path, error);
-  if (!file)
-    return NULL;
-  g_autoptr (WeirModel) model = g_new0 (WeirModel, 1);
+  WeirModel *model = g_new0 (WeirModel, 1);
   model->ref_count = 1;
-  model->path = g_steal_pointer (&file);
+  model->path = path;
   model->name = g_path_get_basename (model->path);
   char *dot = strrchr (model->name, '.');
   if (dot && dot != model->name)
@@ -115,7 +109,45 @@ WeirModel *weir_model_load (const char *path, const WeirModelOptions *options, G
   model->arena = weir_arena_new ();
   model->metadata = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   model->operators = g_hash_table_new (g_str_hash, g_str_equal);
-  return load (model, options ? options : &no_options, error) ? g_steal_pointer (&model) : NULL;
+  return model;
+}
+
+WeirModel *weir_model_load (const char *path, const WeirModelOptions *options, GError **error)
+{
+  static const WeirModelOptions no_options = { 0 };
+  char *file = find_model_file (path, error);
+  if (!file)
+    return NULL;
+  g_autoptr (WeirModel) model = model_new (file);
+  bool is_ir = g_str_has_suffix (model->path, ".xml");
+  model->graph = is_ir ? weir_ir_load (model->path, model->metadata, error)
+                       : weir_onnx_load (model->path, model->metadata, error);
+  return model->graph && understand (model, options ? options : &no_options, error)
+             ? g_steal_pointer (&model)
+             : NULL;
+}
+
+/* y = max (x, 0): the least that batches. */
+static WeirGraph *make_stub_graph (void)
+{
+  WeirGraph *graph = weir_graph_new ("stub");
+  uint32_t x = weir_graph_add_value (graph, "x"), y = weir_graph_add_value (graph, "y");
+  weir_graph_value (graph, x)->tensor =
+      (WeirTensor){ .dtype = WEIR_DTYPE_F32, .rank = 2, .dims = { -1, 1 } };
+  WeirNode node = {
+    .op = WEIR_OP_RELU, .opset = 14, .name = "stub", .n_src = 1, .n_dst = 1, .src = &x, .dst = &y
+  };
+  weir_graph_add_node (graph, &node);
+  g_array_append_val (graph->inputs, x);
+  g_array_append_val (graph->outputs, y);
+  return graph;
+}
+
+WeirModel *weir_model_new_stub (const WeirModelOptions *options, GError **error)
+{
+  g_autoptr (WeirModel) model = model_new (g_strdup ("stub"));
+  model->graph = make_stub_graph ();
+  return understand (model, options, error) ? g_steal_pointer (&model) : NULL;
 }
 
 WeirModel *weir_model_ref (WeirModel *model)

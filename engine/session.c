@@ -6,6 +6,7 @@
 #include "engine/session.h"
 
 #include "engine/sched/session_types.h"
+#include "engine/sim/sim.h"
 
 #include <string.h>
 
@@ -28,10 +29,20 @@ static void free_entry (gpointer p)
   g_free (entry);
 }
 
+static bool has_model (const WeirSessionOptions *options)
+{
+  return options->model && *options->model;
+}
+
+static bool is_simulated (const WeirSession *session)
+{
+  return strcmp (session->settings.device.base, "SIM") == 0;
+}
+
 static char *make_fingerprint (const WeirSessionOptions *o)
 {
   const WeirModelOptions *m = &o->model_options;
-  g_autofree char *path = g_canonicalize_filename (o->model, NULL);
+  g_autofree char *path = has_model (o) ? g_canonicalize_filename (o->model, NULL) : NULL;
   const char *const texts[] = { path, m->labels, m->decoder, m->color_format, m->mean, m->scale,
     m->resize, m->input_shape, m->model_proc, m->constant_inputs, o->device, o->precision,
     o->performance_hint, o->config };
@@ -47,7 +58,8 @@ static void set_workers (WeirSession *session)
 {
   const WeirSettings *settings = &session->settings;
   uint32_t n_cores = g_get_num_processors ();
-  session->n_workers = settings->hint == WEIR_HINT_LATENCY ? 1 : n_cores;
+  bool is_one = settings->hint == WEIR_HINT_LATENCY || is_simulated (session);
+  session->n_workers = is_one ? 1 : n_cores;
   if (settings->num_requests)
     session->n_workers = MIN (session->n_workers, settings->num_requests);
   session->n_threads = MAX (n_cores / session->n_workers, 1);
@@ -71,6 +83,14 @@ static void set_batch_max (WeirSession *session)
   }
 }
 
+static char *name_simulation (const WeirDeviceName *name)
+{
+  char fixed[G_ASCII_DTOSTR_BUF_SIZE], per_item[G_ASCII_DTOSTR_BUF_SIZE];
+  g_ascii_formatd (fixed, sizeof fixed, "%.10g", name->sim_fixed_ms);
+  g_ascii_formatd (per_item, sizeof per_item, "%.10g", name->sim_per_item_ms);
+  return g_strdup_printf ("SIM(%s,%s)", fixed, per_item);
+}
+
 static bool choose_backend (WeirSession *session, const WeirBackend **backend, GError **error)
 {
   const WeirDeviceName *name = &session->settings.device;
@@ -79,9 +99,41 @@ static bool choose_backend (WeirSession *session, const WeirBackend **backend, G
         "device GPU: this build has no GPU backend; expected is CPU or AUTO");
     return false;
   }
+  if (is_simulated (session)) {
+    *backend = &weir_backend_sim;
+    session->device_name = name_simulation (name);
+    return true;
+  }
   *backend = strcmp (name->base, "REF") == 0 ? &weir_backend_ref : &weir_backend_cpu;
   session->device_name = g_strdup (strcmp (name->base, "AUTO") == 0 ? "CPU" : name->base);
   return true;
+}
+
+/* From the file, or for a simulated device, which needs none, the stub. */
+static WeirModel *load_model (
+    const WeirSession *session, const WeirSessionOptions *options, GError **error)
+{
+  if (has_model (options))
+    return weir_model_load (options->model, &options->model_options, error);
+  if (is_simulated (session))
+    return weir_model_new_stub (&options->model_options, error);
+  g_set_error (error, WEIR_ERROR, WEIR_ERROR_OPTION,
+      "no model is given: expected is a file; only the device SIM(A,B) needs none");
+  return NULL;
+}
+
+/* The model's shapes on a device that only takes time. */
+static bool simulate (
+    WeirSession *session, WeirDeviceOptions *device, const WeirGraph **graph, GError **error)
+{
+  const WeirDeviceName *name = &session->settings.device;
+  session->simulated = weir_sim_graph_new (session->model->graph, error);
+  *graph = session->simulated;
+  device->sim_fixed_ns = (uint64_t) (name->sim_fixed_ms * 1e6 + 0.5);
+  device->sim_per_item_ns = (uint64_t) (name->sim_per_item_ms * 1e6 + 0.5);
+  g_message ("%s: %s is a simulated device: it takes its time and gives zeros",
+      session->model->path, session->device_name);
+  return session->simulated != NULL;
 }
 
 static bool load (WeirSession *session, const WeirSessionOptions *options, GError **error)
@@ -91,13 +143,14 @@ static bool load (WeirSession *session, const WeirSessionOptions *options, GErro
   if (!weir_settings_resolve (options, &session->settings, error) ||
       !choose_backend (session, &backend, error))
     return false;
-  session->model = weir_model_load (options->model, &options->model_options, error);
+  session->model = load_model (session, options, error);
   if (!session->model)
     return false;
   set_workers (session);
   WeirDeviceOptions device = { .n_threads = session->n_threads };
   const WeirGraph *graph;
-  if (!weir_session_choose_precision (session, backend, &device.precision, &graph, error))
+  if (!weir_session_choose_precision (session, backend, &device.precision, &graph, error) ||
+      (is_simulated (session) && !simulate (session, &device, &graph, error)))
     return false;
   session->target = weir_target_new (graph, backend, &device, error);
   uint64_t start_ns = weir_now_ns ();
@@ -105,7 +158,7 @@ static bool load (WeirSession *session, const WeirSessionOptions *options, GErro
     return false;
   session->plan_ns = weir_now_ns () - start_ns;
   session->batch_limit_reason = session->model->batch_limit_reason;
-  if (session->model->needs_proof && !session->batch_limit_reason &&
+  if (session->model->needs_proof && !session->batch_limit_reason && !is_simulated (session) &&
       !weir_session_prove (session, &proved, error))
     return false;
   if (!proved)
@@ -123,6 +176,7 @@ static void session_free (WeirSession *session)
   for (uint32_t n = 0; n <= WEIR_MAX_BATCH; n++)
     g_clear_pointer (&session->plans[n], weir_plan_free);
   weir_target_free (session->target);
+  weir_graph_free (session->simulated);
   weir_model_unref (session->model);
   weir_queue_clear (&session->queue);
   weir_cond_clear (&session->work);
@@ -191,10 +245,6 @@ static WeirSession *load_new (
 
 WeirSession *weir_session_open (const WeirSessionOptions *options, GError **error)
 {
-  if (!options->model || !*options->model) {
-    g_set_error (error, WEIR_ERROR, WEIR_ERROR_OPTION, "no model is given: expected is a file");
-    return NULL;
-  }
   g_autofree char *fingerprint = make_fingerprint (options);
   const char *key = options->instance && *options->instance ? options->instance : fingerprint;
   bool gone = true;

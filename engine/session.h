@@ -12,9 +12,9 @@ WEIR_BEGIN_PUBLIC
 typedef enum WeirHint { WEIR_HINT_THROUGHPUT = 0, WEIR_HINT_LATENCY } WeirHint;
 
 typedef struct WeirSessionOptions {
-  const char *model; /* path */
+  const char *model; /* path; NULL on SIM(a,b): a stub, f32 [n,1] in and out, no pictures */
   WeirModelOptions model_options;
-  const char *device; /* "CPU" (default when NULL), "REF", "BATCH:CPU(4)", … */
+  const char *device; /* "CPU" (default when NULL), "REF", "BATCH:CPU(4)", "SIM(4,1)", … */
   /* "auto" (NULL), "f32", "bf16", "int8". auto: int8 for quantised models where the CPU has
    * products of 8 bits, else bf16 where it has those, else f32. int8 of a model that is not
    * quantised is an OPTION error. */

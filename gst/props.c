@@ -91,7 +91,9 @@ static const Row rows[] = {
   STRING ("model-proc", "Model-proc", model_proc, NULL,
       "Model-proc file of DL Streamer, schema 2.x: how inputs are prepared and outputs are read"),
   STRING ("device", "Device", device, "CPU",
-      "Where to run: CPU, GPU, GPU.1, AUTO, BATCH:CPU, BATCH:GPU(4) …"),
+      "Where to run: CPU, GPU, GPU.1, AUTO, BATCH:CPU, BATCH:GPU(4) …; SIM(A,B) only takes A + B n "
+      "ms "
+      "for a batch of n and gives zeros, for planning"),
   ENUM ("precision", "Precision", AT (precision), "WeirPrecision", precisions, 0, FALSE,
       "Arithmetic to run in (auto: int8 for quantised models, bf16 or f32, as the CPU does best); "
       "`stats` says what was really executed"),

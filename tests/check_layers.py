@@ -21,6 +21,7 @@ MAY = {
     "engine/plan/": ["engine/base/", "engine/graph/", "engine/plan/"],
     "engine/ref/": PLAN + ["engine/ref/"],
     "engine/cpu/": PLAN + ["engine/cpu/"],
+    "engine/sim/": PLAN + ["engine/sim/"],
     "engine/ocl/": PLAN + ["engine/ocl/"],
     "engine/pre/": BASE + ["engine/pre/"],
     "engine/post/": GRAPH + ["engine/pre/", "engine/post/"],

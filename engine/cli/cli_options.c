@@ -49,7 +49,8 @@ static const GOptionEntry normal_entries[] = {
 };
 
 static const GOptionEntry session_entries[] = {
-  TEXT ("device", device, "CPU (default), GPU, BATCH:CPU(8), ...; see `weir devices`", "DEVICE"),
+  TEXT ("device", device, "CPU (default), GPU, BATCH:CPU(8), SIM(4,1), ...; see `weir devices`",
+      "DEVICE"),
   TEXT ("precision", precision, "auto (default), f32, bf16, f16, int8", "PRECISION"),
   TEXT ("performance-hint", performance_hint, "throughput (default), latency", "HINT"),
   TEXT ("config", config, "KEY=VALUE,... in OpenVINO's spelling", "CONFIG"),

@@ -40,6 +40,13 @@ static inline bool weir_job_wants (const WeirShapeJob *job, uint32_t i)
   return i < job->node->n_dst && job->node->dst[i] != WEIR_NONE;
 }
 
+/* Simulate: the batch, which is dim `axis` of src[0]; 1 where `axis` is not given. */
+static inline int64_t weir_simulate_n (const WeirNode *node, const WeirTensor *src)
+{
+  int64_t axis = weir_node_int (node, "axis", -1);
+  return axis >= 0 && axis < src->rank ? src->dims[axis] : 1;
+}
+
 bool weir_dtype_is_floating (WeirDtype dtype);
 /* ONNX's TensorProto.DataType; WEIR_DTYPE_NONE for those that we have not. */
 WeirDtype weir_dtype_from_onnx (int64_t data_type);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Shapes of Size, Range, EyeLike, Trilu and CastLike, and of Crop of old files. */
+/* Shapes of Size, Range, EyeLike, Trilu and CastLike, of Crop of old files, and of Simulate. */
 #include "engine/base/checked.h"
 #include "engine/graph/geometry.h"
 
@@ -141,5 +141,26 @@ bool weir_shape_crop (const WeirShapeJob *job, GError **error)
     return false;
   job->dst[0] = (WeirTensor){ .dtype = job->src[0].dtype, .rank = 4 };
   memcpy (job->dst[0].dims, slice.dst, 4 * sizeof *slice.dst);
+  return true;
+}
+
+/* `results`: type, rank and dims at a batch of 1 for each output, one behind the other. */
+bool weir_shape_simulate (const WeirShapeJob *job, GError **error)
+{
+  uint32_t n_ints, at = 0;
+  const int64_t *ints = weir_node_ints (job->node, "results", &n_ints);
+  int64_t n = weir_simulate_n (job->node, &job->src[0]);
+  for (uint32_t k = 0; k < job->node->n_dst; k++) {
+    WeirTensor *dst = &job->dst[k];
+    if (n_ints - at < 2 || ints[at] <= WEIR_DTYPE_NONE || ints[at] >= WEIR_N_DTYPES ||
+        ints[at + 1] < 0 || ints[at + 1] > WEIR_MAX_RANK || ints[at + 1] > n_ints - at - 2)
+      return weir_job_fail ("output %u: type, rank and dims are expected", k);
+    dst->dtype = (WeirDtype) ints[at];
+    dst->rank = (uint32_t) ints[at + 1];
+    memcpy (dst->dims, ints + at + 2, dst->rank * sizeof *ints);
+    if (dst->rank && (dst->dims[0] < 0 || !weir_checked_mul_i64 (dst->dims[0], n, &dst->dims[0])))
+      return weir_job_fail ("output %u: its rows exceed what a tensor can have", k);
+    at += 2 + dst->rank;
+  }
   return true;
 }

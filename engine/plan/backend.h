@@ -28,6 +28,7 @@ typedef struct WeirFormat {
 typedef struct WeirDeviceOptions {
   WeirPrecision precision;
   uint32_t n_threads; /* each run may use; >= 1 */
+  uint64_t sim_fixed_ns, sim_per_item_ns; /* `sim`: a batch of n takes fixed + per item · n */
 } WeirDeviceOptions;
 
 /* A backend opened for one session: device handles and the packed weights, shared by the plans of
@@ -81,6 +82,7 @@ typedef struct WeirBackend {
 
 extern const WeirBackend weir_backend_ref; /* engine/ref: every operator, plain layout */
 extern const WeirBackend weir_backend_cpu; /* engine/cpu: oneDNN */
+extern const WeirBackend weir_backend_sim; /* engine/sim: takes time, gives zeros */
 
 /* The evaluator of the reference backend, for weir_shapes_infer and the passes. */
 bool weir_ref_evaluate (const WeirGraph *graph, const WeirNode *node, const WeirTensor *src,

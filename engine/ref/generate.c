@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Size, Range, EyeLike and Trilu: elements that follow from where they stand. */
+/* Size, Range, EyeLike and Trilu: elements that follow from where they stand; and Simulate. */
 #include "engine/ref/ref.h"
 
 #include <string.h>
@@ -55,6 +55,16 @@ bool weir_ref_trilu (const WeirShapeJob *job, void *scratch, GError **error)
     int64_t column = (int64_t) i % n_columns, row = (int64_t) i / n_columns % n_rows;
     if (is_upper ? column - row < k : column - row > k)
       memset (to + i * size, 0, size);
+  }
+  return true;
+}
+
+bool weir_ref_simulate (const WeirShapeJob *job, void *scratch, GError **error)
+{
+  for (uint32_t k = 0; k < job->node->n_dst; k++) {
+    const WeirTensor *dst = &job->dst[k];
+    if (dst->buffer)
+      memset (weir_tensor_data (dst), 0, (size_t) weir_ref_n (dst) * weir_dtype_bytes (dst->dtype));
   }
   return true;
 }

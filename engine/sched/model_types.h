@@ -42,6 +42,8 @@ struct WeirModel {
   double gflop; /* at n = 1: 2 per multiply-add */
 };
 
+/* model.c: a model without a file, for devices that only take time: f32 [n,1] in, f32 [n,1] out. */
+WeirModel *weir_model_new_stub (const WeirModelOptions *options, GError **error);
 /* model_quantise.c: makes `quantised` of a graph that is folded but for quantisers. */
 bool weir_model_quantise (WeirModel *model, GError **error);
 /* model_facts.c */

@@ -36,6 +36,7 @@ typedef struct WeirWaiter {
 struct WeirSession {
   WeirSettings settings; /* num_requests, batch_timeout_ms: [lock] */
   WeirModel *model;
+  WeirGraph *simulated; /* on SIM what runs instead of the model's graph; NULL else */
   WeirTarget *target;
   const char *batch_limit_reason;
   uint32_t n_threads, n_workers;

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#define MAX_SIM_MS 60000
+
 static bool parse_device_count (const char *text, const char *digits, const char *end, uint64_t min,
     uint64_t max, uint32_t *value, GError **error)
 {
@@ -22,15 +24,41 @@ static bool parse_device_count (const char *text, const char *digits, const char
 static bool refuse_device (const char *text, const char *why, GError **error)
 {
   g_set_error (error, WEIR_ERROR, WEIR_ERROR_OPTION,
-      "device '%s': %s; expected is CPU, GPU, GPU.1, AUTO, REF, or BATCH:DEVICE or "
-      "BATCH:DEVICE(N) with N from 1 to %d",
-      text, why, WEIR_MAX_BATCH);
+      "device '%s': %s; expected is CPU, GPU, GPU.1, AUTO, REF, SIM(A,B) with A and B from 0 to %d "
+      "ms, or BATCH:DEVICE or BATCH:DEVICE(N) with N from 1 to %d",
+      text, why, MAX_SIM_MS, WEIR_MAX_BATCH);
   return false;
+}
+
+/* Digits, which may have a point and digits behind it: no sign, no exponent, whatever the locale.
+ * NULL, or what follows. */
+static const char *read_ms (const char *text, double *ms)
+{
+  const char *p = text + strspn (text, "0123456789"), *point = p;
+  if (p == text)
+    return NULL;
+  if (*point == '.')
+    p += 1 + strspn (p + 1, "0123456789");
+  if (p == point + 1)
+    return NULL;
+  *ms = g_ascii_strtod (text, NULL);
+  return *ms <= MAX_SIM_MS ? p : NULL;
+}
+
+/* "(4,1)" behind SIM. */
+static bool parse_sim (const char *text, const char **p, WeirDeviceName *name, GError **error)
+{
+  const char *next = **p == '(' ? read_ms (*p + 1, &name->sim_fixed_ms) : NULL;
+  next = next && *next == ',' ? read_ms (next + 1, &name->sim_per_item_ms) : NULL;
+  if (!next || *next != ')')
+    return refuse_device (text, "SIM needs its two times", error);
+  *p = next + 1;
+  return true;
 }
 
 bool weir_device_name_parse (const char *text, WeirDeviceName *name, GError **error)
 {
-  static const char *const bases[] = { "CPU", "REF", "GPU", "AUTO" };
+  static const char *const bases[] = { "CPU", "REF", "GPU", "AUTO", "SIM" };
   const char *p = text;
   *name = (WeirDeviceName){ 0 };
   name->is_batch = g_str_has_prefix (p, "BATCH:");
@@ -42,6 +70,8 @@ bool weir_device_name_parse (const char *text, WeirDeviceName *name, GError **er
   if (!name->base[0])
     return refuse_device (text, "no such device", error);
   p += strlen (name->base);
+  if (strcmp (name->base, "SIM") == 0 && !parse_sim (text, &p, name, error))
+    return false;
   if (*p == '.' && strcmp (name->base, "GPU") == 0) {
     const char *end = p + 1 + strcspn (p + 1, "(");
     if (!parse_device_count (text, p + 1, end, 0, 63, &name->index, error))

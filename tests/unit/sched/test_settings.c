@@ -4,12 +4,14 @@
 
 #include "tests/run_suite.h"
 #include <glib.h>
+#include <locale.h>
 #include <string.h>
 
 static const struct {
   const char *text, *base;
   uint32_t index, batch_size;
   bool is_batch;
+  double fixed_ms, per_item_ms;
 } devices[] = {
   { "CPU", "CPU", 0, 0, false },
   { "GPU", "GPU", 0, 0, false },
@@ -20,6 +22,13 @@ static const struct {
   { "BATCH:GPU(4)", "GPU", 0, 4, true },
   { "BATCH:GPU.1(4)", "GPU", 1, 4, true },
   { "BATCH:CPU(1024)", "CPU", 0, 1024, true },
+  { "SIM(4,1)", "SIM", 0, 0, false, 4, 1 },
+  { "SIM(0,0)", "SIM", 0, 0, false, 0, 0 },
+  { "SIM(0.5,60000)", "SIM", 0, 0, false, 0.5, 60000 },
+  { "SIM(60000.0,0.03125)", "SIM", 0, 0, false, 60000, 0.03125 },
+  { "BATCH:SIM(4,1)", "SIM", 0, 0, true, 4, 1 },
+  { "BATCH:SIM(4,1)(8)", "SIM", 0, 8, true, 4, 1 },
+  { "BATCH:SIM(0.25,1.75)(1024)", "SIM", 0, 1024, true, 0.25, 1.75 },
 };
 
 START_TEST (test_settings_device_accepted)
@@ -32,6 +41,8 @@ START_TEST (test_settings_device_accepted)
   ck_assert_uint_eq (name.index, devices[_i].index);
   ck_assert_uint_eq (name.batch_size, devices[_i].batch_size);
   ck_assert (name.is_batch == devices[_i].is_batch);
+  ck_assert_double_eq (name.sim_fixed_ms, devices[_i].fixed_ms);
+  ck_assert_double_eq (name.sim_per_item_ms, devices[_i].per_item_ms);
 }
 END_TEST
 
@@ -39,7 +50,13 @@ static const char *const bad_devices[] = { "", "cpu", "GPU(4)", "GPU(4x)", "GPU(
   "GPU(4294967297)", "(4)", "BATCH:A,B", "BATCH:GPU(0)", "BATCH:GPU(4x)", "BATCH:GPU()",
   "BATCH:GPU(4", "BATCH:GPU(4294967297)", "BATCH:GPU(1025)", "BATCH:GPU( 4 )", "BATCH:GPU(4.7)",
   "BATCH:(4)", "BATCH:", "BATCH:GPU(4))", "BATCH:BATCH:CPU", "CPU.0", "GPU.", "GPU.x", "GPU.64",
-  "CPU ", " CPU", "BATCH:CPU(-1)", "BATCH:CPU(+1)", "MULTI:CPU" };
+  "CPU ", " CPU", "BATCH:CPU(-1)", "BATCH:CPU(+1)", "MULTI:CPU", "SIM", "SIM(", "SIM()", "SIM(4)",
+  "SIM(4,)", "SIM(,1)", "SIM(4,1", "SIM(4,1))", "SIM(4,1,1)", "SIM(4;1)", "SIM(4, 1)", "SIM( 4,1)",
+  "SIM(-4,1)", "SIM(+4,1)", "SIM(4,-0)", "SIM(1e1,1)", "SIM(0x4,1)", "SIM(inf,1)", "SIM(4,nan)",
+  "SIM(.5,1)", "SIM(5.,1)", "SIM(4.,1.)", "SIM(1.2.3,1)", "SIM(60000.01,1)", "SIM(4,60001)",
+  "SIM(4,1e400)", "SIM(99999999999999999999,1)", "SIM.1(4,1)", "SIM(4,1)(8)", "SIM(4,1)x",
+  "BATCH:SIM", "BATCH:SIM(4)", "BATCH:SIM(4,1)(0)", "BATCH:SIM(4,1)(1025)", "BATCH:SIM(4,1)()",
+  "BATCH:SIM(4,1)(8)(8)", "BATCH:SIM(8)", "sim(4,1)", "SIMULATED" };
 
 START_TEST (test_settings_device_refused)
 {
@@ -49,6 +66,21 @@ START_TEST (test_settings_device_refused)
       bad_devices[_i]);
   ck_assert (g_error_matches (error, WEIR_ERROR, WEIR_ERROR_OPTION));
   ck_assert_ptr_nonnull (strstr (error->message, bad_devices[_i]));
+}
+END_TEST
+
+/* Times are read the same where the locale's decimal point is a comma. */
+START_TEST (test_settings_device_in_any_locale)
+{
+  static const char *const locales[] = { "de_DE.UTF-8", "fr_FR.UTF-8", "ru_RU.UTF-8", "C.UTF-8" };
+  WeirDeviceName name;
+  for (uint32_t i = 0; i < G_N_ELEMENTS (locales); i++) {
+    setlocale (LC_ALL, locales[i]); /* as many as the machine has */
+    ck_assert (weir_device_name_parse ("SIM(0.5,1.25)", &name, NULL));
+    ck_assert_double_eq (name.sim_fixed_ms, 0.5);
+    ck_assert_double_eq (name.sim_per_item_ms, 1.25);
+  }
+  setlocale (LC_ALL, "C");
 }
 END_TEST
 
@@ -102,6 +134,7 @@ int main (void)
   TCase *tcase = tcase_create ("settings");
   tcase_add_loop_test (tcase, test_settings_device_accepted, 0, G_N_ELEMENTS (devices));
   tcase_add_loop_test (tcase, test_settings_device_refused, 0, G_N_ELEMENTS (bad_devices));
+  tcase_add_test (tcase, test_settings_device_in_any_locale);
   tcase_add_loop_test (tcase, test_settings_config, 0, G_N_ELEMENTS (configs));
   tcase_add_test (tcase, test_settings_config_overrides);
   suite_add_tcase (suite, tcase);
