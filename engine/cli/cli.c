@@ -17,12 +17,14 @@ static const CliCommand commands[] = {
       "Exit status: 0 all pass or nothing to compare, 1 a difference or a failure, 2 a wrong "
       "option.",
       cli_run },
-  { "bench", "MODEL", "measures throughput and latency, closed loop or with live streams",
+  { "bench", "[MODEL]", "measures throughput and latency, closed loop or with live streams",
       "Without --rate each stream keeps as many frames in flight as the device wants. With --rate\n"
-      "frames come at their time, whatever the device does: latency counts from there, at most "
-      "four\n"
-      "frames of a stream are in flight, and a frame that finds no room for a frame's time is\n"
-      "dropped and counted.\n"
+      "frames come at their time, whatever the device does: latency counts from there, and a "
+      "frame\n"
+      "that finds no room for a frame's time is dropped and counted. Each stream may have four "
+      "frames\n"
+      "in flight, or more where fewer could not fill two batches.\n"
+      "MODEL may be left out with --device 'SIM(A,B)', where a batch of n takes A + B n ms.\n"
       "Frames that end during the warm-up are not counted; percentiles inside \"stats\" include "
       "them.",
       cli_bench },

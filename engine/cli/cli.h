@@ -51,6 +51,8 @@ bool cli_session_options (const char *model, WeirSessionOptions *options, GError
 /* "30,30,5": numbers in min..max, at least one. `what` names it in the error. NULL on error. */
 GArray *cli_parse_numbers (
     const char *text, const char *what, double min, double max, GError **error);
+/* Whether the device runs nothing: SIM(a,b). */
+bool cli_is_simulated (const WeirStats *stats);
 /* "a quoted JSON string", newly allocated. */
 char *cli_json_string (const char *text);
 

@@ -7,27 +7,27 @@
 #include <string.h>
 
 #define MAX_STREAMS 1024
+#define MAX_P99_MS  60000
+#define NOT_GIVEN   -1
+/* Measured time: of a run, and of each of a search's. */
+#define RUN_SECONDS   10
+#define TRIAL_SECONDS 4
 
 typedef struct BenchOptions {
-  int streams;
+  int streams; /* NOT_GIVEN */
   char *rate, *items, *picture;
-  double seconds, warmup;
+  double seconds, warmup, find_p99_ms; /* NOT_GIVEN */
   gboolean json, profile;
 } BenchOptions;
 
 /* One number for all streams, or one a stream. */
-static bool spread (const char *text, const char *what, double min, double max, uint32_t n_streams,
-    GArray **numbers, GError **error)
+static bool check_spread (
+    const GArray *numbers, const char *what, uint32_t n_streams, GError **error)
 {
-  *numbers = text ? cli_parse_numbers (text, what, min, max, error) : NULL;
-  if (!text)
-    return true;
-  if (!*numbers)
-    return false;
-  if ((*numbers)->len == 1 || (*numbers)->len == n_streams)
+  if (!numbers || numbers->len == 1 || numbers->len == n_streams)
     return true;
   g_set_error (error, WEIR_ERROR, WEIR_ERROR_OPTION,
-      "%s: %u numbers for %u streams; give one or as many", what, (*numbers)->len, n_streams);
+      "%s: %u numbers for %u streams; give one or as many", what, numbers->len, n_streams);
   return false;
 }
 
@@ -36,33 +36,60 @@ static double number_of (const GArray *numbers, uint32_t i, double none)
   return numbers ? g_array_index (numbers, double, numbers->len == 1 ? 0 : i) : none;
 }
 
-static bool make_streams (Bench *bench, const BenchOptions *options, GError **error)
+static bool check_whole (const GArray *items, GError **error)
 {
-  g_autoptr (GArray) rates = NULL, items = NULL;
-
-  bench->n_streams = (uint32_t) options->streams;
-  if (!spread (options->rate, "--rate", 0.001, 100000, bench->n_streams, &rates, error) ||
-      !spread (options->items, "--items", 1, 1024, bench->n_streams, &items, error))
-    return false;
-  bench->streams = g_new0 (BenchStream, bench->n_streams);
-  for (uint32_t i = 0; i < bench->n_streams; i++) {
-    BenchStream *stream = &bench->streams[i];
-    double m = number_of (items, i, 1);
-    stream->bench = bench;
-    stream->items = (uint32_t) m;
-    if ((double) stream->items != m) {
-      g_set_error (error, WEIR_ERROR, WEIR_ERROR_OPTION, "--items: %g is not a whole number", m);
-      return false;
-    }
-    if (!rates)
+  for (guint i = 0; items && i < items->len; i++) {
+    double m = g_array_index (items, double, i);
+    if (m == (double) (uint32_t) m)
       continue;
-    stream->period_ns = 1e9 / number_of (rates, i, 0);
+    g_set_error (error, WEIR_ERROR, WEIR_ERROR_OPTION, "--items: %g is not a whole number", m);
+    return false;
+  }
+  return true;
+}
+
+/* Fills bench->rates and items. *n_streams: as many as asked for, else as many as numbers. */
+static bool parse_streams (
+    Bench *bench, const BenchOptions *options, uint32_t *n_streams, GError **error)
+{
+  if (options->rate &&
+      !(bench->rates = cli_parse_numbers (options->rate, "--rate", 0.001, 100000, error)))
+    return false;
+  if (options->items &&
+      !(bench->items = cli_parse_numbers (options->items, "--items", 1, 1024, error)))
+    return false;
+  *n_streams = MAX (bench->rates ? bench->rates->len : 1, bench->items ? bench->items->len : 1);
+  if (options->streams != NOT_GIVEN)
+    *n_streams = (uint32_t) options->streams;
+  return check_whole (bench->items, error) &&
+         check_spread (bench->rates, "--rate", *n_streams, error) &&
+         check_spread (bench->items, "--items", *n_streams, error);
+}
+
+void bench_make_streams (Bench *bench, uint32_t n_streams)
+{
+  bench_free_streams (bench);
+  bench->n_streams = n_streams;
+  bench->streams = g_new0 (BenchStream, n_streams);
+  for (uint32_t i = 0; i < n_streams; i++) {
+    BenchStream *stream = &bench->streams[i];
     /* Cameras are not in step: multiples of the golden section spread phases evenly for any count.
      */
     double turns = i * 0.61803398875;
+    stream->bench = bench;
+    stream->items = (uint32_t) number_of (bench->items, i, 1);
+    stream->period_ns = bench->rates ? 1e9 / number_of (bench->rates, i, 0) : 0;
     stream->phase_ns = (uint64_t) ((turns - (double) (uint64_t) turns) * stream->period_ns);
   }
-  return true;
+}
+
+void bench_free_streams (Bench *bench)
+{
+  for (uint32_t i = 0; bench->streams && i < bench->n_streams; i++) {
+    g_clear_pointer (&bench->streams[i].latencies_us, g_array_unref);
+    g_clear_error (&bench->streams[i].error);
+  }
+  g_clear_pointer (&bench->streams, g_free);
 }
 
 /* "1280x720" */
@@ -125,40 +152,28 @@ static bool make_tensors (Bench *bench, GError **error)
 
 static void clear (Bench *bench)
 {
-  for (uint32_t i = 0; bench->streams && i < bench->n_streams; i++) {
-    g_clear_pointer (&bench->streams[i].latencies_us, g_array_unref);
-    g_clear_error (&bench->streams[i].error);
-  }
-  g_free (bench->streams);
+  bench_free_streams (bench);
   for (uint32_t k = 0; bench->inputs && k < bench->n_inputs; k++)
     cli_tensor_clear (&bench->inputs[k]);
   g_free (bench->inputs);
   g_free (bench->pixels);
+  g_clear_pointer (&bench->rates, g_array_unref);
+  g_clear_pointer (&bench->items, g_array_unref);
 }
 
-static bool run (Bench *bench, const char *model, const BenchOptions *options, GError **error)
+static bool print_profile (WeirSession *session, GError **error)
+{
+  g_autofree char *table = weir_session_profile (session, 1, error);
+
+  if (table)
+    fputs (table, stdout);
+  return table != NULL;
+}
+
+static bool measure (Bench *bench, const BenchOptions *options, GError **error)
 {
   g_autofree BenchResult *result = g_new0 (BenchResult, 1);
-  g_autoptr (WeirSession) session = NULL;
-  WeirSessionOptions session_options;
 
-  if (!make_streams (bench, options, error) ||
-      (options->picture && !make_picture (bench, options->picture, error)) ||
-      !cli_session_options (model, &session_options, error))
-    return false;
-  session = weir_session_open (&session_options, error);
-  if (!session)
-    return false;
-  bench->session = session;
-  bench->model = weir_session_model (session);
-  if (options->profile) {
-    g_autofree char *table = weir_session_profile (session, 1, error);
-    if (table)
-      fputs (table, stdout);
-    return table != NULL;
-  }
-  if (!options->picture && !make_tensors (bench, error))
-    return false;
   if (!bench_load_run (bench, result, error))
     return false;
   if (options->json)
@@ -168,18 +183,82 @@ static bool run (Bench *bench, const char *model, const BenchOptions *options, G
   return true;
 }
 
+/* `model` may be NULL: some devices need none. */
+static bool run (Bench *bench, const char *model, const BenchOptions *options, GError **error)
+{
+  g_autoptr (WeirSession) session = NULL;
+  WeirSessionOptions session_options;
+  uint32_t n_streams;
+
+  if (!parse_streams (bench, options, &n_streams, error) ||
+      (options->picture && !make_picture (bench, options->picture, error)) ||
+      !cli_session_options (model, &session_options, error))
+    return false;
+  session = weir_session_open (&session_options, error);
+  if (!session)
+    return false;
+  bench->session = session;
+  bench->model = weir_session_model (session);
+  if (options->profile)
+    return print_profile (session, error);
+  bench_make_streams (bench, n_streams);
+  if (!options->picture && !make_tensors (bench, error))
+    return false;
+  if (options->find_p99_ms != NOT_GIVEN)
+    return bench_find_streams (bench, options->find_p99_ms,
+        options->streams == NOT_GIVEN ? MAX_STREAMS : n_streams, options->json, error);
+  return measure (bench, options, error);
+}
+
+/* What a search cannot be given; NULL: all is well. */
+static const char *find_problem (const BenchOptions *options)
+{
+  if (options->find_p99_ms == NOT_GIVEN)
+    return NULL;
+  if (!(options->find_p99_ms > 0 && options->find_p99_ms <= MAX_P99_MS))
+    return "is not in 0..60000 ms";
+  if (!options->rate || strchr (options->rate, ','))
+    return "needs --rate with the one rate of all streams";
+  if (options->items && strchr (options->items, ','))
+    return "takes one number of --items for all streams";
+  return options->profile ? "and --profile do not go together" : NULL;
+}
+
+static int check_options (const CliCommand *command, const BenchOptions *options)
+{
+  const char *problem = find_problem (options);
+
+  if (options->streams != NOT_GIVEN && (options->streams < 1 || options->streams > MAX_STREAMS))
+    return cli_usage (command, "--streams: %d is not in 1..%d", options->streams, MAX_STREAMS);
+  if (options->seconds != NOT_GIVEN && !(options->seconds > 0 && options->seconds <= 86400))
+    return cli_usage (command, "--seconds: %g is not in 0..86400", options->seconds);
+  if (!(options->warmup >= 0 && options->warmup <= 3600))
+    return cli_usage (command, "--warmup: %g is not in 0..3600", options->warmup);
+  if (problem)
+    return cli_usage (command, "--find-streams: %g %s", options->find_p99_ms, problem);
+  return CLI_OK;
+}
+
 int cli_bench (const CliCommand *command, int argc, char **argv)
 {
-  BenchOptions options = { .streams = 1, .seconds = 10, .warmup = 1 };
+  BenchOptions options = {
+    .streams = NOT_GIVEN, .seconds = NOT_GIVEN, .warmup = 1, .find_p99_ms = NOT_GIVEN
+  };
   const GOptionEntry entries[] = {
-    { "streams", 0, 0, G_OPTION_ARG_INT, &options.streams, "Cameras: 1 (default) to 1024", "K" },
+    { "streams", 0, 0, G_OPTION_ARG_INT, &options.streams,
+        "Cameras: 1 to 1024 (default: as many as numbers in --rate or --items)", "K" },
     { "rate", 0, 0, G_OPTION_ARG_STRING, &options.rate,
         "Frames per second: one number, or one a stream (default: closed loop)", "FPS,..." },
     { "items", 0, 0, G_OPTION_ARG_STRING, &options.items,
         "Items per frame: one number, or one a stream (default 1)", "M,..." },
+    { "find-streams", 0, 0, G_OPTION_ARG_DOUBLE, &options.find_p99_ms,
+        "Find how many streams (up to --streams) keep their --rate with 99 % of their frames done "
+        "within so many milliseconds",
+        "P99_MS" },
     { "picture", 0, 0, G_OPTION_ARG_STRING, &options.picture,
         "Frames are NV12 pictures that are preprocessed, not tensors", "WxH" },
-    { "seconds", 0, 0, G_OPTION_ARG_DOUBLE, &options.seconds, "Measured time (default 10)", "S" },
+    { "seconds", 0, 0, G_OPTION_ARG_DOUBLE, &options.seconds,
+        "Measured time (default 10; 4 for each trial of --find-streams)", "S" },
     { "warmup", 0, 0, G_OPTION_ARG_DOUBLE, &options.warmup,
         "Time before that, which does not count (default 1)", "S" },
     { "profile", 0, 0, G_OPTION_ARG_NONE, &options.profile,
@@ -190,18 +269,17 @@ int cli_bench (const CliCommand *command, int argc, char **argv)
   g_autoptr (GError) error = NULL;
   Bench bench = { 0 };
   int status = cli_parse (command, entries,
-      CLI_OPTIONS_SESSION | CLI_OPTIONS_LABELS | CLI_OPTIONS_NORMAL, &argc, &argv, 1, 1);
+      CLI_OPTIONS_SESSION | CLI_OPTIONS_LABELS | CLI_OPTIONS_NORMAL, &argc, &argv, 0, 1);
 
-  if (status == CLI_OK && (options.streams < 1 || options.streams > MAX_STREAMS))
-    status = cli_usage (command, "--streams: %d is not in 1..%d", options.streams, MAX_STREAMS);
-  if (status == CLI_OK && !(options.seconds > 0 && options.seconds <= 86400))
-    status = cli_usage (command, "--seconds: %g is not in 0..86400", options.seconds);
-  if (status == CLI_OK && !(options.warmup >= 0 && options.warmup <= 3600))
-    status = cli_usage (command, "--warmup: %g is not in 0..3600", options.warmup);
+  if (status == CLI_OK)
+    status = check_options (command, &options);
   if (status == CLI_OK) {
+    bool is_search = options.find_p99_ms != NOT_GIVEN;
     bench.warmup_s = options.warmup;
-    bench.seconds = options.seconds;
-    if (!run (&bench, argv[1], &options, &error))
+    bench.seconds = options.seconds != NOT_GIVEN ? options.seconds
+                    : is_search                  ? TRIAL_SECONDS
+                                                 : RUN_SECONDS;
+    if (!run (&bench, argc > 1 ? argv[1] : NULL, &options, &error))
       status = cli_fail (error);
     clear (&bench);
   }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* weir bench: the load (cli_load.c) and what is said about it (cli_bench_report.c). */
+/* weir bench: the load (cli_load.c), what is said about it (cli_bench_report.c), and the search for
+ * the most streams (cli_bench_search.c). */
 #pragma once
 
 #include "engine/cli/cli_data.h"
@@ -22,6 +23,8 @@ typedef struct BenchRequest {
 typedef struct Bench {
   WeirSession *session;
   const WeirModel *model;
+  GArray *rates; /* double: frames a second, one for all streams or one each; NULL: closed loop */
+  GArray *items; /* double: whole numbers, likewise; NULL: 1 */
   uint32_t n_streams;
   BenchStream *streams;
   CliTensor *inputs; /* one a model input, rows for the largest frame; NULL with a picture */
@@ -62,6 +65,10 @@ typedef struct BenchResult {
   WeirStats stats; /* counters of from..until; percentiles of the whole run */
 } BenchResult;
 
+/* Streams with the rates and items that bench has, in place of those that it had. */
+void bench_make_streams (Bench *bench, uint32_t n_streams);
+void bench_free_streams (Bench *bench);
+
 /* Opens no session: bench->session, model, streams' items and periods are set. Runs warm-up and
  * measurement; false: the first failure of any stream. */
 bool bench_load_run (Bench *bench, BenchResult *result, GError **error);
@@ -70,5 +77,13 @@ bool bench_load_run (Bench *bench, BenchResult *result, GError **error);
 double bench_percentile (GArray *values_us, double p);
 void bench_print_json (const Bench *bench, const BenchResult *result);
 void bench_print_text (const Bench *bench, const BenchResult *result);
+/* The model, the device and its precision. */
+void bench_print_head (const Bench *bench, const WeirStats *stats);
+
+/* Finds the largest number of streams, all of the one rate and number of items, up to max_streams,
+ * with which 99 % of all frames are done within p99_ms and each stream keeps its rate; prints each
+ * trial and the answer. */
+bool bench_find_streams (
+    Bench *bench, double p99_ms, uint32_t max_streams, bool as_json, GError **error);
 
 G_END_DECLS

@@ -2,6 +2,7 @@
 /* What weir bench prints. */
 #include "engine/cli/cli_bench.h"
 
+#include "engine/cli/cli.h"
 #include <math.h>
 #include <stdio.h>
 
@@ -83,12 +84,19 @@ static void print_cuts (const WeirStats *stats)
   printf ("\n");
 }
 
+void bench_print_head (const Bench *bench, const WeirStats *stats)
+{
+  printf ("%-12s %s on %s, %s, loaded in %.0f ms\n", "model", weir_model_name (bench->model),
+      stats->device, stats->precision, stats->load_ms);
+  if (cli_is_simulated (stats))
+    printf ("%-12s %s takes its time and gives zeros\n", "simulated", stats->device);
+}
+
 void bench_print_text (const Bench *bench, const BenchResult *result)
 {
   const WeirStats *stats = &result->stats;
 
-  printf ("%-12s %s on %s, %s, loaded in %.0f ms\n", "model", weir_model_name (bench->model),
-      stats->device, stats->precision, stats->load_ms);
+  bench_print_head (bench, stats);
   printf ("%-12s %8.1f items/s in %.1f s after %.1f s of warm-up\n", "throughput",
       (double) count_items (bench) / bench->seconds, bench->seconds, bench->warmup_s);
   for (uint32_t i = 0; i < bench->n_streams; i++) {

@@ -18,6 +18,8 @@
 
 /* At rates over 50 frames per second thread wake-ups alone may come a period late. */
 #define MIN_LATE_NS 20e6
+/* Frames of a live stream that may be in flight at least. */
+#define MIN_LIVE_REQUESTS 4
 
 static uint64_t now_ns (void)
 {
@@ -253,16 +255,27 @@ static void *run_stream (void *user)
   return NULL;
 }
 
-static void init_stream (BenchStream *stream, uint32_t index)
+/* Items to keep in flight: in a closed loop what the device wants; live streams must not be held
+ * back before one full batch runs and the next one waits. */
+static uint32_t count_wanted (const Bench *bench)
+{
+  uint32_t optimal = weir_session_optimal_requests (bench->session);
+  g_autofree WeirStats *stats = g_new (WeirStats, 1);
+
+  if (!bench->rates)
+    return optimal;
+  weir_session_stats (bench->session, stats);
+  return MAX (optimal, 2 * stats->batch_max);
+}
+
+static void init_stream (BenchStream *stream, uint32_t index, uint32_t n_wanted)
 {
   g_autofree char *name = g_strdup_printf ("bench-%u", index);
-  uint32_t optimal = weir_session_optimal_requests (stream->bench->session);
   uint32_t share = stream->bench->n_streams * stream->items;
   pthread_condattr_t attr;
 
-  stream->n_requests = MAX ((optimal + share - 1) / share, 1);
-  if (stream->period_ns > 0)
-    stream->n_requests = 4;
+  stream->n_requests =
+      MAX ((n_wanted + share - 1) / share, stream->period_ns > 0 ? MIN_LIVE_REQUESTS : 1);
   stream->stream =
       weir_stream_new (stream->bench->session, name, stream->n_requests * stream->items);
   stream->latencies_us = g_array_new (FALSE, FALSE, sizeof (guint32));
@@ -366,8 +379,9 @@ static void measure (Bench *bench, BenchResult *result)
   result->cpu_seconds = cpu_seconds (&usage) - cpu;
   result->peak_rss_mb = (double) usage.ru_maxrss / 1024;
   subtract (&result->stats, before);
-  result->device_busy =
-      (double) result->stats.busy_us / 1e6 / (bench->seconds * MAX (result->stats.n_workers, 1));
+  /* A batch counts when it ends, though it may have begun during the warm-up. */
+  result->device_busy = fmin (1,
+      (double) result->stats.busy_us / 1e6 / (bench->seconds * MAX (result->stats.n_workers, 1)));
 }
 
 static void start_streams (Bench *bench)
@@ -385,10 +399,11 @@ static void start_streams (Bench *bench)
 
 bool bench_load_run (Bench *bench, BenchResult *result, GError **error)
 {
+  uint32_t n_wanted = count_wanted (bench);
   bool ok;
 
   for (uint32_t i = 0; i < bench->n_streams; i++)
-    init_stream (&bench->streams[i], i);
+    init_stream (&bench->streams[i], i, n_wanted);
   ok = probe (&bench->streams[0], error);
   if (ok) {
     start_streams (bench);

@@ -171,6 +171,11 @@ GArray *cli_parse_numbers (
   return g_steal_pointer (&numbers);
 }
 
+bool cli_is_simulated (const WeirStats *stats)
+{
+  return g_str_has_prefix (stats->device, "SIM(");
+}
+
 char *cli_json_string (const char *text)
 {
   g_autoptr (JsonNode) node = json_node_new (JSON_NODE_VALUE);

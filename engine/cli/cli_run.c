@@ -308,9 +308,12 @@ static void begin_report (Run *run, WeirSession *session)
 {
   WeirStats stats;
 
-  if (!run->options->json)
-    return;
   weir_session_stats (session, &stats);
+  if (!run->options->json) {
+    if (cli_is_simulated (&stats))
+      printf ("simulated: %s takes its time and gives zeros\n", stats.device);
+    return;
+  }
   run->report = json_builder_new ();
   json_builder_begin_object (run->report);
   json_builder_set_member_name (run->report, "model");
