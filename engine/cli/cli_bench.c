@@ -8,7 +8,7 @@
 
 #define MAX_STREAMS 1024
 #define MAX_P99_MS  60000
-#define NOT_GIVEN   -1
+#define NOT_GIVEN   G_MININT
 /* Measured time: of a run, and of each of a search's. */
 #define RUN_SECONDS   10
 #define TRIAL_SECONDS 4

@@ -179,6 +179,24 @@ static const struct {
   { "bench --rate 0 relu.onnx", 2, { "--rate", "'0'" } },
   { "bench --items 1.5 relu.onnx", 2, { "--items", "1.5" } },
   { "bench --seconds 0 relu.onnx", 2, { "--seconds" } },
+  { "bench --streams -1 relu.onnx", 2, { "--streams", "-1" } },
+  { "bench --rate 30, relu.onnx", 2, { "--rate", "''" } },
+  { "bench --rate 1e9 relu.onnx", 2, { "--rate", "1e9" } },
+  { "bench --items 0 relu.onnx", 2, { "--items", "'0'" } },
+  { "bench --rate 1,2 --items 1,2,3 relu.onnx", 2, { "--rate", "2 numbers", "3 streams" } },
+  { "bench --seconds -1 relu.onnx", 2, { "--seconds", "-1" } },
+  { "bench", 2, { "no model is given", "SIM(A,B)" } },
+  { "bench --device CPU", 2, { "no model is given", "SIM(A,B)" } },
+  { "bench --device 'SIM(4)'", 2, { "'SIM(4)'", "SIM(A,B)" } },
+  { "run --device 'SIM(4,1)'", 2, { "MODEL is missing" } },
+  { "bench --find-streams 50 relu.onnx", 2, { "--find-streams", "--rate" } },
+  { "bench --find-streams 50 --rate 1,2 relu.onnx", 2, { "--find-streams", "--rate" } },
+  { "bench --find-streams 50 --rate 1 --items 1,2 relu.onnx", 2, { "--find-streams", "--items" } },
+  { "bench --find-streams 50 --rate 1 --profile relu.onnx", 2, { "--find-streams", "--profile" } },
+  { "bench --find-streams 0 --rate 1 relu.onnx", 2, { "--find-streams", "60000 ms" } },
+  { "bench --find-streams 60001 --rate 1 relu.onnx", 2, { "--find-streams", "60001" } },
+  { "bench --find-streams nan --rate 1 relu.onnx", 2, { "--find-streams", "nan" } },
+  { "bench --find-streams x --rate 1 relu.onnx", 2, { "--find-streams", "x" } },
   { "bench --picture 10x relu.onnx", 2, { "--picture", "10x" } },
   { "bench --picture 99999x10 relu.onnx", 2, { "--picture", "16384" } },
 };
@@ -207,15 +225,18 @@ static const struct {
   { "inspect --help", { "--json", "--plan", "--device" } },
   { "run --help", { "--data", "--atol", "--performance-hint" } },
   { "bench --help", { "--rate", "--items", "--num-requests" } },
+  { "bench --help", { "[MODEL]", "--find-streams", "SIM(A,B)" } },
   { "devices --help", { "--json" } },
   { "decoders --help", { "Usage" } },
   { "operators --help", { "Usage" } },
-  { "devices", { "CPU" } },
+  { "devices", { "CPU", "SIM(A,B)", "gives zeros" } },
   { "devices --json", { "\"name\"", "CPU" } },
   { "operators", { "Conv\n", "MaxPool\n", "Relu\n" } },
   { "decoders", { "classification", "raw" } },
   { "inspect relu.onnx", { "relu.onnx", "x  f32[n,3,2,2]  <- picture", "Relu 1" } },
   { "run relu.onnx", { "y f32[1,3,2,2]" } },
+  { "run --device 'SIM(0,0)' relu.onnx", { "SIM(0,0)", "gives zeros", "y f32[1,3,2,2]" } },
+  { "bench --device 'SIM(0,0)' --seconds 0.1 --warmup 0", { "stub", "gives zeros", "items/s" } },
 };
 
 START_TEST (test_cli_answers)
@@ -332,6 +353,8 @@ static const struct {
   { "--streams 2 --items 3", 2, { 0 }, 3 },
   { "--streams 2 --rate 60,20 --items 2", 2, { 60, 20 }, 2 },
   { "--picture 64x48 --rate 50", 1, { 50 }, 1 },
+  { "--rate 60,20", 2, { 60, 20 }, 1 },
+  { "--picture 64x48 --rate 50 --device 'SIM(2,0.5)'", 1, { 50 }, 1 },
 };
 
 START_TEST (test_cli_bench)
@@ -361,6 +384,58 @@ START_TEST (test_cli_bench)
   ck_assert_double_eq_tol (
       json_object_get_double_member (root, "items_per_s"), frames * benches[_i].items, 0.1);
   ck_assert_int_eq (json_object_get_int_member (stats, "failed"), 0);
+}
+END_TEST
+
+/* No hardware and no model: the queue alone. */
+START_TEST (test_cli_bench_simulated)
+{
+  g_autoptr (JsonObject) root = run_json (
+      "bench --json --seconds 0.5 --warmup 0.1 --device 'BATCH:SIM(2,1)(4)' --rate 20 --items "
+      "1,1,4",
+      0);
+  JsonArray *streams = json_object_get_array_member (root, "per_stream");
+  JsonObject *stats = json_object_get_object_member (root, "stats");
+  double busy = json_object_get_double_member (root, "device_busy"), items = 0;
+  for (guint i = 0; i < 3; i++)
+    items += (i == 2 ? 4 : 1) * json_object_get_double_member (
+                                    json_array_get_object_element (streams, i), "frames_per_s");
+  ck_assert_uint_eq (json_array_get_length (streams), 3);
+  ck_assert_double_eq_tol (json_object_get_double_member (root, "items_per_s"), items, 0.1);
+  ck_assert (busy > 0 && busy <= 1);
+  ck_assert_str_eq (json_object_get_string_member (stats, "device"), "SIM(2,1)");
+  ck_assert_str_eq (json_object_get_string_member (stats, "precision"), "f32");
+  ck_assert_int_eq (json_object_get_int_member (stats, "batch_max"), 4);
+  ck_assert_int_eq (json_object_get_int_member (stats, "workers"), 1);
+}
+END_TEST
+
+/* What any machine holds, and what none can: a frame that takes 0.5 s within 0.1 s. */
+static const struct {
+  const char *arguments;
+  guint streams, n_trials;
+} searches[] = {
+  { "--device 'SIM(0,0)' --rate 10 --find-streams 30000 --seconds 0.5", 3, 3 },
+  { "--device 'SIM(500,0)' --rate 20 --find-streams 100 --seconds 0.2", 0, 2 },
+};
+
+START_TEST (test_cli_find_streams)
+{
+  g_autofree char *arguments =
+      g_strdup_printf ("bench --json --streams 3 --warmup 0 %s", searches[_i].arguments);
+  g_autoptr (JsonObject) root = run_json (arguments, 0);
+  JsonArray *trials = json_object_get_array_member (root, "trials");
+  guint most = 0;
+  for (guint i = 0; i < json_array_get_length (trials); i++) {
+    JsonObject *trial = json_array_get_object_element (trials, i);
+    guint n = (guint) json_object_get_int_member (trial, "streams");
+    if (json_object_get_boolean_member (trial, "holds"))
+      most = MAX (most, n);
+    ck_assert (n >= 1 && n <= 3);
+  }
+  ck_assert_uint_eq (json_object_get_int_member (root, "streams"), most);
+  ck_assert_uint_eq (most, searches[_i].streams);
+  ck_assert_uint_ge (json_array_get_length (trials), searches[_i].n_trials);
 }
 END_TEST
 
@@ -399,6 +474,8 @@ int main (int argc, char **argv)
   tcase_add_test (tcase, test_cli_run_open_shape);
   tcase_add_test (tcase, test_cli_run_save);
   tcase_add_loop_test (tcase, test_cli_bench, 0, G_N_ELEMENTS (benches));
+  tcase_add_test (tcase, test_cli_bench_simulated);
+  tcase_add_loop_test (tcase, test_cli_find_streams, 0, G_N_ELEMENTS (searches));
   tcase_add_test (tcase, test_cli_full_output);
   suite_add_tcase (suite, tcase);
   runner = srunner_create (suite);
