@@ -65,15 +65,25 @@ static void set_workers (WeirSession *session)
   session->n_threads = MAX (n_cores / session->n_workers, 1);
 }
 
+/* The smaller of what BATCH:DEVICE(N) and batch-size ask for; 0: neither does. */
+static uint32_t asked_batch (const WeirSettings *settings, const char **reason)
+{
+  uint32_t device = settings->device.batch_size, property = settings->batch_size;
+  bool is_property = property && (!device || property < device);
+  *reason = is_property ? "property" : "device";
+  return is_property ? property : device;
+}
+
 static void set_batch_max (WeirSession *session)
 {
   const WeirSettings *settings = &session->settings;
-  uint32_t asked = settings->device.batch_size ? settings->device.batch_size : settings->batch_size;
-  bool may_batch = settings->allow_auto_batching && !settings->deterministic &&
-                   (settings->hint == WEIR_HINT_THROUGHPUT || settings->device.is_batch || asked);
+  uint32_t asked = asked_batch (settings, &session->batch_max_reason);
   session->queue.batch_max = asked ? asked : CPU_BATCH_MAX;
-  session->batch_max_reason = asked ? "property" : "device";
-  if (!may_batch) {
+  if (settings->hint == WEIR_HINT_LATENCY && !settings->device.is_batch && !asked) {
+    session->queue.batch_max = 1;
+    session->batch_max_reason = "hint";
+  }
+  if (!settings->allow_auto_batching || settings->deterministic) {
     session->queue.batch_max = 1;
     session->batch_max_reason = "property";
   }
@@ -182,6 +192,7 @@ static void session_free (WeirSession *session)
   weir_cond_clear (&session->work);
   weir_cond_clear (&session->change);
   weir_mutex_clear (&session->lock);
+  weir_settings_clear (&session->settings);
   g_free (session->device_name);
   g_free (session->key);
   g_free (session);

@@ -10,19 +10,15 @@ typedef struct Options {
   char *labels, *decoder, *color_format, *resize, *input_shape, *mean, *scale;
   char *model_proc, *constant_inputs;
   char *device, *precision, *performance_hint, *config, *allow_auto_batching;
-  int num_requests, batch_size, batch_timeout;
+  char *num_requests, *batch_size, *batch_timeout;
   gboolean deterministic;
 } Options;
 
-static Options options = { .batch_timeout = -1 };
+static Options options;
 
 #define TEXT(name, field, blurb, argument)                           \
   {                                                                  \
     name, 0, 0, G_OPTION_ARG_STRING, &options.field, blurb, argument \
-  }
-#define NUMBER(name, field, blurb, argument)                      \
-  {                                                               \
-    name, 0, 0, G_OPTION_ARG_INT, &options.field, blurb, argument \
   }
 #define END                                         \
   {                                                 \
@@ -49,15 +45,15 @@ static const GOptionEntry normal_entries[] = {
 };
 
 static const GOptionEntry session_entries[] = {
-  TEXT ("device", device, "CPU (default), GPU, BATCH:CPU(8), SIM(4,1), ...; see `weir devices`",
+  TEXT ("device", device, "CPU (default), AUTO, BATCH:CPU(8), SIM(4,1), ...; see `weir devices`",
       "DEVICE"),
   TEXT ("precision", precision, "auto (default), f32, bf16, f16, int8", "PRECISION"),
   TEXT ("performance-hint", performance_hint, "throughput (default), latency", "HINT"),
   TEXT ("config", config, "KEY=VALUE,... in OpenVINO's spelling", "CONFIG"),
-  NUMBER ("num-requests", num_requests, "Items in flight, queued and running: 0 (no hint) to 1024",
+  TEXT ("num-requests", num_requests, "Items in flight, queued and running: 0 (no hint) to 1024",
       "R"),
-  NUMBER ("batch-size", batch_size, "Largest batch: 0 (automatic) to 1024", "B"),
-  NUMBER ("batch-timeout", batch_timeout,
+  TEXT ("batch-size", batch_size, "Largest batch: 0 (automatic) to 1024", "B"),
+  TEXT ("batch-timeout", batch_timeout,
       "Longest wait that batching adds, ms: -1 adaptive (default), 0 never", "T"),
   TEXT ("allow-auto-batching", allow_auto_batching, "false: every batch is 1", "true|false"),
   { "deterministic", 0, 0, G_OPTION_ARG_NONE, &options.deterministic,
@@ -102,27 +98,33 @@ int cli_parse (const CliCommand *command, const GOptionEntry *entries, CliOption
   return CLI_OK;
 }
 
-static bool check_range (const char *name, int value, int min, int max, GError **error)
+/* Where the option was not given, *value stays. */
+static bool parse_number (
+    const char *name, const char *text, int min, int max, int *value, GError **error)
 {
-  if (value >= min && value <= max)
-    return true;
-  g_set_error (
-      error, WEIR_ERROR, WEIR_ERROR_OPTION, "--%s: %d is not in %d..%d", name, value, min, max);
-  return false;
+  gint64 parsed = *value;
+  if (text && !g_ascii_string_to_signed (text, 10, min, max, &parsed, NULL)) {
+    g_set_error (error, WEIR_ERROR, WEIR_ERROR_OPTION, "--%s: '%s' is not a number in %d..%d", name,
+        text, min, max);
+    return false;
+  }
+  *value = (int) parsed;
+  return true;
 }
 
 bool cli_session_options (const char *model, WeirSessionOptions *session, GError **error)
 {
   const char *batching = options.allow_auto_batching;
+  int num_requests = 0, batch_size = 0, batch_timeout = -1;
 
   if (batching && strcmp (batching, "true") != 0 && strcmp (batching, "false") != 0) {
     g_set_error (error, WEIR_ERROR, WEIR_ERROR_OPTION,
         "--allow-auto-batching: '%s' is neither true nor false", batching);
     return false;
   }
-  if (!check_range ("num-requests", options.num_requests, 0, 1024, error) ||
-      !check_range ("batch-size", options.batch_size, 0, 1024, error) ||
-      !check_range ("batch-timeout", options.batch_timeout, -1, G_MAXINT32, error))
+  if (!parse_number ("num-requests", options.num_requests, 0, 1024, &num_requests, error) ||
+      !parse_number ("batch-size", options.batch_size, 0, 1024, &batch_size, error) ||
+      !parse_number ("batch-timeout", options.batch_timeout, -1, G_MAXINT32, &batch_timeout, error))
     return false;
   *session = (WeirSessionOptions){
     .model = model,
@@ -139,9 +141,9 @@ bool cli_session_options (const char *model, WeirSessionOptions *session, GError
     .precision = options.precision,
     .performance_hint = options.performance_hint,
     .config = options.config,
-    .num_requests = (uint32_t) options.num_requests,
-    .batch_size = (uint32_t) options.batch_size,
-    .batch_timeout_ms = options.batch_timeout,
+    .num_requests = (uint32_t) num_requests,
+    .batch_size = (uint32_t) batch_size,
+    .batch_timeout_ms = batch_timeout,
     .disallow_auto_batching = batching && strcmp (batching, "false") == 0,
     .deterministic = options.deterministic,
   };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Device names, config keys, hints: one table of keys, strict parsing. */
-#include "engine/sched/settings.h"
+/* Device names, parsed strictly, and session options made into settings. */
+#include "engine/sched/config_keys.h"
 
 #include <string.h>
 
@@ -91,151 +91,64 @@ bool weir_device_name_parse (const char *text, WeirDeviceName *name, GError **er
   return *p ? refuse_device (text, "text behind the device's name", error) : true;
 }
 
-/* One setting: how it is spelt and where it goes. */
-typedef struct Key {
-  const char *name;
-  bool (*set) (WeirSettings *settings, const char *value);
-  const char *allowed;
-} Key;
-
-static bool parse_range (const char *value, int64_t min, int64_t max, int64_t *result)
+/* A property through the key of the same meaning, so that both have one parser and one range. */
+static bool set_property (WeirSettings *settings, const char *property, const char *key,
+    const char *value, GError **error)
 {
-  gint64 parsed;
-  if (!g_ascii_string_to_signed (value, 10, min, max, &parsed, NULL))
-    return false;
-  *result = parsed;
-  return true;
+  const WeirConfigKey *row = weir_config_key_find (key, error);
+  return row && weir_config_key_set (row, property, settings, value, error);
 }
 
-static bool parse_bool (const char *value, bool *result)
+static bool set_number (
+    WeirSettings *settings, const char *property, const char *key, int64_t value, GError **error)
 {
-  static const char *const words[] = { "NO", "YES", "FALSE", "TRUE" };
-  for (uint32_t i = 0; i < G_N_ELEMENTS (words); i++) {
-    if (g_ascii_strcasecmp (value, words[i]) == 0) {
-      *result = i & 1;
-      return true;
-    }
-  }
+  char text[24];
+  g_snprintf (text, sizeof text, "%" G_GINT64_FORMAT, (gint64) value);
+  return set_property (settings, property, key, text, error);
+}
+
+static bool set_batch_size (WeirSettings *settings, uint32_t batch_size, GError **error)
+{
+  settings->batch_size = batch_size;
+  if (batch_size <= WEIR_MAX_BATCH)
+    return true;
+  g_set_error (error, WEIR_ERROR, WEIR_ERROR_OPTION,
+      "batch-size=%u: expected is 0 to %d, 0 = automatic", batch_size, WEIR_MAX_BATCH);
   return false;
 }
 
-static bool set_hint (WeirSettings *settings, const char *value)
+static bool resolve (const WeirSessionOptions *options, WeirSettings *settings, GError **error)
 {
-  bool is_latency = g_ascii_strcasecmp (value, "LATENCY") == 0;
-  settings->hint = is_latency ? WEIR_HINT_LATENCY : WEIR_HINT_THROUGHPUT;
-  return is_latency || g_ascii_strcasecmp (value, "THROUGHPUT") == 0;
-}
-
-static bool set_num_requests (WeirSettings *settings, const char *value)
-{
-  int64_t n;
-  bool ok = parse_range (value, 0, WEIR_MAX_REQUESTS, &n);
-  if (ok)
-    settings->num_requests = (uint32_t) n;
-  return ok;
-}
-
-static bool set_auto_batching (WeirSettings *settings, const char *value)
-{
-  return parse_bool (value, &settings->allow_auto_batching);
-}
-
-static bool set_timeout (WeirSettings *settings, const char *value)
-{
-  int64_t ms;
-  bool ok = parse_range (value, -1, G_MAXINT32, &ms);
-  if (ok)
-    settings->batch_timeout_ms = (int32_t) ms;
-  return ok;
-}
-
-static bool set_precision (WeirSettings *settings, const char *value)
-{
-  for (WeirPrecision p = WEIR_PRECISION_AUTO; p <= WEIR_PRECISION_INT8; p++) {
-    if (g_ascii_strcasecmp (value, weir_precision_name (p)) == 0) {
-      settings->precision = p;
-      return true;
-    }
-  }
-  return false;
-}
-
-static const Key keys[] = {
-  { "PERFORMANCE_HINT", set_hint, "LATENCY or THROUGHPUT" },
-  { "PERFORMANCE_HINT_NUM_REQUESTS", set_num_requests, "0 to 1024" },
-  { "ALLOW_AUTO_BATCHING", set_auto_batching, "YES or NO" },
-  { "AUTO_BATCH_TIMEOUT", set_timeout, "milliseconds, -1 (adaptive) to 2147483647" },
-  { "INFERENCE_PRECISION_HINT", set_precision, "auto, f32, bf16, f16 or int8" },
-};
-
-static bool apply_key (WeirSettings *settings, const char *name, const char *value, GError **error)
-{
-  GString *known = NULL;
-  for (uint32_t i = 0; i < G_N_ELEMENTS (keys); i++) {
-    if (strcmp (name, keys[i].name) != 0)
-      continue;
-    if (keys[i].set (settings, value))
-      return true;
-    g_set_error (error, WEIR_ERROR, WEIR_ERROR_OPTION, "config: %s=%s: expected is %s", name, value,
-        keys[i].allowed);
-    return false;
-  }
-  known = g_string_new (NULL);
-  for (uint32_t i = 0; i < G_N_ELEMENTS (keys); i++)
-    g_string_append_printf (known, "%s%s", i ? ", " : "", keys[i].name);
-  g_set_error (error, WEIR_ERROR, WEIR_ERROR_OPTION, "config: unknown key '%s'; known are %s", name,
-      known->str);
-  g_string_free (known, TRUE);
-  return false;
-}
-
-static bool apply_config (WeirSettings *settings, const char *config, GError **error)
-{
-  g_auto (GStrv) pairs = g_strsplit (config, ",", -1);
-  for (uint32_t i = 0; pairs[i]; i++) {
-    g_auto (GStrv) pair = g_strsplit (g_strstrip (pairs[i]), "=", 2);
-    if (g_strv_length (pair) != 2) {
-      g_set_error (error, WEIR_ERROR, WEIR_ERROR_OPTION, "config: '%s' is not KEY=VALUE", pairs[i]);
-      return false;
-    }
-    if (!apply_key (settings, g_strstrip (pair[0]), g_strstrip (pair[1]), error))
-      return false;
-  }
-  return true;
-}
-
-static bool check_word (
-    const char *what, const char *value, bool ok, const char *allowed, GError **error)
-{
-  if (!ok)
-    g_set_error (
-        error, WEIR_ERROR, WEIR_ERROR_OPTION, "%s '%s': expected is %s", what, value, allowed);
-  return ok;
+  const char *hint = options->performance_hint ? options->performance_hint : "throughput";
+  const char *precision = options->precision ? options->precision : "auto";
+  const char *device = options->device ? options->device : "CPU";
+  uint32_t given;
+  return set_property (settings, "performance-hint", "PERFORMANCE_HINT", hint, error) &&
+         set_property (settings, "precision", "INFERENCE_PRECISION_HINT", precision, error) &&
+         set_number (settings, "num-requests", "PERFORMANCE_HINT_NUM_REQUESTS",
+             options->num_requests, error) &&
+         set_number (
+             settings, "batch-timeout", "AUTO_BATCH_TIMEOUT", options->batch_timeout_ms, error) &&
+         set_batch_size (settings, options->batch_size, error) &&
+         weir_device_name_parse (device, &settings->device, error) &&
+         weir_config_parse (options->config, false, settings, &given, error);
 }
 
 bool weir_settings_resolve (
     const WeirSessionOptions *options, WeirSettings *settings, GError **error)
 {
-  const char *precision = options->precision ? options->precision : "auto";
-  const char *hint = options->performance_hint ? options->performance_hint : "throughput";
   *settings = (WeirSettings){
-    .num_requests = options->num_requests,
-    .batch_size = options->batch_size,
-    .batch_timeout_ms = options->batch_timeout_ms,
     .allow_auto_batching = !options->disallow_auto_batching,
     .deterministic = options->deterministic,
+    .has_dynamic_batch = true,
   };
-  if (options->num_requests > WEIR_MAX_REQUESTS || options->batch_size > WEIR_MAX_BATCH) {
-    g_set_error (error, WEIR_ERROR, WEIR_ERROR_OPTION,
-        "num-requests %u, batch-size %u: 0 to 1024 are expected", options->num_requests,
-        options->batch_size);
-    return false;
-  }
-  return check_word ("precision", precision, set_precision (settings, precision),
-             "auto, f32, bf16, f16 or int8", error) &&
-         check_word (
-             "performance-hint", hint, set_hint (settings, hint), "latency or throughput", error) &&
-         weir_device_name_parse (
-             options->device ? options->device : "CPU", &settings->device, error) &&
-         (!options->config || !*options->config || apply_config (settings, options->config, error));
+  if (resolve (options, settings, error))
+    return true;
+  weir_settings_clear (settings);
+  return false;
+}
+
+void weir_settings_clear (WeirSettings *settings)
+{
+  g_clear_pointer (&settings->cache_dir, g_free);
 }

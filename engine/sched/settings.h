@@ -32,13 +32,14 @@ typedef struct WeirSettings {
   uint32_t num_requests, batch_size;
   int32_t batch_timeout_ms;
   bool allow_auto_batching, deterministic;
-  bool has_dynamic_batch; /* DYN_BATCH_ENABLED */
+  bool has_dynamic_batch; /* DYN_BATCH_ENABLED, true where it is not given */
   char *cache_dir;        /* CACHE_DIR; NULL: not given */
 } WeirSettings;
 
 /* `config` keys (OpenVINO's spelling) override the fields of the same meaning. OPTION errors name
- * key, value and the allowed range. */
+ * key, value and the allowed range; settings need no weir_settings_clear then. */
 bool weir_settings_resolve (
     const WeirSessionOptions *options, WeirSettings *settings, GError **error);
+void weir_settings_clear (WeirSettings *settings);
 
 G_END_DECLS

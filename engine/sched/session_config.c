@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Settings of a session that runs, by their keys. */
+#include "engine/sched/config_keys.h"
+#include "engine/sched/session_types.h"
+
+bool weir_session_set_config (WeirSession *session, const char *config, GError **error)
+{
+  WeirSettings wanted = { 0 };
+  uint32_t given;
+  bool ok = weir_config_parse (config, true, &wanted, &given, error);
+  for (uint32_t i = 0; ok && i < WEIR_N_CONFIG_KEYS; i++)
+    if (given & (1u << i))
+      weir_config_keys[i].apply (session, &wanted);
+  weir_settings_clear (&wanted);
+  return ok;
+}
+
+char *weir_session_get_config (WeirSession *session, const char *key, GError **error)
+{
+  const WeirConfigKey *row = weir_config_key_find (key, error);
+  if (!row)
+    return NULL;
+  if (!row->get) /* what a session has beside its settings */
+    return g_strdup_printf ("%u", weir_session_optimal_requests (session));
+  weir_mutex_lock (&session->lock);
+  WeirSettings settings = session->settings; /* strings are the session's, and stay */
+  weir_mutex_unlock (&session->lock);
+  settings.precision = weir_target_precision (session->target);
+  return row->get (&settings);
+}
