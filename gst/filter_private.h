@@ -100,7 +100,8 @@ void weir_filter_start (WeirFilter *filter);
 /* The ring is empty and every job idle. */
 void weir_filter_stop (WeirFilter *filter);
 GstStructure *weir_filter_make_stats (WeirFilter *filter);
-/* Passes a property that takes effect at once on to the session. */
+/* Passes a property that takes effect at once on to the session; of `config` what can, with a
+ * warning on the bus for what cannot. */
 void weir_filter_apply_live (WeirFilter *filter, const gchar *property);
 WeirLiveSettings weir_filter_live (WeirFilter *filter);
 /* Longest wait for other streams that batching may add to a frame, and the service time known. */

@@ -3,6 +3,7 @@
  * stream of it at READY→PAUSED. */
 #include "gst/filter_private.h"
 
+#include "gst/bus_errors.h"
 #include "gst/filter_stats.h"
 #include <string.h>
 
@@ -52,14 +53,14 @@ static WeirSession *open_session (const WeirSettings *settings, GError **error)
   return weir_session_open (&options, error);
 }
 
-static gchar **split_classes (const gchar *text)
+static gchar **split_list (const gchar *text)
 {
   if (!text || !*text)
     return NULL;
-  gchar **classes = g_strsplit (text, ",", -1);
-  for (gchar **label = classes; *label; label++)
-    g_strstrip (*label);
-  return classes;
+  gchar **words = g_strsplit (text, ",", -1);
+  for (gchar **word = words; *word; word++)
+    g_strstrip (*word);
+  return words;
 }
 
 gboolean weir_filter_open (WeirFilter *filter, GError **error)
@@ -80,7 +81,7 @@ gboolean weir_filter_open (WeirFilter *filter, GError **error)
     weir_session_unref (session);
     return FALSE;
   }
-  priv->classes = split_classes (priv->active.classes);
+  priv->classes = split_list (priv->active.classes);
   priv->stream_name = priv->active.stream ? g_strdup (priv->active.stream)
                                           : gst_object_get_name (GST_OBJECT (filter));
   GST_OBJECT_LOCK (filter);
@@ -169,6 +170,29 @@ GstStructure *weir_filter_make_stats (WeirFilter *filter)
   return weir_stats_to_structure (stats, n_frames, n_items);
 }
 
+/* What of `config` can take effect now does, the rest is told on the bus; pairs that the session
+ * was opened with are no news. */
+static void apply_config (
+    WeirFilter *filter, WeirSession *session, const gchar *config, const gchar *opened_with)
+{
+  g_auto (GStrv) pairs = split_list (config);
+  g_auto (GStrv) known = split_list (opened_with);
+  g_autoptr (GError) whole = NULL;
+  gboolean has_failed = FALSE;
+  if (!pairs || weir_session_set_config (session, config, &whole))
+    return;
+  for (gchar **pair = pairs; *pair; pair++) {
+    g_autoptr (GError) error = NULL;
+    if (weir_session_set_config (session, *pair, &error))
+      continue;
+    has_failed = TRUE;
+    if (!known || !g_strv_contains ((const gchar *const *) known, *pair))
+      weir_bus_warning (GST_ELEMENT (filter), "%s", error->message);
+  }
+  if (!has_failed)
+    weir_bus_warning (GST_ELEMENT (filter), "%s", whole->message);
+}
+
 /* Only what was set: the session is shared, and the other value may be somebody else's. */
 void weir_filter_apply_live (WeirFilter *filter, const gchar *property)
 {
@@ -177,13 +201,20 @@ void weir_filter_apply_live (WeirFilter *filter, const gchar *property)
   g_autoptr (WeirSession) session = priv->session ? weir_session_ref (priv->session) : NULL;
   const guint num_requests = priv->settings.num_requests;
   const gint batch_timeout_ms = priv->settings.batch_timeout_ms;
+  g_autofree gchar *config = g_strdup (priv->settings.config);
+  g_autofree gchar *opened_with = g_strdup (priv->active.config);
   GST_OBJECT_UNLOCK (filter);
-  if (session && g_str_equal (property, "batch-timeout")) {
+  if (!session)
+    return;
+  if (g_str_equal (property, "batch-timeout"))
     weir_session_set_batch_timeout (session, batch_timeout_ms);
-  } else if (session && g_str_equal (property, "num-requests")) {
+  else if (g_str_equal (property, "num-requests"))
     weir_session_set_num_requests (session, num_requests);
-    update_depth (priv, session);
-  }
+  else if (g_str_equal (property, "config"))
+    apply_config (filter, session, config, opened_with);
+  else
+    return;
+  update_depth (priv, session);
 }
 
 WeirLiveSettings weir_filter_live (WeirFilter *filter)

@@ -75,6 +75,8 @@ static const GEnumValue metas[] = {
 /* clang-format off */
 #define STRING(name, nick, field, text, blurb) \
   { name, nick, blurb, KIND_STRING, AT (field), 0, 0, 0, text, NULL, NULL, BOTH, FALSE }
+#define LIVE_STRING(name, nick, field, blurb) \
+  { name, nick, blurb, KIND_STRING, AT (field), 0, 0, 0, NULL, NULL, NULL, BOTH, TRUE }
 #define BOOL(name, nick, offset, value, playing, blurb) \
   { name, nick, blurb, KIND_BOOL, offset, 0, 1, value, NULL, NULL, NULL, BOTH, playing }
 #define NUMBER(kind, name, nick, offset, min, max, value, owners, playing, blurb) \
@@ -91,25 +93,34 @@ static const Row rows[] = {
   STRING ("model-proc", "Model-proc", model_proc, NULL,
       "Model-proc file of DL Streamer, schema 2.x: how inputs are prepared and outputs are read"),
   STRING ("device", "Device", device, "CPU",
-      "Where to run: CPU, GPU, GPU.1, AUTO, BATCH:CPU, BATCH:GPU(4) …; SIM(A,B) only takes A + B n "
-      "ms "
-      "for a batch of n and gives zeros, for planning"),
+      "Where to run: CPU, GPU, GPU.1, AUTO; BATCH: in front asks for automatic batching whatever "
+      "the "
+      "performance hint, (N) behind it gives the largest batch: BATCH:CPU(8); SIM(A,B) only takes "
+      "A + B n ms for a batch of n and gives zeros, for planning"),
   ENUM ("precision", "Precision", AT (precision), "WeirPrecision", precisions, 0, FALSE,
       "Arithmetic to run in (auto: int8 for quantised models, bf16 or f32, as the CPU does best); "
       "`stats` says what was really executed"),
   ENUM ("performance-hint", "Performance hint", AT (performance_hint), "WeirPerformanceHint", hints,
       0, FALSE, "What to optimise for"),
   NUMBER (KIND_UINT, "num-requests", "Number of requests", AT (num_requests), 0, 1024, 0, BOTH,
-      TRUE, "Bound of the items in flight (queued and running) of the shared session; 0 = no hint"),
+      TRUE,
+      "Bound of the items in flight (queued and running); 0 = no hint. A change while playing is "
+      "for "
+      "all elements that share the session"),
   NUMBER (KIND_UINT, "batch-size", "Batch size", AT (batch_size), 0, 1024, 0, BOTH, FALSE,
       "Largest batch in items; 0 = automatic"),
   NUMBER (KIND_INT, "batch-timeout", "Batch timeout", AT (batch_timeout_ms), -1, G_MAXINT, -1, BOTH,
       TRUE,
-      "Longest wait that batching adds to the oldest item, in ms; -1 = learned, 0 = never wait"),
+      "Longest wait that batching adds to the oldest item, in ms; -1 = learned, 0 = never wait. A "
+      "change while playing is for all elements that share the session"),
   BOOL ("allow-auto-batching", "Allow automatic batching", AT (allow_auto_batching), TRUE, FALSE,
       "Group items of all streams into batches; false: one by one"),
-  STRING ("config", "Configuration", config, NULL,
-      "KEY=VALUE,KEY=VALUE in OpenVINO's spelling (PERFORMANCE_HINT=LATENCY …)"),
+  LIVE_STRING ("config", "Configuration", config,
+      "KEY=VALUE,KEY=VALUE in OpenVINO's spelling (PERFORMANCE_HINT=LATENCY …), before the "
+      "properties "
+      "of the same meaning. While playing, PERFORMANCE_HINT_NUM_REQUESTS and AUTO_BATCH_TIMEOUT "
+      "take "
+      "effect at once, for all elements that share the session; other keys at the next start"),
   STRING ("instance", "Instance", instance, NULL,
       "Share one session by this name (unset: elements with equal settings share anyway)"),
   ENUM ("region", "Region", AT (region), "WeirRegionSource", regions, 0, FALSE, "Where to look"),

@@ -305,6 +305,11 @@ void weir_session_set_batch_timeout (WeirSession *session, int32_t batch_timeout
 {
 }
 
+bool weir_session_set_config (WeirSession *session, const char *config, GError **error)
+{
+  return true;
+}
+
 uint32_t weir_session_optimal_requests (const WeirSession *session)
 {
   return fake.settings.optimal ? fake.settings.optimal : 2;
