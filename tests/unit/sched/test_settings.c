@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Session options as users type them: device names, config keys. */
+/* Device names as users type them. */
 #include "engine/sched/settings.h"
 
 #include "tests/run_suite.h"
