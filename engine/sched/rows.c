@@ -117,7 +117,8 @@ static bool write_input (const WeirModel *model, const WeirSlot *slot, const Wei
 {
   const WeirTensor *dst = weir_slot_input (slot, k), *values = &model->fills[k].values;
   if (request->inputs[k].dtype != WEIR_DTYPE_NONE) {
-    weir_rows_write_tensor (model, k, &request->inputs[k], request->n_items, item, dst, row);
+    weir_rows_write_tensor (
+        model, k, &request->inputs[k], weir_request_n_rows (request), item, dst, row);
   } else if (values->dtype != WEIR_DTYPE_NONE) {
     weir_rows_write_tensor (model, k, values, 1, 0, dst, row);
   } else {
@@ -226,7 +227,7 @@ bool weir_rows_read (WeirWorker *worker, const WeirSlot *slot, uint32_t n, WeirR
     bool is_dynamic = weir_facts_traits (&model->facts, k) & WEIR_OUTPUT_DYNAMIC;
     outputs[k] = one_row (weir_slot_output (slot, k), n, row);
     if (request->keeps_outputs && !is_dynamic)
-      keep_row (&outputs[k], &request->outputs[k], request->n_items, item);
+      keep_row (&outputs[k], &request->outputs[k], weir_request_n_rows (request), item);
     if (request->keeps_outputs && is_dynamic &&
         !weir_request_keep_dynamic (request, k, &outputs[k], error))
       return false;

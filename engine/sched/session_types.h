@@ -76,6 +76,18 @@ typedef struct WeirItem {
   GError *error;
 } WeirItem;
 
+typedef enum WeirWaitState {
+  WEIR_WAIT_NOTHING = 0,
+  WEIR_WAIT_RUNNING,
+  WEIR_WAIT_OVER
+} WeirWaitState;
+
+/* Memory of a request's own for one output. */
+typedef struct WeirRoom {
+  void *data;
+  size_t n_bytes;
+} WeirRoom;
+
 struct WeirRequest {
   WeirTicket ticket; /* [lock] of the session, between submit and done; first, as above */
   WeirStream *stream;
@@ -83,12 +95,16 @@ struct WeirRequest {
   WeirRequestOptions options;
   WeirFrame frame;
   bool has_frame, keeps_outputs;
-  GArray *regions; /* WeirRegion */
+  bool has_dynamic_batch; /* DYN_BATCH_ENABLED of the session */
+  GArray *regions;        /* WeirRegion */
   uint32_t n_items;
-  WeirTensor *inputs;   /* tensor requests: by input; dtype NONE where not set */
-  WeirTensor *outputs;  /* stacked; buffers owned */
-  size_t *output_bytes; /* allocated for each */
-  GPtrArray *items;     /* WeirItem, kept over resets; at least n_items while submitted */
+  uint32_t n_max,
+      n_batch;         /* dynamic batch: rows of all tensors, and how many of them run; 0: none */
+  WeirTensor *inputs;  /* tensor requests: by input; dtype NONE where not set */
+  WeirTensor *outputs; /* stacked, in `given` or `room` */
+  WeirTensor *given;   /* the caller's memory for outputs; dtype NONE where there is none */
+  WeirRoom *room;      /* by output */
+  GPtrArray *items;    /* WeirItem, kept over resets; at least n_items while submitted */
   WeirDoneFn done;
   void *user;
   uint64_t submit_ns, done_ns;
@@ -96,6 +112,9 @@ struct WeirRequest {
   GArray *queued_ns;  /* uint64_t, of the items; the ticket's */
   bool is_submitted;  /* [lock] between submit and done */
   WeirWaiter *waiter; /* [lock] NULL: no thread waits */
+  WeirMutex wait_lock; /* never held with another lock */
+  WeirCond waited;
+  WeirWaitState wait_state; /* [wait_lock] */
 };
 
 static inline WeirItem *weir_request_item (const WeirRequest *request, uint32_t i)
@@ -103,9 +122,23 @@ static inline WeirItem *weir_request_item (const WeirRequest *request, uint32_t 
   return request->items->pdata[i];
 }
 
-/* request.c: checks what was given, forgets the results of an earlier run, makes room for the
- * outputs of all items where they are kept. */
+/* How many rows the request's tensors have: with a dynamic batch more than there are items. */
+static inline uint32_t weir_request_n_rows (const WeirRequest *request)
+{
+  return request->n_max ? request->n_max : request->n_items;
+}
+
+/* request.c: checks what was given, forgets the results of an earlier run, settles n_items, makes
+ * room for the outputs of all items where they are kept. `done` is set before. */
 bool weir_request_prepare (WeirRequest *request, GError **error);
+/* Items for results and errors of at least n. */
+void weir_request_reserve_items (WeirRequest *request, uint32_t n);
+/* request_wait.c: whoever waits from now on waits for the submit that is being prepared, if it is
+ * one of weir_request_start. */
+void weir_request_begin_wait (WeirRequest *request);
+/* request_outputs.c: every output that is kept gets its memory. SHAPE error where what the caller
+ * gave does not fit. */
+bool weir_request_prepare_outputs (WeirRequest *request, GError **error);
 /* Copies an output whose size the data decide (WEIR_OUTPUT_DYNAMIC); only for a request of one
  * item. */
 bool weir_request_keep_dynamic (
