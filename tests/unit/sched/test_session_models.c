@@ -226,6 +226,17 @@ START_TEST (test_models_outputs_without_a_batch)
     ck_assert_float_eq_tol (output_at (request, 0, i), (float) i * scale, 1e-4f);
   for (int i = 0; i < 5; i++)
     ck_assert_float_eq_tol (output_at (request, 1, i), (float) (i * 21 + 20) * scale, 1e-4f);
+
+  float rows[5 * 21] = { 0 }, maxima[5] = { 0 }; /* the same into the caller's memory */
+  WeirTensor first = tensor_of (WEIR_DTYPE_F32, 2, (int64_t[]){ 35, 3 }, rows),
+             second = tensor_of (WEIR_DTYPE_F32, 1, (int64_t[]){ 5 }, maxima);
+  ck_assert (weir_request_set_output (request, 0, &first, NULL));
+  ck_assert (weir_request_set_output (request, 1, &second, NULL));
+  ck_assert (weir_request_run (request, NULL));
+  for (int i = 0; i < 5 * 21; i++)
+    ck_assert_float_eq_tol (rows[i], (float) i * scale, 1e-4f);
+  for (int i = 0; i < 5; i++)
+    ck_assert_float_eq_tol (maxima[i], (float) (i * 21 + 20) * scale, 1e-4f);
   close_model (stream, session);
 }
 END_TEST

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Completion without a callback: start and wait, on any thread, more than once, until the request
+ * is freed.
+ *
+ * The one worker of the session is held where a test needs a request that cannot end yet: by the
+ * done function of a request before it. */
+#include "tests/unit/sched/session_fixture.h"
+#include "tests/unit/sched/tensor_fixture.h"
+
+#include "engine/base/sync.h"
+#include "tests/run_suite.h"
+
+typedef struct Gate {
+  WeirMutex lock;
+  WeirCond changed;
+  bool is_reached, is_open;
+} Gate;
+
+static void stop_at_gate (WeirRequest *request, void *user)
+{
+  Gate *gate = user;
+  weir_mutex_lock (&gate->lock);
+  gate->is_reached = true;
+  weir_cond_broadcast (&gate->changed);
+  while (!gate->is_open)
+    weir_cond_wait (&gate->changed, &gate->lock);
+  weir_mutex_unlock (&gate->lock);
+}
+
+static void set_gate (Gate *gate, bool is_open)
+{
+  weir_mutex_lock (&gate->lock);
+  gate->is_open = is_open;
+  weir_cond_broadcast (&gate->changed);
+  weir_mutex_unlock (&gate->lock);
+}
+
+/* A session with one worker, a stream, a request of two items and one that holds the worker. */
+static struct {
+  WeirSession *session;
+  WeirStream *stream;
+  WeirRequest *request, *holder;
+  Gate gate;
+} it;
+
+static void learn (void)
+{
+  fixture_make_pictures ();
+  fixture_learn ();
+}
+
+static void setup (void)
+{
+  it.session = fixture_open_latency (0, 4);
+  it.stream = weir_stream_new (it.session, "s", 0);
+  it.request = weir_request_new (it.stream);
+  it.holder = weir_request_new (it.stream);
+  weir_mutex_init (&it.gate.lock);
+  weir_cond_init (&it.gate.changed);
+  fixture_fill (it.request, 1, 2);
+  fixture_fill (it.holder, 2, 1);
+}
+
+static void teardown (void)
+{
+  weir_request_free (it.request);
+  weir_request_free (it.holder);
+  weir_stream_free (it.stream);
+  weir_session_unref (it.session);
+  weir_cond_clear (&it.gate.changed);
+  weir_mutex_clear (&it.gate.lock);
+}
+
+static void hold_worker (void)
+{
+  it.gate.is_open = it.gate.is_reached = false;
+  ck_assert (weir_request_submit (it.holder, stop_at_gate, &it.gate, NULL));
+  weir_mutex_lock (&it.gate.lock);
+  while (!it.gate.is_reached)
+    weir_cond_wait (&it.gate.changed, &it.gate.lock);
+  weir_mutex_unlock (&it.gate.lock);
+}
+
+static void start (void)
+{
+  g_autoptr (GError) error = NULL;
+  bool ok = weir_request_start (it.request, &error);
+  ck_assert_msg (ok, "%s", error ? error->message : "");
+}
+
+static void check_wait (int32_t timeout_ms, bool is_expected_over)
+{
+  g_autoptr (GError) error = NULL;
+  bool is_over = !is_expected_over;
+  bool ok = weir_request_wait (it.request, timeout_ms, &is_over, &error);
+  ck_assert_msg (ok == is_expected_over && !error, "%s", error ? error->message : "");
+  ck_assert (is_over == is_expected_over);
+}
+
+static void check_failed (int code, const char *words)
+{
+  g_autoptr (GError) error = NULL;
+  bool is_over = false;
+  ck_assert (!weir_request_wait (it.request, -1, &is_over, &error));
+  ck_assert (is_over);
+  fixture_check_error (&error, code, words);
+}
+
+START_TEST (test_wait_timeouts)
+{
+  hold_worker ();
+  start ();
+  check_wait (0, false);
+  uint64_t start_ns = weir_now_ns ();
+  check_wait (30, false);
+  ck_assert_uint_ge (weir_now_ns () - start_ns, 30 * 1000000u);
+  set_gate (&it.gate, true);
+  check_wait (G_MAXINT32, true);
+  for (int32_t timeout_ms = -1; timeout_ms < 2; timeout_ms++)
+    check_wait (timeout_ms, true);
+  ck_assert (fixture_is_expected (it.request, 1));
+}
+END_TEST
+
+START_TEST (test_wait_for_nothing)
+{
+  check_failed (WEIR_ERROR_OPTION, "weir_request_start");
+  weir_request_reset (it.request);
+  start (); /* without items: done at once */
+  check_wait (0, true);
+  weir_request_add_region (it.request, &(WeirRegion){ 0, 0, 9, 9 });
+  ck_assert (!weir_request_start (it.request, NULL)); /* no frame */
+  check_failed (WEIR_ERROR_OPTION, "weir_request_start");
+  fixture_fill (it.request, 1, 2);
+  set_gate (&it.gate, true);
+  ck_assert (weir_request_submit (it.request, stop_at_gate, &it.gate, NULL));
+  check_failed (WEIR_ERROR_OPTION, "weir_request_start");
+  weir_stream_flush (it.stream); /* the stream is at rest: its callbacks are over */
+  weir_stream_resume (it.stream);
+}
+END_TEST
+
+START_TEST (test_wait_start_while_running)
+{
+  g_autoptr (GError) error = NULL;
+  hold_worker ();
+  start ();
+  ck_assert (!weir_request_start (it.request, &error));
+  fixture_check_error (&error, WEIR_ERROR_OPTION, "still runs");
+  ck_assert (!weir_request_run (it.request, &error));
+  fixture_check_error (&error, WEIR_ERROR_OPTION, "still runs");
+  set_gate (&it.gate, true);
+  check_wait (-1, true);
+  ck_assert (fixture_is_expected (it.request, 1));
+}
+END_TEST
+
+START_TEST (test_wait_item_fails)
+{
+  weir_request_add_region (it.request, &(WeirRegion){ 5000, 0, 9, 9 });
+  for (int round = 0; round < 2; round++) {
+    start ();
+    check_failed (WEIR_ERROR_OPTION, "5000");
+    check_failed (WEIR_ERROR_OPTION, "5000");
+    ck_assert_ptr_null (weir_request_error (it.request));
+    ck_assert_int_eq (weir_request_result (it.request, 1)->status, WEIR_STATUS_INFERRED);
+    ck_assert_int_eq (weir_request_result (it.request, 2)->status, WEIR_STATUS_FAILED);
+  }
+}
+END_TEST
+
+START_TEST (test_wait_flushed)
+{
+  hold_worker ();
+  start ();
+  weir_stream_flush (it.stream);
+  check_failed (WEIR_ERROR_CANCELLED, "cancelled");
+  ck_assert (!weir_request_start (it.request, NULL));
+  check_failed (WEIR_ERROR_OPTION, "weir_request_start");
+  set_gate (&it.gate, true);
+  weir_stream_resume (it.stream);
+  fixture_run (it.request);
+  check_wait (0, true); /* run is start and wait */
+  ck_assert (fixture_is_expected (it.request, 1));
+}
+END_TEST
+
+static gpointer wait_here (gpointer user)
+{
+  bool is_over = false, ok = weir_request_wait (it.request, -1, &is_over, NULL);
+  return GINT_TO_POINTER (ok && is_over && fixture_is_expected (it.request, 1));
+}
+
+START_TEST (test_wait_on_other_threads)
+{
+  GThread *threads[3];
+  hold_worker ();
+  start ();
+  for (int i = 0; i < 3; i++)
+    threads[i] = g_thread_new ("waits", wait_here, NULL);
+  check_wait (10, false);
+  set_gate (&it.gate, true);
+  for (int i = 0; i < 3; i++)
+    ck_assert_int_eq (GPOINTER_TO_INT (g_thread_join (threads[i])), 1);
+}
+END_TEST
+
+/* Whoever has waited owns the request, while the worker is about to leave it. */
+START_TEST (test_wait_then_free)
+{
+  WeirStream *stream = fixture_open_model (fixture_negation ("n,4"), 4, NULL);
+  float src[3 * 4] = { 0 };
+  WeirTensor input = fixture_tensor (2, (int64_t[]){ 3, 4 }, src);
+  for (int round = 0; round < 300; round++) {
+    WeirRequest *request = weir_request_new (stream);
+    bool is_over = false;
+    fixture_set_input (request, 0, &input);
+    ck_assert (weir_request_start (request, NULL));
+    while (round % 2 && !is_over)
+      weir_request_wait (request, 0, &is_over, NULL);
+    ck_assert (weir_request_wait (request, -1, &is_over, NULL));
+    weir_request_free (request);
+  }
+  weir_stream_free (stream);
+}
+END_TEST
+
+int main (void)
+{
+  Suite *suite = suite_create ("request wait");
+  TCase *tcase = tcase_create ("wait");
+  tcase_add_unchecked_fixture (tcase, learn, NULL);
+  tcase_add_checked_fixture (tcase, setup, teardown);
+  tcase_add_test (tcase, test_wait_timeouts);
+  tcase_add_test (tcase, test_wait_for_nothing);
+  tcase_add_test (tcase, test_wait_start_while_running);
+  tcase_add_test (tcase, test_wait_item_fails);
+  tcase_add_test (tcase, test_wait_flushed);
+  tcase_add_test (tcase, test_wait_on_other_threads);
+  tcase_add_test (tcase, test_wait_then_free);
+  suite_add_tcase (suite, tcase);
+  return run_suite (suite, CK_NOFORK);
+}
