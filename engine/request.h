@@ -51,12 +51,13 @@ void weir_request_keep_outputs (WeirRequest *request, bool keep);
 
 /* Dynamic batch: the request is made once for at most n_max (1..1024) items. Inputs that are set
  * from then on, and outputs, have n_max rows; weir_request_set_batch says how many of them count.
- * Call it on an empty request; 0 ends it. OPTION errors name the range; a model that does not batch
- * allows 1. */
+ * Tensor requests only: regions are counted by themselves. Call it on an empty request; it outlives
+ * weir_request_reset; 0 ends it. OPTION errors name the range, 1 where the model does not batch. */
 bool weir_request_set_batch_max (WeirRequest *request, uint32_t n_max, GError **error);
-/* The next submits run rows 0..n-1; rows from n on are neither read nor written. n is 1..n_max, and
- * n_max itself under DYN_BATCH_ENABLED=NO: OPTION errors name the range. Stays until it is changed;
- * n_max after weir_request_set_batch_max. */
+/* The next submits run rows 0..n-1; rows from n on are neither read nor written (in the request's
+ * own memory they hold what was there, zeros at first). n is 1..n_max, and n_max itself under
+ * DYN_BATCH_ENABLED=NO: OPTION errors name the range. Stays until it is changed; n_max after
+ * weir_request_set_batch_max. */
 bool weir_request_set_batch (WeirRequest *request, uint32_t n, GError **error);
 /* The caller's memory for output k: plain, of the shape and type of weir_model_output with the rows
  * of all items (n_max with a dynamic batch), writable until done. Implies keep_outputs. Stays until
@@ -66,7 +67,8 @@ bool weir_request_set_output (
     WeirRequest *request, uint32_t k, const WeirTensor *tensor, GError **error);
 
 /* Queues all items; blocks while the queue or the stream is full. A request without items is done
- * at once. False: CANCELLED (flushed, session stopped) or OPTION; done is not called then. */
+ * at once. False: CANCELLED (flushed, session stopped), or OPTION, SHAPE, MEMORY for what it was
+ * given; done is not called then. */
 bool weir_request_submit (WeirRequest *request, WeirDoneFn done, void *user, GError **error);
 /* The same without blocking: false and *full where there is no room for all items. More items than
  * the stream may have in flight are taken where it is at rest, and enter as others leave. */
@@ -74,10 +76,12 @@ bool weir_request_try_submit (
     WeirRequest *request, WeirDoneFn done, void *user, bool *full, GError **error);
 /* Submits and waits. False where any item failed; the first item's error is given. */
 bool weir_request_run (WeirRequest *request, GError **error);
-/* Submits without a callback: weir_request_wait tells the end. */
+/* Submits without a callback: weir_request_wait tells the end. OPTION where it still runs. */
 bool weir_request_start (WeirRequest *request, GError **error);
 /* Waits for a started request at most timeout_ms (-1: as long as it takes, 0: only asks). False and
- * *is_over false: it still runs. Else as weir_request_run; may be called again. */
+ * *is_over false, without an error: it still runs. Else as weir_request_run; may be called again.
+ * OPTION where the last submit was not one of weir_request_start. Any thread, several at once. Once
+ * it is over the request is the caller's, and may be freed. */
 bool weir_request_wait (WeirRequest *request, int32_t timeout_ms, bool *is_over, GError **error);
 /* Cancels a submitted request: items that wait are dropped, one that runs ends first; then done is
  * called with CANCELLED, before this returns where nothing runs. A request that is over, or was
