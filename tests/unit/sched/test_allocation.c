@@ -164,27 +164,72 @@ static WeirSession *open_model (const char *name)
   return session;
 }
 
-START_TEST (test_allocation_steady_state)
+/* What `run` allocates the second time. */
+static void check_steady_state (WeirSession *session, WeirRequest *request, const char *what, int n,
+    int n_of_onednn, bool (*run) (WeirRequest *request, int n))
 {
-  WeirSession *session = open_model (models[_i].model);
-  WeirStream *stream = weir_stream_new (session, "s", 0);
-  WeirRequest *request = weir_request_new (stream);
-  int n = is_ref () ? models[_i].n_requests : 200;
-  ck_assert (run_requests (request, n));
   g_autofree WeirStats *stats = g_new0 (WeirStats, 1);
+  ck_assert (run (request, n));
   weir_session_stats (session, stats);
   uint64_t n_batches = stats->n_batches;
   start_counting ();
-  bool ok = run_requests (request, n);
+  bool ok = run (request, n);
   g_atomic_int_set (&is_counting, 0);
   ck_assert (ok);
   weir_session_stats (session, stats);
   n_batches = stats->n_batches - n_batches;
   printf ("%s: %d requests, %" G_GUINT64_FORMAT " batches: %d allocations by weir, %d by others\n",
-      models[_i].model, n, n_batches, n_ours, n_theirs);
+      what, n, n_batches, n_ours, n_theirs);
   ck_assert_uint_gt (stats->batch_histogram[8], 0);
   ck_assert_int_eq (n_ours, 0);
-  ck_assert_int_le (n_theirs, is_ref () ? 0 : (int) n_batches * models[_i].n_of_onednn);
+  ck_assert_int_le (n_theirs, is_ref () ? 0 : (int) n_batches * n_of_onednn);
+}
+
+START_TEST (test_allocation_steady_state)
+{
+  WeirSession *session = open_model (models[_i].model);
+  WeirStream *stream = weir_stream_new (session, "s", 0);
+  WeirRequest *request = weir_request_new (stream);
+  check_steady_state (session, request, models[_i].model, is_ref () ? models[_i].n_requests : 200,
+      models[_i].n_of_onednn, run_requests);
+  weir_request_free (request);
+  weir_stream_free (stream);
+  weir_session_unref (session);
+}
+END_TEST
+
+/* A dynamic batch of 1 to 8 tensors. */
+static bool run_tensors (WeirRequest *request, int n)
+{
+  bool ok = true;
+  for (int i = 0; i < n; i++)
+    ok &= weir_request_set_batch (request, 1 + (uint32_t) i % 8, NULL) &&
+          weir_request_run (request, NULL);
+  return ok;
+}
+
+/* The outputs in the request's memory, then in the caller's. */
+START_TEST (test_allocation_of_tensors)
+{
+  WeirSession *session = open_model (models[0].model);
+  WeirStream *stream = weir_stream_new (session, "s", 0);
+  WeirRequest *request = weir_request_new (stream);
+  WeirTensor input, output;
+  weir_model_input (weir_session_model (session), 0, &input);
+  weir_model_output (weir_session_model (session), 0, &output);
+  g_autofree float *src = g_new0 (float, 8 * input.dims[2] * input.dims[3]);
+  g_autofree float *dst = g_new0 (float, 8 * N_CLASSES);
+  input.dims[0] = output.dims[0] = 8;
+  input.buffer = src;
+  output.buffer = dst;
+  ck_assert (weir_request_set_batch_max (request, 8, NULL));
+  ck_assert (weir_request_set_input (request, 0, &input, NULL));
+  weir_request_keep_outputs (request, true);
+  int n = is_ref () ? 40 : 200;
+  check_steady_state (session, request, "tensors", n, models[0].n_of_onednn, run_tensors);
+  ck_assert (weir_request_set_output (request, 0, &output, NULL));
+  check_steady_state (
+      session, request, "tensors, given outputs", n, models[0].n_of_onednn, run_tensors);
   weir_request_free (request);
   weir_stream_free (stream);
   weir_session_unref (session);
@@ -229,6 +274,7 @@ int main (void)
   TCase *tcase = tcase_create ("allocation");
   tcase_add_test (tcase, test_allocation_counts);
   tcase_add_loop_test (tcase, test_allocation_steady_state, 0, G_N_ELEMENTS (models));
+  tcase_add_test (tcase, test_allocation_of_tensors);
   tcase_add_test (tcase, test_allocation_failure_makes_batches_smaller);
   suite_add_tcase (suite, tcase);
   return run_suite (suite, CK_NOFORK);
