@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 
+ROOT = pathlib.Path(__file__).resolve().parent.parent
 PROGRAM = r"""
 #include <weir/weir.h>
 #include <stdio.h>
@@ -56,9 +57,13 @@ def main():
         source.write_text(PROGRAM)
         run(*cc, source, "-o", program, *flags)
         library = find(root, "libweir.so.0").parent
-        found = run(program, env=dict(os.environ, LD_LIBRARY_PATH=str(library)))
+        env = dict(os.environ, LD_LIBRARY_PATH=str(library))
+        found = run(program, env=env)
         if found != version:
             sys.exit(f"the program says {found}, expected is {version}")
+        for example in sorted((ROOT / "docs" / "examples").glob("*.c")):
+            run(*cc, "-Wall", "-Wextra", "-Werror", example, "-o", program, *flags)
+            run(program, env=env, cwd=ROOT)
     print(f"{len(headers)} headers, {found}")
 
 
