@@ -223,7 +223,7 @@ GstFlowReturn weir_filter_sink_event (GstPad *pad, GstObject *parent, GstEvent *
   if (type == GST_EVENT_SEGMENT)
     gst_event_copy_segment (event, &priv->segment);
   if (event_drains (type))
-    weir_stream_drain (priv->stream);
+    weir_ring_with_stream (priv, weir_stream_drain);
   return enqueue_event (self, event);
 }
 
@@ -236,7 +236,7 @@ gboolean weir_filter_sink_query (GstPad *pad, GstObject *parent, GstQuery *query
   const WeirCell cell = { .kind = WEIR_CELL_QUERY, .query = query };
   if (!GST_QUERY_IS_SERIALIZED (query))
     return gst_pad_query_default (pad, parent, query);
-  weir_stream_drain (priv->stream);
+  weir_ring_with_stream (priv, weir_stream_drain);
   g_mutex_lock (&priv->lock);
   if (weir_ring_flow (priv) == GST_FLOW_OK) {
     gst_queue_array_push_tail_struct (priv->ring, (gpointer) &cell);

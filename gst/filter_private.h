@@ -52,7 +52,7 @@ struct WeirFilterPrivate {
   /* Object lock. */
   WeirSettings settings;
   WeirSession *session;     /* READY and above */
-  WeirStream *stream;       /* PAUSED and above; set and freed only while the pads are inactive */
+  WeirStream *stream;       /* PAUSED and above; others than chain: weir_ring_with_stream */
   GstStructure *last_stats; /* of the session that was closed */
   guint64 n_past_items;     /* of streams that ended since NULL→READY */
 
@@ -70,6 +70,8 @@ struct WeirFilterPrivate {
   GPtrArray *idle;     /* WeirFilterJob, owned */
   GPtrArray *orphans;  /* jobs flushed while their request runs */
   guint depth, n_busy;
+  gboolean has_stream; /* `stream` may be used */
+  guint n_stream_users;
   guint64 n_frames;
   GstFlowReturn flow;      /* what chain returns */
   gboolean eos;            /* an EOS event is in or through the ring */
@@ -134,9 +136,14 @@ void weir_ring_empty (WeirFilterPrivate *priv, gboolean keep_sticky);
 /* Locked. Downstream wants no more buffers: what stands before the next event that could change
  * its mind is dropped. Where there is none, chain says EOS from now on. */
 void weir_ring_drop_until_restart (WeirFilterPrivate *priv);
+/* Calls the engine with the stream, which stays until that is over; nothing where there is none.
+ * Queries and flushes come whenever their sender likes, also while the element stops. */
+void weir_ring_with_stream (WeirFilterPrivate *priv, void (*use) (WeirStream *stream));
+/* From now on nobody may use the stream: waits for those who do. */
+void weir_ring_close_stream (WeirFilterPrivate *priv);
 /* Everything that waits wakes up and gives up; what runs in the engine is nobody's any more. */
 void weir_ring_interrupt (WeirFilterPrivate *priv);
-/* The end of an interruption: flow OK, task running. */
+/* The end of an interruption: flow OK, task running; unless the src pad is inactive. */
 void weir_ring_restart (WeirFilterPrivate *priv);
 /* The pads are inactive, so nothing new comes: waits for what still runs. */
 void weir_ring_settle (WeirFilterPrivate *priv);

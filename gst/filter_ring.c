@@ -129,6 +129,30 @@ void weir_ring_drop_until_restart (WeirFilterPrivate *priv)
   g_cond_broadcast (&priv->space);
 }
 
+void weir_ring_with_stream (WeirFilterPrivate *priv, void (*use) (WeirStream *stream))
+{
+  g_mutex_lock (&priv->lock);
+  const gboolean has_stream = priv->has_stream;
+  priv->n_stream_users += has_stream;
+  g_mutex_unlock (&priv->lock);
+  if (!has_stream)
+    return;
+  use (priv->stream);
+  g_mutex_lock (&priv->lock);
+  priv->n_stream_users--;
+  g_cond_broadcast (&priv->item);
+  g_mutex_unlock (&priv->lock);
+}
+
+void weir_ring_close_stream (WeirFilterPrivate *priv)
+{
+  g_mutex_lock (&priv->lock);
+  priv->has_stream = FALSE;
+  while (priv->n_stream_users > 0)
+    g_cond_wait (&priv->item, &priv->lock);
+  g_mutex_unlock (&priv->lock);
+}
+
 void weir_ring_interrupt (WeirFilterPrivate *priv)
 {
   g_mutex_lock (&priv->lock);
@@ -137,15 +161,17 @@ void weir_ring_interrupt (WeirFilterPrivate *priv)
   g_cond_broadcast (&priv->space);
   g_cond_broadcast (&priv->query_done);
   g_mutex_unlock (&priv->lock);
-  weir_stream_flush (priv->stream);
+  weir_ring_with_stream (priv, weir_stream_flush);
 }
 
 void weir_ring_restart (WeirFilterPrivate *priv)
 {
-  weir_stream_resume (priv->stream);
+  weir_ring_with_stream (priv, weir_stream_resume);
   g_mutex_lock (&priv->lock);
-  priv->flow = GST_FLOW_OK;
-  gst_pad_start_task (priv->srcpad, weir_filter_loop, priv->srcpad, NULL);
+  if (gst_pad_is_active (priv->srcpad)) {
+    priv->flow = GST_FLOW_OK;
+    gst_pad_start_task (priv->srcpad, weir_filter_loop, priv->srcpad, NULL);
+  }
   g_mutex_unlock (&priv->lock);
 }
 

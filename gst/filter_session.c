@@ -129,6 +129,7 @@ void weir_filter_start (WeirFilter *filter)
   priv->info.finfo = NULL;
   gst_segment_init (&priv->segment, GST_FORMAT_TIME);
   g_mutex_lock (&priv->lock);
+  priv->has_stream = TRUE;
   priv->n_frames = 0;
   priv->live = FALSE;
   priv->frame_ns = 0;
@@ -141,6 +142,7 @@ void weir_filter_stop (WeirFilter *filter)
 {
   WeirFilterPrivate *priv = weir_filter_private (filter);
   g_ptr_array_set_size (priv->idle, 0);
+  weir_ring_close_stream (priv);
   GST_OBJECT_LOCK (filter);
   WeirStream *stream = g_steal_pointer (&priv->stream);
   if (stream)

@@ -22,7 +22,7 @@ struct WeirSession {
 
 struct WeirStream {
   WeirSession *session;
-  gboolean flushing;
+  gboolean flushing, drained;
   guint n_in_flight;
   guint64 n_items;
 };
@@ -372,6 +372,7 @@ void weir_stream_resume (WeirStream *stream)
 void weir_stream_drain (WeirStream *stream)
 {
   weir_mutex_lock (&fake.lock);
+  stream->drained = TRUE;
   fake.n_drains++;
   weir_mutex_unlock (&fake.lock);
 }
