@@ -29,6 +29,8 @@ static void free_entry (gpointer p)
   g_free (entry);
 }
 
+const WeirBackend *weir_session_backend_hook;
+
 static bool has_model (const WeirSessionOptions *options)
 {
   return options->model && *options->model;
@@ -115,6 +117,8 @@ static bool choose_backend (WeirSession *session, const WeirBackend **backend, G
     return true;
   }
   *backend = strcmp (name->base, "REF") == 0 ? &weir_backend_ref : &weir_backend_cpu;
+  if (weir_session_backend_hook)
+    *backend = weir_session_backend_hook;
   session->device_name = g_strdup (strcmp (name->base, "AUTO") == 0 ? "CPU" : name->base);
   return true;
 }

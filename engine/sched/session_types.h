@@ -149,6 +149,10 @@ static inline WeirRequest *weir_taken_request (const WeirTaken *taken)
   return (WeirRequest *) taken->ticket;
 }
 
+/* session.c: for tests that need a device which fails or hangs: what sessions opened from now on run
+ * on, whatever their options name. NULL, always but in such tests: what the options name. */
+extern const WeirBackend *weir_session_backend_hook;
+
 /* worker.c */
 bool weir_workers_start (WeirSession *session, GError **error);
 void weir_workers_stop (WeirSession *session);
