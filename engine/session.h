@@ -73,6 +73,7 @@ typedef struct WeirStats {
   const char *batch_max_reason;   /* "hint", "model", "memory", "device", "property" */
   const char *batch_limit_reason; /* of the model; NULL */
   uint64_t n_items, n_batches;
+  double mean_batch;              /* items a batch; 0 before the first */
   uint64_t batch_histogram[1025]; /* index n */
   uint64_t cut_full, cut_complete, cut_deadline, cut_idle, cut_drain;
   uint64_t wait_us_p50, wait_us_p90, wait_us_p99;

@@ -1,98 +1,44 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Fields of `stats` by table of offsets. */
+/* The engine's table of fields as a structure, with `-` for `_`. */
 #include "gst/filter_stats.h"
 
-typedef struct Field {
-  const gchar *name;
-  GType (*type) (void);
-  gsize offset;
-} Field;
+#include "engine/stats_fields.h"
 
-static GType type_string (void)
+static void take_counts (GValue *array, const guint64 *counts, guint n)
 {
-  return G_TYPE_STRING;
-}
-
-static GType type_uint (void)
-{
-  return G_TYPE_UINT;
-}
-
-static GType type_uint64 (void)
-{
-  return G_TYPE_UINT64;
-}
-
-#define UINT(name, field)                               \
-  {                                                     \
-    name, type_uint, G_STRUCT_OFFSET (WeirStats, field) \
-  }
-#define UINT64(name, field)                               \
-  {                                                       \
-    name, type_uint64, G_STRUCT_OFFSET (WeirStats, field) \
-  }
-#define STRING(name, field)                               \
-  {                                                       \
-    name, type_string, G_STRUCT_OFFSET (WeirStats, field) \
-  }
-
-static const Field fields[] = {
-  UINT ("streams", n_streams),
-  UINT ("num-requests", num_requests),
-  UINT ("in-flight", in_flight),
-  UINT ("workers", n_workers),
-  UINT ("batch-max", batch_max),
-  STRING ("batch-max-reason", batch_max_reason),
-  STRING ("batch-limit-reason", batch_limit_reason),
-  UINT64 ("items", n_items),
-  UINT64 ("batches", n_batches),
-  UINT64 ("cut-full", cut_full),
-  UINT64 ("cut-complete", cut_complete),
-  UINT64 ("cut-deadline", cut_deadline),
-  UINT64 ("cut-idle", cut_idle),
-  UINT64 ("cut-drain", cut_drain),
-  UINT64 ("wait-us-p50", wait_us_p50),
-  UINT64 ("wait-us-p90", wait_us_p90),
-  UINT64 ("wait-us-p99", wait_us_p99),
-  UINT64 ("service-us-p50", service_us_p50),
-  UINT64 ("service-us-p90", service_us_p90),
-  UINT64 ("service-us-p99", service_us_p99),
-  UINT64 ("latency-us-p50", latency_us_p50),
-  UINT64 ("latency-us-p90", latency_us_p90),
-  UINT64 ("latency-us-p99", latency_us_p99),
-  UINT64 ("skipped", n_skipped),
-  UINT64 ("failed", n_failed),
-  UINT64 ("retried", n_retried),
-  UINT64 ("memory-bytes", memory_bytes),
-  UINT64 ("busy-us", busy_us),
-  UINT64 ("loads", n_loads),
-};
-
-static void append_histogram (GstStructure *structure, const WeirStats *stats)
-{
-  GValue array = G_VALUE_INIT;
-  gst_value_array_init (&array, stats->batch_max + 1);
-  const guint last = MIN (stats->batch_max, G_N_ELEMENTS (stats->batch_histogram) - 1);
-  for (guint n = 0; n <= last; n++) {
+  gst_value_array_init (array, n);
+  for (guint i = 0; i < n; i++) {
     GValue value = G_VALUE_INIT;
     g_value_init (&value, G_TYPE_UINT64);
-    g_value_set_uint64 (&value, stats->batch_histogram[n]);
-    gst_value_array_append_and_take_value (&array, &value);
+    g_value_set_uint64 (&value, counts[i]);
+    gst_value_array_append_and_take_value (array, &value);
   }
-  gst_structure_take_value (structure, "batch-histogram", &array);
 }
 
-static void append_field (GstStructure *structure, const WeirStats *stats, const Field *field)
+static void read_field (const WeirStats *stats, const WeirStatsField *field, GValue *value)
 {
   gconstpointer at = (const guint8 *) stats + field->offset;
-  const GType type = field->type ();
-  if (type == G_TYPE_STRING) {
-    if (*(const gchar *const *) at)
-      gst_structure_set (structure, field->name, type, *(const gchar *const *) at, NULL);
-  } else if (type == G_TYPE_UINT) {
-    gst_structure_set (structure, field->name, type, *(const guint32 *) at, NULL);
-  } else {
-    gst_structure_set (structure, field->name, type, *(const guint64 *) at, NULL);
+  switch (field->type) {
+  case WEIR_STATS_U32:
+    g_value_init (value, G_TYPE_UINT);
+    g_value_set_uint (value, *(const guint32 *) at);
+    break;
+  case WEIR_STATS_U64:
+    g_value_init (value, G_TYPE_UINT64);
+    g_value_set_uint64 (value, *(const guint64 *) at);
+    break;
+  case WEIR_STATS_REAL:
+    g_value_init (value, G_TYPE_DOUBLE);
+    g_value_set_double (value, *(const gdouble *) at);
+    break;
+  case WEIR_STATS_NAME:
+  case WEIR_STATS_TEXT:
+    g_value_init (value, G_TYPE_STRING);
+    g_value_set_string (value, field->type == WEIR_STATS_NAME ? at : *(const gchar *const *) at);
+    break;
+  case WEIR_STATS_COUNTS:
+    take_counts (value, at, weir_stats_n_counts (stats));
+    break;
   }
 }
 
@@ -101,13 +47,13 @@ GstStructure *weir_stats_to_structure (
 {
   GstStructure *structure = gst_structure_new ("weir-stats", "frames", G_TYPE_UINT64, n_frames,
       "stream-items", G_TYPE_UINT64, n_stream_items, NULL);
-  if (!stats)
-    return structure;
-  gst_structure_set (structure, "device", G_TYPE_STRING, stats->device, "precision", G_TYPE_STRING,
-      stats->precision, "load-ms", G_TYPE_DOUBLE, stats->load_ms, "mean-batch", G_TYPE_DOUBLE,
-      stats->n_batches ? (gdouble) stats->n_items / (gdouble) stats->n_batches : 0.0, NULL);
-  for (guint i = 0; i < G_N_ELEMENTS (fields); i++)
-    append_field (structure, stats, &fields[i]);
-  append_histogram (structure, stats);
+  guint n_fields;
+  const WeirStatsField *fields = weir_stats_fields (&n_fields);
+  for (guint i = 0; stats && i < n_fields; i++) {
+    g_autofree gchar *name = g_strdelimit (g_strdup (fields[i].name), "_", '-');
+    GValue value = G_VALUE_INIT;
+    read_field (stats, &fields[i], &value);
+    gst_structure_take_value (structure, name, &value);
+  }
   return structure;
 }

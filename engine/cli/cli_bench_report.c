@@ -75,9 +75,8 @@ static void print_cuts (const WeirStats *stats)
     { "drain", stats->cut_drain },
   };
 
-  printf ("%-12s mean %.2f, at most %u (%s); cut when", "batches",
-      stats->n_batches ? (double) stats->n_items / (double) stats->n_batches : 0, stats->batch_max,
-      stats->batch_max_reason ? stats->batch_max_reason : "automatic");
+  printf ("%-12s mean %.2f, at most %u (%s); cut when", "batches", stats->mean_batch,
+      stats->batch_max, stats->batch_max_reason ? stats->batch_max_reason : "automatic");
   for (size_t i = 0; i < G_N_ELEMENTS (cuts); i++)
     if (cuts[i].n)
       printf (" %s %" G_GUINT64_FORMAT, cuts[i].name, cuts[i].n);

@@ -363,6 +363,7 @@ static void subtract (WeirStats *stats, const WeirStats *before)
     *counters[i] -= warmup[i];
   for (size_t n = 0; n < G_N_ELEMENTS (stats->batch_histogram); n++)
     stats->batch_histogram[n] -= before->batch_histogram[n];
+  stats->mean_batch = stats->n_batches ? (double) stats->n_items / (double) stats->n_batches : 0;
 }
 
 static void measure (Bench *bench, BenchResult *result)

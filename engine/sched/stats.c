@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Reading a session's counters, and the same as JSON: one table of fields. */
+/* Reading a session's counters, and the same as JSON by the table of fields. */
 #include "engine/sched/session_types.h"
+#include "engine/stats_fields.h"
 
 #include <json-glib/json-glib.h>
 
@@ -10,6 +11,19 @@ static void read_percentiles (
   *p50 = weir_histogram_percentile (histogram, 50);
   *p90 = weir_histogram_percentile (histogram, 90);
   *p99 = weir_histogram_percentile (histogram, 99);
+}
+
+typedef struct Times {
+  WeirHistogram wait_us, service_us, latency_us;
+} Times;
+
+static void read_times (const Times *times, WeirStats *stats)
+{
+  read_percentiles (&times->wait_us, &stats->wait_us_p50, &stats->wait_us_p90, &stats->wait_us_p99);
+  read_percentiles (
+      &times->service_us, &stats->service_us_p50, &stats->service_us_p90, &stats->service_us_p99);
+  read_percentiles (
+      &times->latency_us, &stats->latency_us_p50, &stats->latency_us_p90, &stats->latency_us_p99);
 }
 
 /* [lock] */
@@ -33,12 +47,6 @@ static void read_counters (const WeirSession *session, WeirStats *stats)
   stats->cut_deadline = queue->n_cuts[WEIR_CUT_DEADLINE];
   stats->cut_idle = queue->n_cuts[WEIR_CUT_IDLE];
   stats->cut_drain = queue->n_cuts[WEIR_CUT_DRAIN];
-  read_percentiles (
-      &session->wait_us, &stats->wait_us_p50, &stats->wait_us_p90, &stats->wait_us_p99);
-  read_percentiles (
-      &session->service_us, &stats->service_us_p50, &stats->service_us_p90, &stats->service_us_p99);
-  read_percentiles (
-      &session->latency_us, &stats->latency_us_p50, &stats->latency_us_p90, &stats->latency_us_p99);
   stats->n_skipped = session->n_skipped;
   stats->n_failed = session->n_failed;
   stats->n_retried = session->n_retried;
@@ -47,8 +55,10 @@ static void read_counters (const WeirSession *session, WeirStats *stats)
     stats->memory_bytes += session->workers[i].block_bytes;
 }
 
+/* Workers wait for the lock, so that under it is only copying. */
 void weir_session_stats (WeirSession *session, WeirStats *stats)
 {
+  Times times;
   *stats =
       (WeirStats){ .n_workers = session->n_workers, .load_ms = session->load_ms, .n_loads = 1 };
   g_strlcpy (stats->device, session->device_name, sizeof stats->device);
@@ -56,95 +66,56 @@ void weir_session_stats (WeirSession *session, WeirStats *stats)
       sizeof stats->precision);
   weir_mutex_lock (&session->lock);
   read_counters (session, stats);
+  times = (Times){ session->wait_us, session->service_us, session->latency_us };
   weir_mutex_unlock (&session->lock);
+  read_times (&times, stats);
+  if (stats->n_batches)
+    stats->mean_batch = (double) stats->n_items / (double) stats->n_batches;
   stats->memory_bytes += weir_target_weight_bytes (session->target);
 }
 
-typedef struct Field {
-  const char *name;
-  size_t offset;
-  size_t size; /* of an unsigned integer; 0: double */
-} Field;
-
-#define FIELD(name, member)                                                \
-  {                                                                        \
-    name, offsetof (WeirStats, member), sizeof (((WeirStats *) 0)->member) \
-  }
-
-static const Field fields[] = {
-  FIELD ("streams", n_streams),
-  FIELD ("num_requests", num_requests),
-  FIELD ("in_flight", in_flight),
-  FIELD ("batch_max", batch_max),
-  FIELD ("items", n_items),
-  FIELD ("batches", n_batches),
-  FIELD ("cut_full", cut_full),
-  FIELD ("cut_complete", cut_complete),
-  FIELD ("cut_deadline", cut_deadline),
-  FIELD ("cut_idle", cut_idle),
-  FIELD ("cut_drain", cut_drain),
-  FIELD ("wait_us_p50", wait_us_p50),
-  FIELD ("wait_us_p90", wait_us_p90),
-  FIELD ("wait_us_p99", wait_us_p99),
-  FIELD ("service_us_p50", service_us_p50),
-  FIELD ("service_us_p90", service_us_p90),
-  FIELD ("service_us_p99", service_us_p99),
-  FIELD ("latency_us_p50", latency_us_p50),
-  FIELD ("latency_us_p90", latency_us_p90),
-  FIELD ("latency_us_p99", latency_us_p99),
-  FIELD ("skipped", n_skipped),
-  FIELD ("failed", n_failed),
-  FIELD ("retried", n_retried),
-  FIELD ("memory_bytes", memory_bytes),
-  FIELD ("workers", n_workers),
-  FIELD ("loads", n_loads),
-};
-
-static void write_fields (JsonBuilder *json, const WeirStats *stats)
+static void write_counts (JsonBuilder *json, const uint64_t *counts, uint32_t n)
 {
-  for (uint32_t i = 0; i < G_N_ELEMENTS (fields); i++) {
-    const char *address = (const char *) stats + fields[i].offset;
-    uint32_t narrow;
-    uint64_t wide;
-    memcpy (&narrow, address, sizeof narrow);
-    memcpy (&wide, address, fields[i].size);
-    json_builder_set_member_name (json, fields[i].name);
-    json_builder_add_int_value (json, (gint64) (fields[i].size == sizeof wide ? wide : narrow));
-  }
+  json_builder_begin_array (json);
+  for (uint32_t i = 0; i < n; i++)
+    json_builder_add_int_value (json, (gint64) counts[i]);
+  json_builder_end_array (json);
 }
 
-static void write_histogram (JsonBuilder *json, const WeirStats *stats)
+static void write_field (JsonBuilder *json, const WeirStats *stats, const WeirStatsField *field)
 {
-  uint32_t n = MAX (stats->batch_max, 1);
-  for (uint32_t i = n; i < G_N_ELEMENTS (stats->batch_histogram); i++)
-    if (stats->batch_histogram[i])
-      n = i;
-  json_builder_set_member_name (json, "batch_histogram");
-  json_builder_begin_array (json);
-  for (uint32_t i = 0; i <= n; i++)
-    json_builder_add_int_value (json, (gint64) stats->batch_histogram[i]);
-  json_builder_end_array (json);
+  const void *at = (const char *) stats + field->offset;
+  json_builder_set_member_name (json, field->name);
+  switch (field->type) {
+  case WEIR_STATS_U32:
+    json_builder_add_int_value (json, *(const uint32_t *) at);
+    break;
+  case WEIR_STATS_U64:
+    json_builder_add_int_value (json, (gint64) * (const uint64_t *) at);
+    break;
+  case WEIR_STATS_REAL:
+    json_builder_add_double_value (json, *(const double *) at);
+    break;
+  case WEIR_STATS_NAME:
+    json_builder_add_string_value (json, at);
+    break;
+  case WEIR_STATS_TEXT:
+    json_builder_add_string_value (json, *(const char *const *) at); /* NULL is null */
+    break;
+  case WEIR_STATS_COUNTS:
+    write_counts (json, at, weir_stats_n_counts (stats));
+    break;
+  }
 }
 
 char *weir_stats_to_json (const WeirStats *stats)
 {
   g_autoptr (JsonBuilder) json = json_builder_new ();
+  uint32_t n_fields;
+  const WeirStatsField *fields = weir_stats_fields (&n_fields);
   json_builder_begin_object (json);
-  json_builder_set_member_name (json, "device");
-  json_builder_add_string_value (json, stats->device);
-  json_builder_set_member_name (json, "precision");
-  json_builder_add_string_value (json, stats->precision);
-  json_builder_set_member_name (json, "batch_max_reason");
-  json_builder_add_string_value (json, stats->batch_max_reason);
-  json_builder_set_member_name (json, "batch_limit_reason");
-  json_builder_add_string_value (json, stats->batch_limit_reason);
-  write_fields (json, stats);
-  json_builder_set_member_name (json, "mean_batch");
-  json_builder_add_double_value (
-      json, stats->n_batches ? (double) stats->n_items / (double) stats->n_batches : 0);
-  json_builder_set_member_name (json, "load_ms");
-  json_builder_add_double_value (json, stats->load_ms);
-  write_histogram (json, stats);
+  for (uint32_t i = 0; i < n_fields; i++)
+    write_field (json, stats, &fields[i]);
   json_builder_end_object (json);
   g_autoptr (JsonNode) root = json_builder_get_root (json);
   return json_to_string (root, FALSE);
