@@ -1,0 +1,380 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Side by side with OpenVINO's automatic batching, interleaved, on the same picture and in f32 on both sides.
+
+    bench_openvino_batch.py [--build DIR] [--shared DIR] [--rounds 3] [--cases lone,burst,…] [--json FILE] [MODEL...]
+
+MODEL is a name in golden/tensors/index.json. Every figure comes from a process of its own, one after the other, round by round:
+what is printed is the median of the rounds. Cases: lone (a request every now and then), burst (six requests at once, batch of
+four), loops (six callers in a closed loop, batch of four), close (three requests queued, timeout 60 s), load. Each is run with
+OpenVINO's BATCH device as it comes, with what its documentation advises for the case, and without batching where that is
+what one would rather use. First of all both sides must find the same in the picture. Needs the Python packages openvino and numpy; without them
+it says so and exits with 77.
+"""
+import argparse
+import json
+import os
+import pathlib
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+try:
+    import numpy
+    import openvino
+except ImportError as e:
+    print(f"skipped: {e}: python3 -m venv peers && peers/bin/pip install openvino, then run this with peers/bin/python", file=sys.stderr)
+    sys.exit(77)
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+MODELS = ["face-detection-retail-0004--FP32", "person-detection-retail-0013--FP16"]
+N_LONE, GAP_MS, N_BURST, LOOP_SECONDS = 10, 50, 5, 3
+LATENCY, THROUGHPUT = {"PERFORMANCE_HINT": "LATENCY"}, {"PERFORMANCE_HINT": "THROUGHPUT"}
+
+
+def timeout(ms):
+    return {"AUTO_BATCH_TIMEOUT": str(ms)}
+
+
+# case: requests in flight, and settings: (who, what is said in the table, device, OpenVINO's properties or Weir's options)
+CASES = {
+    "lone": (1, [
+        ("openvino", "as it comes (timeout 1000)", "BATCH:CPU(8)", {}),
+        ("openvino", "timeout 100", "BATCH:CPU(8)", timeout(100)),
+        ("openvino", "timeout 1: its best with batching", "BATCH:CPU(8)", timeout(1)),
+        ("openvino", "no batching, LATENCY: its best", "CPU", LATENCY),
+        ("weir", "as it comes", "BATCH:CPU(8)", []),
+        ("weir", "batch-timeout 1000", "BATCH:CPU(8)", ["--batch-timeout", "1000"]),
+        ("weir", "batch-timeout 100", "BATCH:CPU(8)", ["--batch-timeout", "100"]),
+        ("weir", "performance-hint latency", "CPU", ["--performance-hint", "latency"]),
+    ]),
+    "burst": (6, [
+        ("openvino", "as it comes (timeout 1000)", "BATCH:CPU(4)", {}),
+        ("openvino", "timeout 100", "BATCH:CPU(4)", timeout(100)),
+        ("openvino", "batch of 3, so that 6 is a multiple: its best with batching", "BATCH:CPU(3)", THROUGHPUT),
+        ("openvino", "no batching, THROUGHPUT: its best", "CPU", THROUGHPUT),
+        ("weir", "as it comes", "BATCH:CPU(4)", []),
+        ("weir", "batch-timeout 1000", "BATCH:CPU(4)", ["--batch-timeout", "1000"]),
+    ]),
+    "close": (3, [
+        ("openvino", "timeout 60000", "BATCH:CPU(8)", timeout(60000)),
+        ("openvino", "timeout 100", "BATCH:CPU(8)", timeout(100)),
+        ("openvino", "no batching", "CPU", THROUGHPUT),
+        ("weir", "batch-timeout 60000", "BATCH:CPU(8)", ["--batch-timeout", "60000"]),
+    ]),
+    "load": (8, [
+        ("openvino", "no batching", "CPU", {}),
+        ("openvino", "with batching", "BATCH:CPU(8)", {}),
+        ("weir", "no batching", "CPU", ["--no-batching"]),
+        ("weir", "with batching", "BATCH:CPU(8)", []),
+    ]),
+}
+CASES["loops"] = CASES["burst"]
+
+
+def tensor_proto(path):
+    """dims and bytes of an ONNX TensorProto: fields 1 (dims, packed or not), 2 (type), 9 (raw data)"""
+    data, at, dims, dtype, raw = path.read_bytes(), 0, [], 0, b""
+
+    def varint(at):
+        value = shift = 0
+        while True:
+            value |= (data[at] & 127) << shift
+            shift, at = shift + 7, at + 1
+            if data[at - 1] < 128:
+                return value, at
+
+    while at < len(data):
+        key, at = varint(at)
+        if key & 7 == 0:
+            value, at = varint(at)
+            if key >> 3 == 1:
+                dims.append(value)
+            elif key >> 3 == 2:
+                dtype = value
+        elif key & 7 == 2:
+            n, at = varint(at)
+            end = at + n
+            if key >> 3 == 9:
+                raw = data[at:end]
+            while key >> 3 == 1 and at < end:
+                value, at = varint(at)
+                dims.append(value)
+            at = end
+        else:
+            raise ValueError(f"{path}: unexpected field {key >> 3}")
+    return numpy.frombuffer(raw, {1: numpy.float32, 2: numpy.uint8}[dtype]).reshape(dims)
+
+
+class OpenVino:
+    """One measurement of the peer, in a process of its own."""
+
+    def __init__(self, job):
+        self.job, self.n = job, job["n"]
+        self.rss = self.rss_mb()
+        self.start = time.monotonic()
+        model = openvino.Core().read_model(job["model"])
+        self.compiled = openvino.Core().compile_model(model, job["device"], {"INFERENCE_PRECISION_HINT": "f32", **job["config"]})
+        self.open_ms = self.since_ms(self.start)
+        self.optimal = self.compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
+        self.picture = numpy.load(job["input"])
+        self.requests = [self.compiled.create_infer_request() for _ in range(self.n)]
+        self.done_at = [0.0] * self.n
+        for i, request in enumerate(self.requests):
+            request.set_callback(self.done, i)
+
+    @staticmethod
+    def rss_mb():
+        return int(pathlib.Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE") / 2**20
+
+    @staticmethod
+    def since_ms(start):
+        return (time.monotonic() - start) * 1e3
+
+    def done(self, i):
+        self.done_at[i] = time.monotonic()
+
+    def run(self, n):
+        """n requests at once, their inputs copied in; the time until each was back"""
+        start = time.monotonic()
+        for request in self.requests[:n]:
+            request.get_input_tensor().data[:] = self.picture
+            request.start_async()
+        for request in self.requests[:n]:
+            request.wait()
+        return sorted((t - start) * 1e3 for t in self.done_at[:n])
+
+    def lone(self):
+        pause = random.Random(1)
+        self.run(1)
+        latencies = []
+        for _ in range(self.job["rounds"]):
+            time.sleep(pause.random() * GAP_MS / 1e3)
+            latencies.append(self.run(1)[0])
+        return {"latency_ms": latencies}
+
+    def burst(self):
+        self.run(self.n)
+        back = [self.run(self.n) for _ in range(self.job["rounds"])]
+        return {"all_ms": [t[-1] for t in back], "first_ms": [t[0] for t in back], "back_ms": back}
+
+    def loops(self):
+        counts = [0] * self.n
+        self.run(self.n)
+        half = time.monotonic() + self.job["seconds"] / 2
+        end = half + self.job["seconds"] / 2
+
+        def loop(i):
+            request = self.requests[i]
+            while time.monotonic() < end:
+                request.get_input_tensor().data[:] = self.picture
+                request.start_async()
+                request.wait()
+                counts[i] += half <= time.monotonic() < end
+
+        threads = [threading.Thread(target=loop, args=(i,)) for i in range(self.n)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        return {"per_s": [c / (end - half) for c in counts]}
+
+    def close(self):
+        """All that OPTIMAL_NUMBER_OF_INFER_REQUESTS names exist, three are started: they wait for the others."""
+        while len(self.requests) < self.optimal:
+            self.requests.append(self.compiled.create_infer_request())
+        for request in self.requests[:self.n]:
+            request.get_input_tensor().data[:] = self.picture
+            request.start_async()
+        start = time.monotonic()
+        del request
+        self.requests.clear()
+        del self.compiled
+        return {"close_ms": self.since_ms(start)}
+
+    def load(self):
+        self.run(1)
+        figures = {"open_ms": self.open_ms, "first_ms": self.since_ms(self.start), "first_rss_mb": self.rss_mb() - self.rss}
+        self.run(self.n)
+        return {**figures, "all_ms": self.since_ms(self.start), "all_rss_mb": self.rss_mb() - self.rss}
+
+    def outputs(self):
+        self.run(self.n)
+        return {"outputs": [[t.data.tolist() for t in request.output_tensors] for request in self.requests]}
+
+
+def child(text):
+    job = json.loads(text)
+    peer = OpenVino(job)
+    result = getattr(peer, job["case"])()
+    print(json.dumps({**result, "optimal_requests": peer.optimal if hasattr(peer, "optimal") else None}), flush=True)
+    os._exit(0)  # what is left to tear down has been measured where it counts
+
+
+def run_json(command, env=None):
+    done = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=600, env=dict(os.environ, **(env or {})))
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(map(str, command))}: {done.stderr[-2000:]}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+class Subject:
+    """A model, its picture, and both programs."""
+
+    def __init__(self, name, arguments, folder):
+        facts = json.loads((arguments.shared / "golden/tensors/index.json").read_text())["models"][name]
+        self.name, self.folder, self.build = name, folder, arguments.build
+        self.path = arguments.shared / facts["model"]
+        self.case0 = arguments.shared / "golden/tensors" / name / facts["cases"][0]["folder"]
+        self.input = facts["inputs"][0]
+        shape = lambda v: numpy.array(v, numpy.float32).reshape(1, -1, 1, 1)
+        self.picture = (tensor_proto(self.case0 / "input_0.pb") - shape(self.input["mean"])) * shape(self.input["scale"])
+        numpy.save(folder / "input.npy", self.picture.astype(numpy.float32))
+        self.picture.astype(numpy.float32).tofile(folder / "input.f32")
+
+    def openvino(self, case, n, device, config, **job):
+        job = {"case": case, "n": n, "device": device, "config": config, "model": str(self.path), "input": str(self.folder / "input.npy"), **job}
+        return run_json([sys.executable, __file__, "--child", json.dumps(job)])
+
+    def weir(self, case, n, device, options):
+        command = [self.build / "tests/bench/bench_requests", case, "--model", self.path, "--device", device, "--precision", "f32", "--input",
+                   self.folder / "input.f32", "--callers", n, "--in-flight", 4, "--gap", GAP_MS, "--seconds", LOOP_SECONDS, *options]
+        command += ["--rounds", N_LONE if case == "lone" else N_BURST]
+        # what an earlier start learned must not help
+        return run_json(command, {"WEIR_CACHE_DIR": ""})
+
+    def measure(self, who, case, n, device, setting):
+        if who == "weir":
+            return self.weir(case, n, device, setting)
+        return self.openvino(case, n, device, setting, rounds=N_LONE if case == "lone" else N_BURST, seconds=LOOP_SECONDS)
+
+    def weir_outputs(self, n):
+        """outputs of n times the picture in one batch"""
+        numbers = lambda v: ",".join(str(x) for x in v)
+        command = [self.build / "engine/cli/weir", "run", self.path, "--precision", "f32", "--data", self.case0, "--mean", numbers(self.input["mean"]),
+                   "--scale", numbers(self.input["scale"]), "--batch", n, "--save", self.folder, "--atol", "1e9", "--json"]
+        subprocess.run([str(c) for c in command], check=True, capture_output=True)
+        return [tensor_proto(p) for p in sorted(self.folder.glob("output_*.pb"))]
+
+    def check(self):
+        """largest difference of what both sides find, alone and in a batch of 8"""
+        alone = self.openvino("outputs", 1, "CPU", {})["outputs"][0]
+        batched = self.openvino("outputs", 8, "BATCH:CPU(8)", timeout(100))["outputs"]
+        ours = [numpy.asarray(o) for o in self.weir_outputs(1)]
+        others = [self.weir_outputs(8)] + batched
+        differences = [difference(numpy.asarray(a), b) for a, b in zip(alone, ours)]
+        for other in others:
+            differences += [difference(numpy.asarray(a), numpy.asarray(b)) for a, b in zip(alone, other)]
+        return max(differences)
+
+
+def difference(a, b):
+    """Rows of a DetectionOutput are matched by their confidence, those of the first picture; others element by element."""
+    a, b = a.astype(numpy.float64), b.astype(numpy.float64)
+    if a.shape[-1] == 7 and a.ndim == 4:
+        rows = []
+        for t in (a, b):
+            r = t.reshape(-1, 7)
+            image = r[:, 0]
+            end = numpy.argmax(image < 0) if (image < 0).any() else len(r)
+            r = r[:end]
+            r = r[(r[:, 0] == 0) & (r[:, 2] >= 0.1), 1:]
+            rows.append(r[numpy.lexsort((r[:, 2], -r[:, 1]))])
+        a, b = rows
+        if a.shape != b.shape or not len(a):
+            return float("inf")
+    return float(numpy.abs(a - b[:a.shape[0]]).max())
+
+
+def median(values):
+    return statistics.median(values)
+
+
+def histogram(stats):
+    """number of batches by size"""
+    sizes = stats["batch_histogram"]
+    return ", ".join(f"{count} × {n}" for n, count in enumerate(sizes) if count)
+
+
+def together(back):
+    """how many came back with the first, and how many waited for the timeout"""
+    n = sum(t - back[0] < 0.5 * (back[-1] - back[0]) or back[-1] - back[0] < 50 for t in back)
+    return f"{n} at once, {len(back) - n} at the timeout" if n < len(back) else f"{n} without a timeout"
+
+
+def tell(case, who, results):
+    """(heading: text) of one line of the table, medians over the rounds"""
+    m = lambda key: median([v for r in results for v in (r[key] if isinstance(r[key], list) else [r[key]])])
+    if case == "lone":
+        return {"p50 ms": f"{m('latency_ms'):.1f}", "max ms": f"{max(v for r in results for v in r['latency_ms']):.1f}"}
+    if case == "burst":
+        how = histogram(results[-1]["stats"]) + " (with warm-up)" if who == "weir" else together(results[-1]["back_ms"][-1])
+        return {"first back ms": f"{m('first_ms'):.1f}", "all back ms": f"{m('all_ms'):.1f}", "how they ran": how}
+    if case == "loops":
+        total = median([sum(r["per_s"]) for r in results])
+        return {"slowest per s": f"{median([min(r['per_s']) for r in results]):.1f}", "fastest per s": f"{median([max(r['per_s']) for r in results]):.1f}", "all per s": f"{total:.1f}"}
+    if case == "close":
+        return {"close ms": f"{m('close_ms'):.1f}"}
+    return {"open ms": f"{m('open_ms'):.0f}", "first result ms": f"{m('first_ms'):.0f}", "first eight ms": f"{m('all_ms'):.0f}", "RSS MB": f"{m('all_rss_mb'):.0f}"}
+
+
+def print_table(case, lines):
+    headings = list(lines[0][3])
+    print(f"\n| {case} | setting | device | " + " | ".join(headings) + " |")
+    print("|---|---|---|" + "--:|" * len(headings))
+    for who, setting, device, figures in lines:
+        print(f"| {'OpenVINO' if who == 'openvino' else 'Weir'} | {setting} | {device} | " + " | ".join(figures[h] for h in headings) + " |", flush=True)
+
+
+def bench(subject, cases, rounds, quick):
+    results = {}
+    for case in cases:
+        n, settings = CASES[case]
+        if quick:
+            settings = [s for s in settings if "60000" not in s[1]] if case == "close" else settings
+        runs = [[] for _ in settings]
+        for _ in range(rounds):
+            for k, (who, _text, device, setting) in enumerate(settings):
+                runs[k].append(subject.measure(who, case, n, device, setting))
+        print_table(case, [(who, text, device, tell(case, who, runs[k])) for k, (who, text, device, _) in enumerate(settings)])
+        results[case] = [{"who": who, "setting": text, "device": device, "options": setting, "runs": runs[k]}
+                         for k, (who, text, device, setting) in enumerate(settings)]
+    return results
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("names", nargs="*", default=MODELS, metavar="MODEL")
+    p.add_argument("--build", type=pathlib.Path, default=ROOT / "build")
+    p.add_argument("--shared", type=pathlib.Path, default=pathlib.Path(os.environ.get("WEIR_SHARED", ROOT / "../shared")))
+    p.add_argument("--rounds", type=int, default=3)
+    p.add_argument("--cases", default=",".join(CASES))
+    p.add_argument("--quick", action="store_true", help="without the minute that the peer takes to close")
+    p.add_argument("--tolerance", type=float, default=1e-3, help="largest difference of results that is accepted")
+    p.add_argument("--json", type=pathlib.Path)
+    p.add_argument("--child", help=argparse.SUPPRESS)
+    a = p.parse_args()
+    if a.child:
+        child(a.child)
+    results = {}
+    for name in a.names:
+        with tempfile.TemporaryDirectory() as folder:
+            subject = Subject(name, a, pathlib.Path(folder))
+            largest = subject.check()
+            print(f"\n### {name}\n\nSame picture, largest difference of results alone and in batches of 8: {largest:.1e}")
+            if not largest <= a.tolerance:
+                print(f"the two sides do not find the same (at most {a.tolerance})", file=sys.stderr)
+                return 1
+            results[name] = {"difference": largest, **bench(subject, a.cases.split(","), a.rounds, a.quick)}
+    if a.json:
+        facts = {"openvino": openvino.__version__, "cores": len(os.sched_getaffinity(0)), "rounds": a.rounds}
+        a.json.write_text(json.dumps({**facts, "models": results}, indent=1))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
