@@ -11,6 +11,7 @@ import concurrent.futures
 import pathlib
 import sys
 
+sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "bench"))
 import bench_batching  # noqa: E402
 

@@ -22,6 +22,7 @@ CLASSIFIER = SHARED / "models/ir/age-gender-recognition-retail-0013/FP16-INT8"
 # Five frames a second of each camera are about a quarter of two cores.
 N_STREAMS, RATE, N_FRAMES, SHIFT, IN_STEP = 8, 5, 60, 25, 4
 SAME_RATE = 0.02
+N_TRIES = 2  # a machine that was busy with something else gets another chance to be in time; results must be right at once
 TOLERANCE = 1e-5
 
 
@@ -32,7 +33,6 @@ def stages(options):
 
 
 def streams(program, folder, options, *arguments):
-    # a sanitizer's runtime must come first in a program that was built without it
     command = [program, "--clip", CLIP, "--output", folder, *stages(options), *arguments]
     done = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=200)
     if done.returncode:
@@ -76,17 +76,35 @@ def check_stats(name, stats):
         (sizes == stats["items"], f"{sizes:.0f} items by the histogram, {stats['items']:.0f} ran"),
         (stats["skipped"] == stats["failed"] == 0, f"{stats['skipped']:.0f} skipped, {stats['failed']:.0f} failed"),
         (stats["mean-batch"] > 1, "every batch was 1"),
-        (stats["wait-us-p99"] <= stats.get("wait-bound-us", 1e9), f"p99 of the wait {stats['wait-us-p99']:.0f} µs, bound {stats.get('wait-bound-us', 0):.0f}"),
     ]
     return [f"{name}: {text}" for ok, text in rules if not ok]
 
 
-def check_rates(cameras):
+def check_times(cameras):
+    """what a busy machine may spoil"""
     rates = [(c["frames"] - 1) / c["seconds"] for c in cameras]
     print("frames per second:", " ".join(f"{r:.3f}" for r in rates))
+    found = []
     if max(rates) > (1 + SAME_RATE) * min(rates) or min(rates) < (1 - SAME_RATE) * RATE:
-        return [f"a camera of {min(rates):.2f} frames per second beside one of {max(rates):.2f}; {RATE} were sent"]
-    return []
+        found.append(f"a camera of {min(rates):.2f} frames per second beside one of {max(rates):.2f}; {RATE} were sent")
+    for name in ("detect", "classify"):
+        stats = cameras[-1][name]
+        wait_ms, bound_ms = stats["wait-us-p99"] / 1e3, stats["wait-bound-us"] / 1e3
+        print(f"{name}: {stats['items']:.0f} items, mean batch {stats['mean-batch']:.2f}, wait p99 {wait_ms:.1f} ms, bound {bound_ms:.1f} ms")
+        if wait_ms > bound_ms:
+            found.append(f"{name}: p99 of the wait {wait_ms:.1f} ms, bound {bound_ms:.1f} ms")
+    return found
+
+
+def check_cameras(program, folder, alone):
+    """(what is wrong, what is late)"""
+    cameras = streams(program, folder, "", "--streams", N_STREAMS, "--rate", RATE, "--frames", N_FRAMES, "--shift", SHIFT, "--in-step", IN_STEP)
+    found = []
+    for k in range(N_STREAMS):
+        found += [f"camera {k}: {d}" for d in check_frames(k, lines(folder / f"{k}.jsonl"), alone)]
+    for name in ("detect", "classify"):
+        found += check_stats(name, cameras[-1][name])
+    return found, check_times(cameras)
 
 
 def main():
@@ -94,25 +112,22 @@ def main():
         if not path.exists():
             print(f"skipped: {path} is not there")
             return 77
-    found = []
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         streams(sys.argv[1], folder, "allow-auto-batching=false")
         alone = lines(folder / "0.jsonl")
         n_objects = sum(len(frame["objects"]) for frame in alone)
+        found, late = [], []
         if len(alone) < (N_STREAMS - 1) * SHIFT + N_FRAMES or n_objects < len(alone):
             found.append(f"alone: {len(alone)} frames with {n_objects} objects")
-        cameras = streams(sys.argv[1], folder, "", "--streams", N_STREAMS, "--rate", RATE, "--frames", N_FRAMES, "--shift", SHIFT, "--in-step", IN_STEP)
-        for k in range(N_STREAMS):
-            found += [f"camera {k}: {d}" for d in check_frames(k, lines(folder / f"{k}.jsonl"), alone)]
-    found += check_rates(cameras)
-    for name in ("detect", "classify"):
-        stats = cameras[-1][name]
-        print(f"{name}: {stats['items']:.0f} items in batches of {stats['mean-batch']:.2f}, wait p99 {stats['wait-us-p99'] / 1e3:.1f} ms, bound {stats.get('wait-bound-us', 0) / 1e3:.1f}")
-        found += check_stats(name, stats)
-    for text in found[:20]:
+        for _ in range(N_TRIES):
+            wrong, late = check_cameras(sys.argv[1], folder, alone)
+            found += wrong
+            if found or not late:
+                break
+    for text in (found + late)[:20]:
         print("FAILED", text)
-    return 1 if found else 0
+    return 1 if found or late else 0
 
 
 if __name__ == "__main__":

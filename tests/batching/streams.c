@@ -231,5 +231,9 @@ int main (int argc, char **argv)
     fprintf (stderr, "%s\n", error->message);
   if (pipeline)
     gst_element_set_state (pipeline, GST_STATE_NULL);
+  g_free (options.clip);
+  g_free (options.detect);
+  g_free (options.classify);
+  g_free (options.output);
   return ok ? EXIT_SUCCESS : EXIT_FAILURE;
 }

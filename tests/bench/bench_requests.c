@@ -72,6 +72,29 @@ static bool parse (int *argc, char ***argv, BenchOptions *options, GError **erro
   return ok;
 }
 
+static int run_case (const char *name, const BenchOptions *options)
+{
+  for (size_t i = 0; i < G_N_ELEMENTS (CASES); i++) {
+    if (strcmp (name, CASES[i].name) != 0)
+      continue;
+    printf ("{\"case\":\"%s\",", CASES[i].name);
+    CASES[i].run (options);
+    printf ("}\n");
+    return 0;
+  }
+  fprintf (stderr, "bench_requests: there is no case '%s', see --help\n", name);
+  return 2;
+}
+
+static void clear (BenchOptions *options)
+{
+  char *texts[] = { options->model, options->device, options->precision, options->performance_hint,
+    options->config, options->input };
+
+  for (size_t i = 0; i < G_N_ELEMENTS (texts); i++)
+    g_free (texts[i]);
+}
+
 int main (int argc, char **argv)
 {
   BenchOptions options = { .batch_timeout_ms = -1,
@@ -85,14 +108,7 @@ int main (int argc, char **argv)
 
   if (!parse (&argc, &argv, &options, &error))
     bench_fail (error);
-  for (size_t i = 0; argc == 2 && i < G_N_ELEMENTS (CASES); i++) {
-    if (strcmp (argv[1], CASES[i].name) != 0)
-      continue;
-    printf ("{\"case\":\"%s\",", CASES[i].name);
-    CASES[i].run (&options);
-    printf ("}\n");
-    return 0;
-  }
-  fprintf (stderr, "bench_requests: name one case, see --help\n");
-  return 2;
+  int status = run_case (argc == 2 ? argv[1] : "", &options);
+  clear (&options);
+  return status;
 }
