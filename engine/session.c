@@ -5,7 +5,7 @@
  * for it; callers of other keys do not. */
 #include "engine/session.h"
 
-#include "engine/sched/session_types.h"
+#include "engine/sched/calibrate.h"
 #include "engine/sim/sim.h"
 
 #include <string.h>
@@ -178,6 +178,7 @@ static bool load (WeirSession *session, const WeirSessionOptions *options, GErro
   if (!proved)
     session->batch_limit_reason = "a batch of two gave other values than its items alone";
   set_batch_max (session);
+  weir_session_plan_memory (session);
   session->queue.num_requests = session->settings.num_requests;
   session->queue.batch_timeout_ms = session->settings.batch_timeout_ms;
   session->queue.n_workers = session->n_workers;
@@ -187,6 +188,7 @@ static bool load (WeirSession *session, const WeirSessionOptions *options, GErro
 static void session_free (WeirSession *session)
 {
   weir_workers_stop (session);
+  weir_calibrate_save (session);
   for (uint32_t n = 0; n <= WEIR_MAX_BATCH; n++)
     g_clear_pointer (&session->plans[n], weir_plan_free);
   weir_target_free (session->target);

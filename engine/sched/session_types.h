@@ -43,6 +43,8 @@ struct WeirSession {
   WeirWorker *workers;
   double load_ms;
   char *device_name;
+  uint64_t memory_planned_bytes, memory_available_bytes; /* see WeirStats */
+  struct WeirCalibration *calibration; /* of the worker that calibrates; NULL: none does */
 
   WeirMutex lock;
   WeirCond work;   /* the queue has changed, or the session stops: idle workers wait here */
@@ -165,6 +167,10 @@ WeirSlot *weir_worker_slot (WeirWorker *worker, uint32_t n, GError **error);
  * for. OPTION error where the model or the machine has not that. */
 bool weir_session_choose_precision (const WeirSession *session, const WeirBackend *backend,
     WeirPrecision *precision, const WeirGraph **graph, GError **error);
+
+/* session_memory.c: lowers the largest batch to what memory allows, and says so. Plan 1 is there,
+ * workers are counted. */
+void weir_session_plan_memory (WeirSession *session);
 
 /* prove.c: a rewritten batch must equal single runs. True or false in *proved; false + error where
  * plans cannot be made at all. */

@@ -72,6 +72,8 @@ void weir_session_stats (WeirSession *session, WeirStats *stats)
   if (stats->n_batches)
     stats->mean_batch = (double) stats->n_items / (double) stats->n_batches;
   stats->memory_bytes += weir_target_weight_bytes (session->target);
+  stats->memory_planned_bytes = session->memory_planned_bytes;
+  stats->memory_available_bytes = session->memory_available_bytes;
 }
 
 static void write_counts (JsonBuilder *json, const uint64_t *counts, uint32_t n)

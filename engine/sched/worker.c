@@ -3,7 +3,7 @@
  *
  * A worker's slots of different n share one block of memory, since only one of them runs at a time.
  */
-#include "engine/sched/session_types.h"
+#include "engine/sched/calibrate.h"
 
 #include <stdlib.h>
 
@@ -262,6 +262,8 @@ static void *work (void *user)
   WeirSession *session = worker->session;
   uint32_t n;
   weir_target_enter_thread (session->target);
+  if (worker == session->workers)
+    weir_calibrate (worker);
   while ((n = take_batch (session, worker->batch))) {
     uint64_t start_ns = weir_now_ns ();
     WeirRun run = { .n_run = check_items (worker->batch, n) };
