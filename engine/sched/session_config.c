@@ -24,6 +24,8 @@ char *weir_session_get_config (WeirSession *session, const char *key, GError **e
     return g_strdup_printf ("%u", weir_session_optimal_requests (session));
   weir_mutex_lock (&session->lock);
   WeirSettings settings = session->settings; /* strings are the session's, and stay */
+  settings.num_requests = session->queue.num_requests;
+  settings.batch_timeout_ms = session->queue.batch_timeout_ms;
   weir_mutex_unlock (&session->lock);
   settings.precision = weir_target_precision (session->target);
   return row->get (&settings);

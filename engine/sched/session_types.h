@@ -34,7 +34,7 @@ typedef struct WeirWaiter {
 } WeirWaiter;
 
 struct WeirSession {
-  WeirSettings settings; /* num_requests, batch_timeout_ms: [lock] */
+  WeirSettings settings; /* as asked for; the queue has what may change */
   WeirModel *model;
   WeirGraph *simulated; /* on SIM what runs instead of the model's graph; NULL else */
   WeirTarget *target;
