@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Settings of a session that runs, by their keys. */
 #include "engine/sched/config_keys.h"
+#include "engine/sched/service_cache.h"
 #include "engine/sched/session_types.h"
 
 bool weir_session_set_config (WeirSession *session, const char *config, GError **error)
@@ -22,11 +23,14 @@ char *weir_session_get_config (WeirSession *session, const char *key, GError **e
     return NULL;
   if (!row->get) /* what a session has beside its settings */
     return g_strdup_printf ("%u", weir_session_optimal_requests (session));
+  /* what was asked for, and over it what holds */
+  WeirSettings settings = session->settings;
+  g_autofree char *folder = weir_service_cache_folder (settings.cache_dir);
+  settings.cache_dir = folder;
+  settings.precision = weir_target_precision (session->target);
   weir_mutex_lock (&session->lock);
-  WeirSettings settings = session->settings; /* strings are the session's, and stay */
   settings.num_requests = session->queue.num_requests;
   settings.batch_timeout_ms = session->queue.batch_timeout_ms;
   weir_mutex_unlock (&session->lock);
-  settings.precision = weir_target_precision (session->target);
   return row->get (&settings);
 }

@@ -132,6 +132,22 @@ typedef struct Producer {
 
 #define N_ROUNDS 40
 
+/* Without the key the folder is chosen, and can be read. */
+START_TEST (test_session_config_cache_dir)
+{
+  WeirSession *none = open_with ((WeirSessionOptions){ .config = "CACHE_DIR=" });
+  WeirSession *chosen = open_with ((WeirSessionOptions){ .device = device () });
+  const char *asked = g_getenv ("WEIR_CACHE_DIR");
+  g_autofree char *folder = weir_session_get_config (chosen, "CACHE_DIR", NULL);
+  assert_config (none, "CACHE_DIR", "");
+  ck_assert_ptr_nonnull (folder);
+  if (asked)
+    ck_assert_str_eq (folder, asked);
+  weir_session_unref (none);
+  weir_session_unref (chosen);
+}
+END_TEST
+
 static void *produce (void *user)
 {
   Producer *self = user;
@@ -239,6 +255,7 @@ int main (void)
   tcase_add_test (tcase, test_session_config_learn);
   tcase_add_test (tcase, test_session_config_get);
   tcase_add_test (tcase, test_session_config_precision_is_real);
+  tcase_add_test (tcase, test_session_config_cache_dir);
   tcase_add_test (tcase, test_session_config_set);
   tcase_add_loop_test (tcase, test_session_config_set_refused, 0, G_N_ELEMENTS (refused));
   tcase_add_test (tcase, test_session_config_while_running);
