@@ -149,20 +149,19 @@ static void clear_inputs (const WeirModel *model, const WeirSlot *slot, uint32_t
 }
 
 /* False: no more is to be measured. */
-static bool run_times (WeirWorker *worker, WeirSlot *slot, uint32_t n, uint64_t end_ns)
+static bool run_times (WeirSession *session, WeirSlot *slot, uint32_t n, uint64_t end_ns)
 {
-  WeirSession *session = worker->session;
   g_autoptr (GError) error = NULL;
-  uint64_t start_ns = weir_now_ns (), run_ns = 0;
-  for (uint32_t i = 0; i <= N_RUNS && start_ns + run_ns < end_ns; i++) {
+  uint64_t run_ns = 0;
+  for (uint32_t i = 0; i <= N_RUNS && weir_now_ns () + run_ns < end_ns; i++) {
     if (is_wanted_elsewhere (session))
       return false;
+    uint64_t start_ns = weir_now_ns ();
     if (!weir_slot_run (slot, &error)) {
       g_debug ("%s: batches of %u are not measured: %s", session->model->path, n, error->message);
       return false;
     }
     run_ns = weir_now_ns () - start_ns;
-    start_ns += run_ns;
     if (i == 0)
       continue;
     weir_mutex_lock (&session->lock);
@@ -173,23 +172,24 @@ static bool run_times (WeirWorker *worker, WeirSlot *slot, uint32_t n, uint64_t 
   return true;
 }
 
-/* False: no more is to be measured. */
-static bool measure (WeirWorker *worker, uint32_t n, uint64_t end_ns)
+/* In a slot of its own, so that memory which real batches may never need is given back. False: no
+ * more is to be measured. */
+static bool measure (WeirSession *session, uint32_t n, uint64_t end_ns)
 {
-  WeirSession *session = worker->session;
   g_autoptr (GError) error = NULL;
   uint64_t takes_ns = expected_ns (session, n);
   if (takes_ns == 0 || weir_now_ns () + takes_ns > end_ns)
     return true;
   if (is_wanted_elsewhere (session))
     return false;
-  WeirSlot *slot = weir_worker_slot (worker, n, &error);
+  WeirPlan *plan = weir_session_plan (session, n, &error);
+  g_autoptr (WeirSlot) slot = plan ? weir_slot_new (plan, NULL, &error) : NULL;
   if (!slot) {
     g_debug ("%s: batches of %u are not measured: %s", session->model->path, n, error->message);
     return false;
   }
   clear_inputs (session->model, slot, n);
-  return run_times (worker, slot, n, end_ns);
+  return run_times (session, slot, n, end_ns);
 }
 
 /* The session's, as it is now. Newly allocated. */
@@ -214,7 +214,7 @@ void weir_calibrate (WeirWorker *worker)
   read_cache (session);
   const uint32_t sizes[] = { 1, 2, largest };
   for (uint32_t i = 0; i < G_N_ELEMENTS (sizes); i++)
-    if (!measure (worker, sizes[i], end_ns))
+    if (!measure (session, sizes[i], end_ns))
       return;
   g_autofree WeirService *service = copy_service (session);
   if (session->calibration->folder && session->calibration->has_more)

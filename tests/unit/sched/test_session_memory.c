@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A session's largest batch under a limit of memory, and the numbers that say so. */
+#include "engine/weir.h"
+#include "tests/unit/formats/onnx_builder.h"
+
+#include "tests/run_suite.h"
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define F32 1 /* TensorProto.DataType */
+#define MIB (UINT64_C (1) << 20)
+/* 12 MiB of input and as much of output an item. */
+#define LARGE "n,3,1024,1024"
+
+static char *folder;
+
+static char *write_relu (const char *dims)
+{
+  OnnxBuilder *b = onnx_builder_new (13);
+  onnx_builder_input (b, "x", F32, dims);
+  onnx_builder_node (b, "Relu", "x", "y", NULL);
+  onnx_builder_output (b, "y");
+  char *path = onnx_builder_write (b, folder, "relu.onnx");
+  onnx_builder_free (b);
+  return path;
+}
+
+static void set_up (void)
+{
+  folder = onnx_builder_folder ();
+}
+
+static void tear_down (void)
+{
+  onnx_builder_remove (folder);
+}
+
+/* One worker, so that the machine's number of cores does not matter. */
+static WeirSession *open_session (const char *dims, uint32_t batch_size)
+{
+  g_autofree char *model = write_relu (dims);
+  const WeirSessionOptions options = { .model = model,
+    .device = "REF",
+    .performance_hint = "latency",
+    .batch_size = batch_size,
+    .batch_timeout_ms = -1 };
+  return weir_session_open (&options, NULL);
+}
+
+START_TEST (test_session_memory_is_told)
+{
+  WeirStats stats;
+  WeirSession *session = open_session ("n,3,8,8", 8);
+  ck_assert_ptr_nonnull (session);
+  weir_session_stats (session, &stats);
+  ck_assert_uint_eq (stats.batch_max, 8);
+  ck_assert_str_eq (stats.batch_max_reason, "property");
+  ck_assert_uint_ge (stats.memory_planned_bytes, 8 * 3 * 8 * 8 * 4 * 2);
+  ck_assert_uint_lt (stats.memory_planned_bytes, MIB);
+  g_autofree char *json = weir_stats_to_json (&stats);
+  ck_assert_ptr_nonnull (strstr (json, "\"memory_planned_bytes\":"));
+  ck_assert_ptr_nonnull (strstr (json, "\"memory_available_bytes\":"));
+  weir_session_unref (session);
+}
+END_TEST
+
+static bool limit_memory (uint64_t more_bytes)
+{
+  g_autofree char *statm = NULL;
+  if (!g_file_get_contents ("/proc/self/statm", &statm, NULL, NULL))
+    return false;
+  uint64_t size = g_ascii_strtoull (statm, NULL, 10) * (uint64_t) sysconf (_SC_PAGESIZE);
+  if (size >> 40) /* a sanitizer's shadow, which grows as it likes */
+    return false;
+  const struct rlimit limit = { size + more_bytes, size + more_bytes };
+  return setrlimit (RLIMIT_AS, &limit) == 0;
+}
+
+static void ignore_message (
+    const gchar *domain, GLogLevelFlags level, const gchar *message, gpointer user)
+{
+  *(bool *) user = strstr (message, "batches of at most") != NULL;
+}
+
+/* In a process of its own: 0 where the largest batch is what half of the memory holds. */
+static int check_cap (void)
+{
+  WeirStats stats;
+  bool is_told = false;
+  if (!limit_memory (400 * MIB))
+    return 77;
+  g_log_set_handler ("weir", G_LOG_LEVEL_MESSAGE, ignore_message, &is_told);
+  WeirSession *session = open_session (LARGE, 64);
+  if (!session)
+    return 1;
+  weir_session_stats (session, &stats);
+  if (strcmp (stats.batch_max_reason, "memory") != 0 || !is_told)
+    return 2;
+  if (stats.batch_max < 4 || stats.batch_max > 16)
+    return 3;
+  if (stats.memory_available_bytes > 400 * MIB || stats.memory_available_bytes < 200 * MIB)
+    return 4;
+  uint64_t half = stats.memory_available_bytes / 2;
+  return stats.memory_planned_bytes > half || stats.memory_planned_bytes < half / 2 ? 5 : 0;
+}
+
+START_TEST (test_session_memory_caps_the_batch)
+{
+  int status = 0;
+  pid_t child = fork ();
+  if (child == 0)
+    _exit (check_cap ());
+  ck_assert_int_eq (waitpid (child, &status, 0), child);
+  ck_assert (WIFEXITED (status));
+  ck_assert_msg (WEXITSTATUS (status) == 0 || WEXITSTATUS (status) == 77, "check_cap says %d",
+      WEXITSTATUS (status));
+}
+END_TEST
+
+int main (void)
+{
+  Suite *suite = suite_create ("session_memory");
+  TCase *tcase = tcase_create ("session_memory");
+  tcase_add_checked_fixture (tcase, set_up, tear_down);
+  tcase_add_test (tcase, test_session_memory_caps_the_batch);
+  tcase_add_test (tcase, test_session_memory_is_told);
+  suite_add_tcase (suite, tcase);
+  return run_suite (suite, CK_FORK_GETENV);
+}
