@@ -157,6 +157,49 @@ void kit_log_clear (KitLog *log)
   g_cond_clear (&log->grown);
 }
 
+GstElement *kit_launch (const gchar *format, ...)
+{
+  g_autoptr (GError) error = NULL;
+  va_list args;
+  va_start (args, format);
+  g_autofree gchar *text = g_strdup_vprintf (format, args);
+  va_end (args);
+  GstElement *pipeline = gst_parse_launch (text, &error);
+  ck_assert_msg (pipeline && !error, "%s", error ? error->message : text);
+  return pipeline;
+}
+
+void kit_play (GstElement *pipeline)
+{
+  GstBus *bus = gst_element_get_bus (pipeline);
+  gst_element_set_state (pipeline, GST_STATE_PLAYING);
+  GstMessage *message =
+      gst_bus_timed_pop_filtered (bus, GST_CLOCK_TIME_NONE, GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
+  if (GST_MESSAGE_TYPE (message) == GST_MESSAGE_ERROR) {
+    g_autoptr (GError) error = NULL;
+    gst_message_parse_error (message, &error, NULL);
+    ck_abort_msg ("%s", error->message);
+  }
+  gst_message_unref (message);
+  gst_object_unref (bus);
+}
+
+guint64 kit_stat (GstElement *pipeline, const gchar *name, const gchar *field)
+{
+  GstElement *element = gst_bin_get_by_name (GST_BIN (pipeline), name);
+  GstStructure *stats;
+  guint64 value = G_MAXUINT64;
+  guint small;
+  g_object_get (element, "stats", &stats, NULL);
+  if (gst_structure_get_uint (stats, field, &small))
+    value = small;
+  else
+    gst_structure_get_uint64 (stats, field, &value);
+  gst_structure_free (stats);
+  gst_object_unref (element);
+  return value;
+}
+
 int kit_run (TCase *tcase)
 {
   Suite *suite = suite_create ("elements");

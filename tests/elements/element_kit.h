@@ -43,5 +43,12 @@ void kit_log_wait (KitLog *log, const gchar *words);
 void kit_log_set_flow (KitLog *log, GstFlowReturn flow);
 void kit_log_clear (KitLog *log);
 
+/* A pipeline; a launch line that does not parse fails the test. */
+GstElement *kit_launch (const gchar *format, ...) G_GNUC_PRINTF (1, 2);
+/* Plays until EOS; an error on the bus fails the test. */
+void kit_play (GstElement *pipeline);
+/* A whole number out of the stats of the element of that name; G_MAXUINT64 where there is none. */
+guint64 kit_stat (GstElement *pipeline, const gchar *name, const gchar *field);
+
 /* Runs a suite of one case; the exit status of main. */
 int kit_run (TCase *tcase);

@@ -6,7 +6,6 @@
 #include "tests/unit/sched/session_fixture.h"
 
 #include "tests/run_suite.h"
-#include "tests/sanitized.h"
 #include "tests/watchdog.h"
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +13,7 @@
 #define N_PRODUCERS 8
 #define N_REQUESTS  4 /* of a producer, at once */
 #define BATCH_SIZE  6
-#define N_VISITS    (IS_SANITIZED ? 300 : 1000)
+#define N_VISITS    1000
 #define N_LEAST     20 /* results of each producer, whatever the visitors do */
 #define HANG_S      100
 
