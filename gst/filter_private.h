@@ -54,7 +54,7 @@ struct WeirFilterPrivate {
   WeirSession *session;     /* READY and above */
   WeirStream *stream;       /* PAUSED and above; others than chain: weir_ring_with_stream */
   GstStructure *last_stats; /* of the session that was closed */
-  guint64 n_past_items;     /* of streams that ended since NULL→READY */
+  WeirStreamStats past;     /* of streams that ended since NULL→READY: only its counters */
 
   /* Written at NULL→READY and READY→NULL only. */
   WeirSettings active;

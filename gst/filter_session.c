@@ -68,7 +68,7 @@ gboolean weir_filter_open (WeirFilter *filter, GError **error)
   WeirFilterPrivate *priv = weir_filter_private (filter);
   GST_OBJECT_LOCK (filter);
   weir_settings_copy (&priv->active, &priv->settings);
-  priv->n_past_items = 0;
+  memset (&priv->past, 0, sizeof priv->past);
   GST_OBJECT_UNLOCK (filter);
   if (!check_settings (&priv->active, error))
     return FALSE;
@@ -138,6 +138,17 @@ void weir_filter_start (WeirFilter *filter)
   g_mutex_unlock (&priv->lock);
 }
 
+/* What a stream adds to those before it. */
+static WeirStreamStats count_items (WeirStreamStats sum, const WeirStream *stream)
+{
+  WeirStreamStats own;
+  weir_stream_stats (stream, &own);
+  sum.n_items += own.n_items;
+  sum.n_failed += own.n_failed;
+  sum.n_skipped += own.n_skipped;
+  return sum;
+}
+
 void weir_filter_stop (WeirFilter *filter)
 {
   WeirFilterPrivate *priv = weir_filter_private (filter);
@@ -146,7 +157,7 @@ void weir_filter_stop (WeirFilter *filter)
   GST_OBJECT_LOCK (filter);
   WeirStream *stream = g_steal_pointer (&priv->stream);
   if (stream)
-    priv->n_past_items += weir_stream_n_items (stream);
+    priv->past = count_items (priv->past, stream);
   GST_OBJECT_UNLOCK (filter);
   if (stream)
     weir_stream_free (stream);
@@ -160,8 +171,7 @@ GstStructure *weir_filter_make_stats (WeirFilter *filter)
   g_mutex_unlock (&priv->lock);
   GST_OBJECT_LOCK (filter);
   g_autoptr (WeirSession) session = priv->session ? weir_session_ref (priv->session) : NULL;
-  const guint64 n_items =
-      priv->n_past_items + (priv->stream ? weir_stream_n_items (priv->stream) : 0);
+  const WeirStreamStats own = priv->stream ? count_items (priv->past, priv->stream) : priv->past;
   GstStructure *last = !session && priv->last_stats ? gst_structure_copy (priv->last_stats) : NULL;
   GST_OBJECT_UNLOCK (filter);
   if (last)
@@ -169,7 +179,7 @@ GstStructure *weir_filter_make_stats (WeirFilter *filter)
   g_autofree WeirStats *stats = session ? g_new0 (WeirStats, 1) : NULL;
   if (session)
     weir_session_stats (session, stats);
-  return weir_stats_to_structure (stats, n_frames, n_items);
+  return weir_stats_to_structure (stats, n_frames, &own);
 }
 
 /* What of `config` can take effect now does, the rest is told on the bus; pairs that the session

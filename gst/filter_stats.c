@@ -43,10 +43,11 @@ static void read_field (const WeirStats *stats, const WeirStatsField *field, GVa
 }
 
 GstStructure *weir_stats_to_structure (
-    const WeirStats *stats, guint64 n_frames, guint64 n_stream_items)
+    const WeirStats *stats, guint64 n_frames, const WeirStreamStats *stream)
 {
   GstStructure *structure = gst_structure_new ("weir-stats", "frames", G_TYPE_UINT64, n_frames,
-      "stream-items", G_TYPE_UINT64, n_stream_items, NULL);
+      "stream-items", G_TYPE_UINT64, stream->n_items, "stream-skipped", G_TYPE_UINT64,
+      stream->n_skipped, "stream-failed", G_TYPE_UINT64, stream->n_failed, NULL);
   guint n_fields;
   const WeirStatsField *fields = weir_stats_fields (&n_fields);
   for (guint i = 0; stats && i < n_fields; i++) {

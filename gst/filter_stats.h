@@ -9,6 +9,6 @@ G_BEGIN_DECLS
 
 /* "weir-stats" with every field of the session (`stats` NULL: none) and of the element itself. */
 GstStructure *weir_stats_to_structure (
-    const WeirStats *stats, guint64 n_frames, guint64 n_stream_items);
+    const WeirStats *stats, guint64 n_frames, const WeirStreamStats *stream);
 
 G_END_DECLS

@@ -55,7 +55,8 @@ struct WeirSession {
   WeirQueue queue;                           /* [lock] */
   const char *batch_max_reason;              /* [lock] of queue.batch_max */
   bool is_stopping;                          /* [lock] */
-  uint64_t n_items, n_batches, batch_histogram[WEIR_MAX_BATCH + 1];
+  uint64_t n_items, n_batches, batch_histogram[WEIR_MAX_BATCH + 1]; /* [lock] */
+  uint32_t n_largest; /* [lock] batch that ran: entries of batch_histogram above it are 0 */
   uint64_t n_skipped, n_failed, n_retried, busy_ns; /* [lock] */
   WeirHistogram wait_us, service_us, latency_us;    /* [lock] */
 
@@ -111,9 +112,9 @@ struct WeirRequest {
   void *user;
   uint64_t submit_ns, done_ns;
   GError *error;
-  GArray *queued_ns;  /* uint64_t, of the items; the ticket's */
-  bool is_submitted;  /* [lock] between submit and done */
-  WeirWaiter *waiter; /* [lock] NULL: no thread waits */
+  GArray *queued_ns;   /* uint64_t, of the items; the ticket's */
+  bool is_submitted;   /* [lock] between submit and done */
+  WeirWaiter *waiter;  /* [lock] NULL: no thread waits */
   WeirMutex wait_lock; /* never held with another lock */
   WeirCond waited;
   WeirWaitState wait_state; /* [wait_lock] */
@@ -151,8 +152,8 @@ static inline WeirRequest *weir_taken_request (const WeirTaken *taken)
   return (WeirRequest *) taken->ticket;
 }
 
-/* session.c: for tests that need a device which fails or hangs: what sessions opened from now on run
- * on, whatever their options name. NULL, always but in such tests: what the options name. */
+/* session.c: for tests that need a device which fails or hangs: what sessions opened from now on
+ * run on, whatever their options name. NULL, always but in such tests: what the options name. */
 extern const WeirBackend *weir_session_backend_hook;
 
 /* worker.c */

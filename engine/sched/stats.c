@@ -41,7 +41,8 @@ static void read_counters (const WeirSession *session, WeirStats *stats)
   stats->batch_limit_reason = session->batch_limit_reason;
   stats->n_items = session->n_items;
   stats->n_batches = session->n_batches;
-  memcpy (stats->batch_histogram, session->batch_histogram, sizeof stats->batch_histogram);
+  memcpy (stats->batch_histogram, session->batch_histogram,
+      (session->n_largest + 1) * sizeof *stats->batch_histogram);
   stats->cut_full = queue->n_cuts[WEIR_CUT_FULL];
   stats->cut_complete = queue->n_cuts[WEIR_CUT_COMPLETE];
   stats->cut_deadline = queue->n_cuts[WEIR_CUT_DEADLINE];

@@ -206,6 +206,7 @@ static void count_batch (WeirWorker *worker, uint32_t n, const WeirRun *run)
   session->n_items += n;
   session->n_batches++;
   session->batch_histogram[n]++;
+  session->n_largest = MAX (session->n_largest, n);
   session->n_retried += run->n_retried;
   session->busy_ns += run->service_ns;
   weir_histogram_add (&session->service_us, run->service_ns / 1000);

@@ -24,7 +24,7 @@ struct WeirStream {
   WeirSession *session;
   gboolean flushing, drained;
   guint n_in_flight;
-  guint64 n_items;
+  guint64 n_items, n_failed, n_skipped;
 };
 
 struct WeirRequest {
@@ -154,6 +154,7 @@ static void infer (WeirRequest *request, guint index)
   WeirResult *result = &request->results[index];
   if (byte == 255) {
     *result = (WeirResult){ .status = WEIR_STATUS_FAILED, .reason = "too white" };
+    request->stream->n_failed++;
     return;
   }
   request->objects[index] = (WeirObject){ .x_min = (region->x_px + region->width_px * 0.25) / w,
@@ -389,12 +390,14 @@ void weir_stream_free (WeirStream *stream)
   g_free (stream);
 }
 
-uint64_t weir_stream_n_items (const WeirStream *stream)
+void weir_stream_stats (const WeirStream *stream, WeirStreamStats *stats)
 {
   weir_mutex_lock (&fake.lock);
-  const uint64_t n = stream->n_items;
+  *stats = (WeirStreamStats){ .n_items = stream->n_items,
+    .n_failed = stream->n_failed,
+    .n_skipped = stream->n_skipped,
+    .in_flight = stream->n_in_flight };
   weir_mutex_unlock (&fake.lock);
-  return n;
 }
 
 /* Requests ---------------------------------------------------------------------------------- */
@@ -469,6 +472,7 @@ static bool submit (
          stream->n_in_flight >= fake.settings.limit)
     weir_cond_wait (&fake.changed, &fake.lock);
   const bool accepted = !stream->flushing && (wait || !*full);
+  stream->n_skipped += !wait && *full ? request->regions->len : 0;
   if (accepted) {
     request->state = QUEUED;
     stream->n_in_flight++;

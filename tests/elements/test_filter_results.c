@@ -258,6 +258,18 @@ START_TEST (test_interval)
 }
 END_TEST
 
+static guint64 own_stat (GstHarness *h, const gchar *factory, const gchar *name)
+{
+  GstElement *element = kit_find (h, factory);
+  GstStructure *stats;
+  guint64 value = G_MAXUINT64;
+  g_object_get (element, "stats", &stats, NULL);
+  ck_assert (gst_structure_get_uint64 (stats, name, &value));
+  gst_structure_free (stats);
+  gst_object_unref (element);
+  return value;
+}
+
 /* The queue takes one request at a time: the others pass, in order, and nobody waits. */
 START_TEST (test_leaky)
 {
@@ -275,6 +287,8 @@ START_TEST (test_leaky)
         meta, i ? WEIR_STATUS_SKIPPED : WEIR_STATUS_INFERRED, i ? "queue full" : NULL);
     gst_buffer_unref (buffer);
   }
+  ck_assert_uint_eq (own_stat (h, "inferdetect", "stream-items"), 1);
+  ck_assert_uint_eq (own_stat (h, "inferdetect", "stream-skipped"), 2);
   gst_harness_teardown (h);
 }
 END_TEST
@@ -343,6 +357,8 @@ START_TEST (test_failures)
     n_warnings++;
   }
   ck_assert_uint_eq (n_warnings, 2);
+  ck_assert_uint_eq (own_stat (h, "inferclassify", "stream-items"), 50);
+  ck_assert_uint_eq (own_stat (h, "inferclassify", "stream-failed"), 25);
   gst_element_set_bus (h->element, NULL);
   gst_object_unref (bus);
   gst_harness_teardown (h);

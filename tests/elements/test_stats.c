@@ -136,6 +136,8 @@ START_TEST (test_stats_outlive_the_session)
   g_object_get (fresh, "stats", &structure, NULL);
   ck_assert_uint_eq (count_of (structure, "frames"), 0);
   ck_assert_uint_eq (count_of (structure, "stream-items"), 0);
+  ck_assert_uint_eq (count_of (structure, "stream-skipped"), 0);
+  ck_assert_uint_eq (count_of (structure, "stream-failed"), 0);
   gst_structure_free (structure);
   gst_object_unref (fresh);
 }
