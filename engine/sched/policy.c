@@ -5,7 +5,7 @@
 
 /* What a ms of a saturated device is worth in ms of waiting items. With S(n) = 4 + n ms and eight
  * cameras of 30 frames a second it makes batches of three: 56 % of the device, 15 ms at most. */
-#define WORTH 4.0
+#define WORTH 4.5
 /* The wait that a bound without cameras allows: callers that wait for their results come back at
  * once. */
 #define BOUND_NS 10000000u
@@ -39,11 +39,11 @@ uint32_t weir_policy_crowd_max (const WeirSnapshot *s, const WeirCrowd *crowd, u
         weir_service_ns (s->service, crowd->n_quiet) * 6 / 5);
   if (crowd->next.at_ns == WEIR_NEVER_NS)
     return s->batch_max;
-  uint64_t gap_ns = crowd->next.at_ns - s->now_ns;
+  uint64_t gap_ns = crowd->next.at_ns - s->now_ns, end_ns = crowd->since_ns + s->bound_ns;
   bool is_only = s->n_idle_workers + s->n_busy_workers == 1;
-  if (alone_ns <= gap_ns || !is_only || s->is_draining || gap_ns > s->bound_ns)
+  if (alone_ns <= gap_ns || !is_only || s->is_draining || crowd->next.at_ns >= end_ns)
     return batch_within (s, 1, gap_ns);
-  *wake_ns = crowd->next.latest_ns;
+  *wake_ns = MIN (crowd->next.latest_ns, end_ns);
   return 0;
 }
 
@@ -76,7 +76,8 @@ static uint64_t wait_until (const WeirSnapshot *s, uint64_t deadline_ns)
   for (uint32_t k = 0; k < s->n_expected && s->n_queued + k < s->batch_max; k++) {
     if (s->expected[k].at_ns >= deadline_ns)
       break;
-    loss += (double) (s->n_queued + k) * (double) (s->expected[k].at_ns - at_ns);
+    double later_ns = (double) (s->expected[k].at_ns - at_ns) + s->service->per_item_ns;
+    loss += (double) (s->n_queued + k) * later_ns;
     at_ns = s->expected[k].at_ns;
     best = MAX (best, (k + 1) * worth - loss);
   }

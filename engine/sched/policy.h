@@ -47,8 +47,9 @@ typedef struct WeirDecision {
  * left over changes the company, and lets those go first that had less.
  *
  * It waits only where that pays. One more item in the batch saves a of S(n) = a + c n; waiting for
- * it costs each queued item that time. What a saved ms is worth in ms of waiting grows with the
- * load (an idle device has nothing to save for) and with the share of S(1) that can be saved. */
+ * it costs each queued item that time, and c. What a saved ms is worth in ms of waiting grows with
+ * the load (an idle device has nothing to save for) and with the share of S(1) that can be saved.
+ */
 WeirDecision weir_policy_decide (const WeirSnapshot *snapshot);
 /* How long batching may make an item wait: half an interval of the fastest camera (frame_ns,
  * WEIR_NEVER_NS where there is none: then 10 ms), never above timeout_ms where that is not
@@ -61,12 +62,13 @@ typedef struct WeirCrowd {
   WeirExpected next; /* of the quiet cameras' frames; at WEIR_NEVER_NS: unknown */
   uint32_t n_quiet;  /* quiet cameras with queued items */
   uint32_t n_lanes;  /* streams with queued items */
+  uint64_t since_ns; /* the worker has left items waiting since then; now where it has not */
 } WeirCrowd;
 
 /* How many items a batch may have where second and further items of one stream are among them; all
  * streams' first items go in any case. Without quiet cameras batch_max. A batch with items of quiet
  * cameras takes at most a fifth longer than without the crowd's; one of the crowd alone ends before
  * the next quiet camera's frame comes. 0: not even one item does, so the only worker waits for that
- * frame, until *wake_ns, unless that is further away than bound_ns. */
+ * frame, until *wake_ns, but no longer than bound_ns. */
 uint32_t weir_policy_crowd_max (
     const WeirSnapshot *snapshot, const WeirCrowd *crowd, uint64_t *wake_ns);

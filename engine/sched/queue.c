@@ -291,7 +291,9 @@ static void look (WeirQueue *queue, View *view, uint64_t now_ns)
     .service = &queue->service,
     .expected = view->expected,
   };
-  view->crowd = (WeirCrowd){ .frame_ns = WEIR_NEVER_NS, .next = { WEIR_NEVER_NS, WEIR_NEVER_NS } };
+  view->crowd = (WeirCrowd){ .since_ns = queue->waits_ns ? queue->waits_ns : now_ns,
+    .frame_ns = WEIR_NEVER_NS,
+    .next = { WEIR_NEVER_NS, WEIR_NEVER_NS } };
   look_at_lanes (queue, view);
   view->s.bound_ns = weir_policy_bound_ns (view->s.frame_ns, queue->batch_timeout_ms);
   queue->bound_ns = view->s.bound_ns;
@@ -353,12 +355,15 @@ uint32_t weir_queue_take (WeirQueue *queue, WeirTaken *batch, uint64_t now_ns, u
   *wake_ns = WEIR_NEVER_NS;
   if (queue->held_ns)
     weir_queue_admit (queue, now_ns);
-  if (queue->n_queued == 0)
+  if (queue->n_queued == 0) {
+    queue->waits_ns = 0;
     return 0;
+  }
   look (queue, &view, now_ns);
   WeirDecision decision = weir_policy_decide (&view.s);
   uint32_t crowd_max =
       decision.n ? weir_policy_crowd_max (&view.s, &view.crowd, &decision.wake_ns) : 0;
+  queue->waits_ns = crowd_max ? 0 : view.crowd.since_ns;
   if (crowd_max == 0) {
     *wake_ns = queue->held_ns ? MIN (decision.wake_ns, queue->held_ns) : decision.wake_ns;
     return 0;

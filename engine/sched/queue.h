@@ -52,6 +52,7 @@ typedef struct WeirQueue {
   uint32_t n_queued, n_in_flight; /* items */
   uint64_t n_turns;               /* the largest of any lane */
   uint64_t held_ns;               /* until when some ticket is held back; 0: none is */
+  uint64_t waits_ns;              /* since when an idle worker leaves items waiting; 0: none does */
   uint64_t n_cuts[WEIR_N_CUTS];
   uint64_t bound_ns; /* of the last decision; see WeirSnapshot */
 } WeirQueue;

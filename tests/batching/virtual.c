@@ -44,7 +44,8 @@ typedef struct World {
   Camera cameras[VIRTUAL_MAX_STREAMS];
   Device *devices;
   uint64_t now_ns, wake_ns;
-  uint64_t idle_ns; /* since when at least one worker is idle */
+  uint64_t idle_ns;  /* since when at least one worker is idle */
+  uint64_t bound_ns; /* the largest since items wait */
   uint64_t from_ns, until_ns;
 } World;
 
@@ -121,7 +122,7 @@ static void check_taken (World *w, const WeirTaken *taken)
 {
   Frame *frame = (Frame *) taken->ticket;
   Camera *camera = frame->camera;
-  double added = added_ms (w, taken), bound = (double) w->queue.bound_ns / VIRTUAL_MS;
+  double added = added_ms (w, taken), bound = (double) w->bound_ns / VIRTUAL_MS;
   ck_assert_uint_eq (frame->serial, camera->next_serial);
   ck_assert_uint_eq (frame->next_item, taken->item);
   if (++frame->next_item == frame->ticket.n_items)
@@ -156,6 +157,7 @@ static bool dispatch (World *w)
     if (device->end_ns != NEVER)
       continue;
     device->n = weir_queue_take (&w->queue, device->batch, w->now_ns, &w->wake_ns);
+    w->bound_ns = MAX (w->bound_ns, w->queue.bound_ns);
     if (!device->n)
       continue;
     any = true;
@@ -166,6 +168,8 @@ static bool dispatch (World *w)
     device->end_ns = w->now_ns + ns;
     w->queue.n_idle--;
   }
+  if (w->queue.n_queued == 0)
+    w->bound_ns = 0;
   ck_assert (w->wake_ns > w->now_ns);
   return any;
 }
