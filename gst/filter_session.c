@@ -238,18 +238,25 @@ WeirLiveSettings weir_filter_live (WeirFilter *filter)
   return live;
 }
 
+/* The session's, whoever has set it; -1: learned. */
+static gint64 read_timeout_ms (WeirSession *session)
+{
+  g_autofree gchar *text = weir_session_get_config (session, "AUTO_BATCH_TIMEOUT", NULL);
+  return g_ascii_strtoll (text, NULL, 10);
+}
+
 GstClockTime weir_filter_bound_ns (WeirFilter *filter, GstClockTime frame_ns)
 {
   WeirFilterPrivate *priv = weir_filter_private (filter);
   GST_OBJECT_LOCK (filter);
   g_autoptr (WeirSession) session = priv->session ? weir_session_ref (priv->session) : NULL;
-  const gint timeout_ms = priv->settings.batch_timeout_ms;
-  const gboolean batches = priv->active.allow_auto_batching;
   GST_OBJECT_UNLOCK (filter);
+  if (!session)
+    return 0;
   g_autofree WeirStats *stats = g_new0 (WeirStats, 1);
-  if (session)
-    weir_session_stats (session, stats);
-  GstClockTime wait_ns = batches ? frame_ns / 2 : 0;
+  weir_session_stats (session, stats);
+  const gint64 timeout_ms = read_timeout_ms (session);
+  GstClockTime wait_ns = stats->batch_max > 1 ? frame_ns / 2 : 0;
   if (timeout_ms >= 0)
     wait_ns = MIN (wait_ns, (GstClockTime) timeout_ms * GST_MSECOND);
   return wait_ns + stats->service_us_p90 * GST_USECOND;

@@ -311,6 +311,11 @@ bool weir_session_set_config (WeirSession *session, const char *config, GError *
   return true;
 }
 
+char *weir_session_get_config (WeirSession *session, const char *key, GError **error)
+{
+  return g_strdup ("-1");
+}
+
 uint32_t weir_session_optimal_requests (const WeirSession *session)
 {
   return fake.settings.optimal ? fake.settings.optimal : 2;
@@ -321,8 +326,8 @@ void weir_session_stats (WeirSession *session, WeirStats *stats)
   memset (stats, 0, sizeof *stats);
   strcpy (stats->device, "FAKE");
   strcpy (stats->precision, "f32");
-  stats->batch_max = 1;
-  stats->batch_max_reason = "model";
+  stats->batch_max = 4;
+  stats->batch_max_reason = "device";
   stats->n_items = stats->n_batches = stats->batch_histogram[1] = fake_engine_n_items ();
 }
 

@@ -354,7 +354,7 @@ START_TEST (test_stats)
   for (guint i = 0; i < G_N_ELEMENTS (names); i++)
     ck_assert_msg (gst_structure_has_field (stats, names[i]), "%s", names[i]);
   const GValue *histogram = gst_structure_get_value (stats, "batch-histogram");
-  ck_assert_uint_eq (gst_value_array_get_size (histogram), 2);
+  ck_assert_uint_eq (gst_value_array_get_size (histogram), 5);
   ck_assert_uint_eq (g_value_get_uint64 (gst_value_array_get_value (histogram, 1)), 3);
   gst_structure_free (stats);
   ck_assert_uint_eq (stat_of (element, "frames"), 5);

@@ -171,6 +171,34 @@ START_TEST (test_live_config_warns)
 }
 END_TEST
 
+/* The wait that batching may add, before anything was measured: 25 fps, so half of 40 ms at most.
+ */
+static const struct {
+  const gchar *properties;
+  guint before_ms;
+  const gchar *name, *value; /* a change */
+  guint after_ms;
+} latencies[] = {
+  { "batch-timeout=3", 3, "batch-timeout", "9", 9 },
+  { "batch-timeout=3 config=AUTO_BATCH_TIMEOUT=5", 5, "config", "AUTO_BATCH_TIMEOUT=0", 0 },
+  { "", 20, "config", "AUTO_BATCH_TIMEOUT=7", 7 },
+  { "batch-timeout=1000", 20, "batch-timeout", "-1", 20 },
+  { "allow-auto-batching=false", 0, "batch-timeout", "5", 0 },
+  { "config=PERFORMANCE_HINT=LATENCY", 0, "batch-timeout", "5", 0 },
+};
+
+START_TEST (test_live_latency)
+{
+  GstHarness *h = open_harness (latencies[_i].properties);
+  GstElement *element = kit_find (h, "inferclassify");
+  ck_assert_uint_eq (gst_harness_query_latency (h), latencies[_i].before_ms * GST_MSECOND);
+  gst_util_set_object_arg (G_OBJECT (element), latencies[_i].name, latencies[_i].value);
+  ck_assert_uint_eq (gst_harness_query_latency (h), latencies[_i].after_ms * GST_MSECOND);
+  gst_object_unref (element);
+  gst_harness_teardown (h);
+}
+END_TEST
+
 /* What only loading obeys is obeyed at the next start. */
 START_TEST (test_live_config_at_next_start)
 {
@@ -250,6 +278,7 @@ int main (int argc, char **argv)
   tcase_add_test (tcase, test_live_while_frames_flow);
   tcase_add_test (tcase, test_live_for_all_who_share);
   tcase_add_loop_test (tcase, test_live_config_warns, 0, G_N_ELEMENTS (configs));
+  tcase_add_loop_test (tcase, test_live_latency, 0, G_N_ELEMENTS (latencies));
   tcase_add_test (tcase, test_live_config_at_next_start);
   tcase_add_loop_test (tcase, test_refused_at_ready, 0, G_N_ELEMENTS (refused));
   tcase_add_test (tcase, test_mutable_flags);
