@@ -91,7 +91,6 @@ void weir_request_reserve_items (WeirRequest *request, uint32_t n)
     g_ptr_array_add (request->items, item);
   }
   g_array_set_size (request->queued_ns, request->items->len);
-  request->n_items = n;
 }
 
 void weir_request_set_frame (WeirRequest *request, const WeirFrame *frame)

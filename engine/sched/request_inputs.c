@@ -80,15 +80,22 @@ static bool has_content (const WeirRequest *request)
   return is_given;
 }
 
+/* "1 to 8 are expected" */
+static char *expect_range (uint32_t min, uint32_t max)
+{
+  return min == max ? g_strdup_printf ("%u is expected", max)
+                    : g_strdup_printf ("%u to %u are expected", min, max);
+}
+
 bool weir_request_set_batch_max (WeirRequest *request, uint32_t n_max, GError **error)
 {
   const WeirModel *model = request->model;
   bool has_batch = model->graph->has_batch;
   uint32_t limit = has_batch ? WEIR_MAX_BATCH : 1;
   if (n_max > limit) {
-    g_set_error (error, WEIR_ERROR, WEIR_ERROR_OPTION,
-        "%s: batch maximum %u: 1 to %u are expected%s%s", model->path, n_max, limit,
-        has_batch ? ", or 0 for none" : ", for it does not batch: ",
+    g_autofree char *range = expect_range (1, limit);
+    g_set_error (error, WEIR_ERROR, WEIR_ERROR_OPTION, "%s: batch maximum %u: %s%s%s", model->path,
+        n_max, range, has_batch ? ", or 0 for none" : ", for it does not batch: ",
         has_batch ? "" : model->batch_limit_reason);
     return false;
   }
@@ -105,18 +112,19 @@ bool weir_request_set_batch_max (WeirRequest *request, uint32_t n_max, GError **
 
 bool weir_request_set_batch (WeirRequest *request, uint32_t n, GError **error)
 {
+  const char *path = request->model->path;
   uint32_t n_max = request->n_max, n_min = request->has_dynamic_batch ? 1 : n_max;
-  if (n_max && n >= n_min && n <= n_max) {
-    request->n_batch = n;
-    return true;
-  }
-  if (!n_max)
+  if (!n_max) {
     g_set_error (error, WEIR_ERROR, WEIR_ERROR_OPTION,
-        "%s: batch %u: a maximum is expected first (weir_request_set_batch_max)",
-        request->model->path, n);
-  else
-    g_set_error (error, WEIR_ERROR, WEIR_ERROR_OPTION, "%s: batch %u: %u to %u are expected (%s)",
-        request->model->path, n, n_min, n_max,
+        "%s: batch %u: a maximum is expected first (weir_request_set_batch_max)", path, n);
+    return false;
+  }
+  if (n < n_min || n > n_max) {
+    g_autofree char *range = expect_range (n_min, n_max);
+    g_set_error (error, WEIR_ERROR, WEIR_ERROR_OPTION, "%s: batch %u: %s (%s)", path, n, range,
         request->has_dynamic_batch ? "weir_request_set_batch_max" : "DYN_BATCH_ENABLED=NO");
-  return false;
+    return false;
+  }
+  request->n_batch = n;
+  return true;
 }

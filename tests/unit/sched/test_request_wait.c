@@ -223,6 +223,174 @@ START_TEST (test_wait_then_free)
 }
 END_TEST
 
+static WeirStats read_stats (void)
+{
+  static WeirStats stats; /* large */
+  weir_session_stats (it.session, &stats);
+  return stats;
+}
+
+static void count_cancelled (WeirRequest *request, void *user)
+{
+  gint *n_calls = user;
+  const GError *error = weir_request_error (request);
+  *n_calls += g_error_matches (error, WEIR_ERROR, WEIR_ERROR_CANCELLED) ? 1 : 1000;
+}
+
+/* Nothing of it runs: it is over when cancel returns, and its room is free. */
+START_TEST (test_cancel_queued)
+{
+  gint n_calls = 0;
+  hold_worker ();
+  start ();
+  weir_request_cancel (it.request);
+  ck_assert_uint_eq (read_stats ().in_flight, 0);
+  check_failed (WEIR_ERROR_CANCELLED, "cancelled");
+  ck_assert (weir_request_submit (it.request, count_cancelled, &n_calls, NULL));
+  ck_assert_int_eq (n_calls, 0);
+  for (int i = 0; i < 2; i++) { /* the second time it is over */
+    weir_request_cancel (it.request);
+    ck_assert_int_eq (n_calls, 1);
+  }
+  set_gate (&it.gate, true);
+  fixture_run (it.request);
+  ck_assert (fixture_is_expected (it.request, 1));
+  ck_assert_uint_eq (weir_stream_n_items (it.stream), 1 + 2);
+}
+END_TEST
+
+START_TEST (test_cancel_nothing)
+{
+  weir_request_cancel (it.request);
+  fixture_run (it.request);
+  weir_request_cancel (it.request);
+  check_wait (0, true);
+  ck_assert (fixture_is_expected (it.request, 1));
+  fixture_run (it.request);
+}
+END_TEST
+
+/* Before and behind it in the stream, and in another one, all goes on. */
+START_TEST (test_cancel_leaves_others_alone)
+{
+  WeirStream *other = weir_stream_new (it.session, "other", 0);
+  WeirRequest *others[3];
+  bool is_over;
+  weir_session_set_num_requests (it.session, 32); /* room for all */
+  hold_worker ();
+  for (int i = 0; i < 3; i++) {
+    others[i] = weir_request_new (i == 2 ? other : it.stream);
+    fixture_fill (others[i], 3 + i, 2);
+  }
+  ck_assert (weir_request_start (others[0], NULL));
+  start ();
+  ck_assert (weir_request_start (others[1], NULL));
+  ck_assert (weir_request_start (others[2], NULL));
+  weir_request_cancel (it.request);
+  check_failed (WEIR_ERROR_CANCELLED, "cancelled");
+  set_gate (&it.gate, true);
+  for (int i = 0; i < 3; i++) {
+    ck_assert (weir_request_wait (others[i], -1, &is_over, NULL));
+    ck_assert (fixture_is_expected (others[i], 3 + i));
+    weir_request_free (others[i]);
+  }
+  weir_stream_free (other);
+}
+END_TEST
+
+static gpointer start_here (gpointer user)
+{
+  GError *error = NULL;
+  weir_request_start (it.request, &error);
+  return error;
+}
+
+/* A thread stands in submit, for the queue has room for one item of two. */
+START_TEST (test_cancel_wakes_submit)
+{
+  weir_session_set_num_requests (it.session, 1);
+  hold_worker ();
+  GThread *thread = g_thread_new ("starts", start_here, NULL);
+  while (read_stats ().in_flight == 0)
+    g_usleep (1000);
+  weir_request_cancel (it.request);
+  g_autoptr (GError) error = g_thread_join (thread);
+  fixture_check_error (&error, WEIR_ERROR_CANCELLED, "");
+  ck_assert_uint_eq (read_stats ().in_flight, 0);
+  set_gate (&it.gate, true);
+  fixture_run (it.request);
+  ck_assert (fixture_is_expected (it.request, 1));
+}
+END_TEST
+
+#define SLOW_MS 400
+
+/* What runs is not interrupted; cancel does not wait for it, and it ends as cancelled. */
+START_TEST (test_cancel_running)
+{
+  g_autofree char *device = g_strdup_printf ("SIM(%d,0)", SLOW_MS);
+  g_autofree char *path = fixture_model ();
+  WeirSessionOptions o = { .model = path, .device = device, .batch_size = 1 };
+  g_autoptr (WeirSession) session = weir_session_open (&o, NULL);
+  WeirStream *stream = weir_stream_new (session, "slow", 0);
+  WeirRequest *request = weir_request_new (stream);
+  g_autoptr (GError) error = NULL;
+  bool is_over;
+  fixture_fill (request, 1, 1);
+  uint64_t start_ns = weir_now_ns ();
+  ck_assert (weir_request_start (request, NULL));
+  ck_assert (!weir_request_wait (request, SLOW_MS / 2, &is_over, NULL) && !is_over);
+  weir_request_cancel (request);
+  ck_assert (!weir_request_wait (request, 0, &is_over, &error) && !is_over);
+  ck_assert_ptr_null (error);
+  ck_assert (!weir_request_wait (request, -1, &is_over, &error) && is_over);
+  fixture_check_error (&error, WEIR_ERROR_CANCELLED, "cancelled");
+  ck_assert_uint_ge (weir_now_ns () - start_ns, SLOW_MS * 900000u);
+  weir_request_free (request);
+  weir_stream_free (stream);
+}
+END_TEST
+
+/* Requests of nine items, of which some have run and some run when cancel comes, at any moment:
+ * each ends once, as cancelled or with every result. */
+static gpointer cancel_at_random (gpointer user)
+{
+  g_autoptr (GRand) rand = g_rand_new_with_seed (GPOINTER_TO_UINT (user));
+  WeirStream *stream = weir_stream_new (it.session, "random", 0);
+  WeirRequest *request = weir_request_new (stream);
+  const char *problem = NULL;
+  for (int round = 0; round < 60; round++) {
+    g_autoptr (GError) error = NULL;
+    bool is_over = false;
+    fixture_fill (request, round % N_PICTURES, N_ITEMS);
+    if (!weir_request_start (request, NULL))
+      problem = "not started";
+    g_usleep ((gulong) g_rand_int_range (rand, 0, 3000));
+    weir_request_cancel (request);
+    bool ok = weir_request_wait (request, -1, &is_over, &error);
+    if (!is_over || (!ok && !g_error_matches (error, WEIR_ERROR, WEIR_ERROR_CANCELLED)))
+      problem = "neither over nor cancelled";
+    if (ok && !fixture_is_expected (request, round % N_PICTURES))
+      problem = "other results than alone";
+  }
+  weir_request_free (request);
+  weir_stream_free (stream);
+  return (gpointer) problem;
+}
+
+START_TEST (test_cancel_at_random)
+{
+  GThread *threads[3];
+  for (guint i = 0; i < 3; i++)
+    threads[i] = g_thread_new ("cancels", cancel_at_random, GUINT_TO_POINTER (i + 1));
+  for (guint i = 0; i < 3; i++)
+    ck_assert_pstr_eq (g_thread_join (threads[i]), NULL);
+  ck_assert_uint_eq (read_stats ().in_flight, 0);
+  fixture_run (it.request);
+  ck_assert (fixture_is_expected (it.request, 1));
+}
+END_TEST
+
 int main (void)
 {
   Suite *suite = suite_create ("request wait");
@@ -236,6 +404,12 @@ int main (void)
   tcase_add_test (tcase, test_wait_flushed);
   tcase_add_test (tcase, test_wait_on_other_threads);
   tcase_add_test (tcase, test_wait_then_free);
+  tcase_add_test (tcase, test_cancel_queued);
+  tcase_add_test (tcase, test_cancel_nothing);
+  tcase_add_test (tcase, test_cancel_leaves_others_alone);
+  tcase_add_test (tcase, test_cancel_wakes_submit);
+  tcase_add_test (tcase, test_cancel_running);
+  tcase_add_test (tcase, test_cancel_at_random);
   suite_add_tcase (suite, tcase);
   return run_suite (suite, CK_NOFORK);
 }

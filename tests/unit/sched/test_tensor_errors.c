@@ -16,7 +16,7 @@ static const struct {
   { 1024, 1024, true, NULL },
   { 8, 0, false, "batch 0: 1 to 8 are expected" },
   { 8, 9, false, "batch 9: 1 to 8 are expected" },
-  { 1, 2, false, "batch 2: 1 to 1 are expected" },
+  { 1, 2, false, "batch 2: 1 is expected" },
   { 1024, G_MAXUINT32, false, "batch 4294967295: 1 to 1024 are expected" },
   { 0, 1, false, "weir_request_set_batch_max" },
 };
@@ -42,6 +42,27 @@ START_TEST (test_tensors_batch_range)
 }
 END_TEST
 
+/* All rows or none. */
+START_TEST (test_tensors_without_dynamic_batch)
+{
+  WeirStream *stream = fixture_open_model (fixture_negation ("n,4"), 4, "DYN_BATCH_ENABLED=NO");
+  g_autoptr (WeirRequest) request = weir_request_new (stream);
+  g_autoptr (GError) error = NULL;
+  float src[8 * 4] = { 0 };
+  WeirTensor input = fixture_tensor (2, (int64_t[]){ 8, 4 }, src);
+  ck_assert (weir_request_set_batch_max (request, 8, NULL));
+  for (uint32_t n = 0; n < 10; n++) {
+    ck_assert (weir_request_set_batch (request, n, &error) == (n == 8));
+    if (n != 8)
+      fixture_check_error (&error, WEIR_ERROR_OPTION, "8 is expected (DYN_BATCH_ENABLED=NO)");
+  }
+  fixture_set_input (request, 0, &input);
+  fixture_run (request);
+  ck_assert_uint_eq (weir_request_n_items (request), 8);
+  weir_stream_free (stream);
+}
+END_TEST
+
 START_TEST (test_tensors_batch_max_range)
 {
   float src[3 * 4] = { 0 };
@@ -62,7 +83,7 @@ START_TEST (test_tensors_batch_max_range)
   WeirStream *single = fixture_open_model (fixture_negation ("3,4"), 4, NULL);
   g_autoptr (WeirRequest) one = weir_request_new (single);
   ck_assert (!weir_request_set_batch_max (one, 2, &error));
-  fixture_check_error (&error, WEIR_ERROR_OPTION, "batch maximum 2: 1 to 1 are expected");
+  fixture_check_error (&error, WEIR_ERROR_OPTION, "batch maximum 2: 1 is expected");
   ck_assert (weir_request_set_batch_max (one, 1, NULL));
   fixture_set_input (one, 0, &input);
   fixture_run (one);
@@ -256,6 +277,7 @@ int main (void)
   TCase *tcase = tcase_create ("tensor errors");
   fixture_make_pictures ();
   tcase_add_loop_test (tcase, test_tensors_batch_range, 0, G_N_ELEMENTS (batches));
+  tcase_add_test (tcase, test_tensors_without_dynamic_batch);
   tcase_add_test (tcase, test_tensors_batch_max_range);
   tcase_add_test (tcase, test_tensors_reset);
   tcase_add_loop_test (tcase, test_tensors_wrong_tensors, 0, G_N_ELEMENTS (inputs));
