@@ -232,6 +232,26 @@ static bool run_callbacks (Program *program, Job *jobs, uint32_t n_jobs, GError 
   return ok;
 }
 
+/* Without a callback: start, then wait, here or on another thread, as often and as long as one
+ * likes. What is cancelled ends as cancelled, but for a request that was over already. */
+static bool run_cancelled (Job *job, GError **error)
+{
+  g_autoptr (GError) failure = NULL;
+  bool is_over = false;
+  if (!weir_request_set_batch (job->request, job->program->batch_max, error) ||
+      !weir_request_start (job->request, error))
+    return false;
+  weir_request_cancel (job->request);
+  while (!is_over && !failure)
+    weir_request_wait (job->request, 100, &is_over, &failure); /* ms */
+  if (failure && !g_error_matches (failure, WEIR_ERROR, WEIR_ERROR_CANCELLED)) {
+    g_propagate_error (error, g_steal_pointer (&failure));
+    return false;
+  }
+  printf ("cancelled: %s\n", failure ? "in time" : "too late");
+  return true;
+}
+
 /* A batch out of range is an error that names the range, and changes nothing. */
 static void show_range (Job *job)
 {
@@ -254,7 +274,8 @@ static bool run_all (Program *program, GError **error)
   printf ("optimal requests: %u\n", n_items);
   while (ok && n_made < n_jobs)
     ok = set_job_up (&jobs[n_made++], program, error);
-  ok = ok && run_blocking (program, &first, error) && run_callbacks (program, jobs, n_jobs, error);
+  ok = ok && run_blocking (program, &first, error) &&
+       run_callbacks (program, jobs, n_jobs, error) && run_cancelled (&jobs[0], error);
   if (ok)
     show_range (&jobs[0]);
   for (uint32_t i = 0; i < n_made; i++)

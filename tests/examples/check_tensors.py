@@ -33,6 +33,7 @@ def check(text, config):
     n_in_flight = int(expect(rf"^callbacks: {N_REQUESTS} requests, (\d+) in flight", text))
     difference = float(expect(r"largest difference (\S+)$", text))
     assert difference <= 1e-4, f"largest difference {difference}"
+    expect(r"^cancelled: (in time|too late)$", text)
     for n in (0, BATCH_MAX + 1):
         expect(rf"^refused: .*batch {n}: 1 to {BATCH_MAX} are expected", text)
     n_optimal = int(expect(r"^optimal requests: (\d+)$", text))
