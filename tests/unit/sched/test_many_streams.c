@@ -168,23 +168,26 @@ static void collect (Producer *self, Slot *slot)
   watchdog_step (&dog);
 }
 
-/* A frame, or a crowd of crops; one in eight does not wait for room. */
+/* A frame, or a crowd of crops; one in eight does not wait for room, one in sixteen is cancelled.
+ */
 static void submit (Producer *self, Slot *slot, GRand *rand)
 {
   const bool is_crowd = g_rand_int_range (rand, 0, 4) == 0;
   const uint32_t n_items = is_crowd ? (uint32_t) g_rand_int_range (rand, 0, N_ITEMS + 1) : 1;
+  const bool may_wait = g_rand_int_range (rand, 0, 8) != 0;
   bool full = false;
   slot->picture = g_rand_int_range (rand, 0, N_PICTURES);
   slot->number = ++self->n_submitted;
   slot->is_busy = true;
   fill (slot->request, slot->picture, n_items);
-  if (g_rand_int_range (rand, 0, 8) == 0
-          ? weir_request_try_submit (slot->request, on_done, slot, &full, NULL)
-          : weir_request_submit (slot->request, on_done, slot, NULL))
-    return;
-  slot->is_busy = false;
-  slot->number = 0;
-  g_usleep (300); /* flushed, or full */
+  if (may_wait ? !weir_request_submit (slot->request, on_done, slot, NULL)
+               : !weir_request_try_submit (slot->request, on_done, slot, &full, NULL)) {
+    slot->is_busy = false;
+    slot->number = 0;
+    g_usleep (300); /* flushed, or full */
+  } else if (g_rand_int_range (rand, 0, 16) == 0) {
+    weir_request_cancel (slot->request);
+  }
 }
 
 static void *produce (void *user)
