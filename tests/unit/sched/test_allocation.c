@@ -7,6 +7,7 @@
 #include "tests/unit/sched/session_fixture.h"
 
 #include "tests/run_suite.h"
+#include "tests/sanitized.h"
 #include <errno.h>
 #include <link.h>
 #include <stdint.h>
@@ -14,17 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || \
-    __has_feature(memory_sanitizer)
-#define HAS_SANITIZER
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define HAS_SANITIZER
-#endif
-
-#if defined(__GLIBC__) && !defined(HAS_SANITIZER)
+#if defined(__GLIBC__) && !IS_SANITIZED
 
 void *__libc_malloc (size_t n_bytes);
 void *__libc_calloc (size_t n, size_t n_bytes);
