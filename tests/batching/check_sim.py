@@ -15,9 +15,9 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "bench"))
 import bench_batching  # noqa: E402
 
-WIDE = bench_batching.Bounds(rate=0.1, more_ms=15, mean_batch=2, busy=0.75, p99_ms=60, useless=0.5, stop_ms=1000, idle_ms=50, crowd=1.0, item_us=500)
+WIDE = bench_batching.Bounds(rate=0.15, more_ms=15, mean_batch=2, busy=0.75, p99_ms=60, useless=0.5, stop_ms=1000, idle_ms=50, crowd=1.0, item_us=500)
 QUICK = {"lone": {"rounds": 30}, "machinery": {"n_items": 4000}}
-SECONDS, SIDE_BY_SIDE = 2.5, 3
+SECONDS, SIDE_BY_SIDE = 2, 4
 
 
 def main():

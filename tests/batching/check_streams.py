@@ -4,7 +4,7 @@
 
     check_streams.py STREAMS        the program tests/batching/streams
 
-Each camera replays another part of one clip, four at the same moments. What is found in a frame must be what the whole clip gave on its own, item by item;
+Each camera replays another part of one clip, all at the same moments. What is found in a frame must be what the whole clip gave on its own, item by item;
 no camera is slower than another, waits stay under the bound, every batch is accounted for. Exit status 77 where the
 models are not there.
 """
@@ -17,21 +17,19 @@ import tempfile
 
 SHARED = pathlib.Path(os.environ.get("WEIR_SHARED", "../shared"))
 CLIP = SHARED / "videos/faces-768x432.h264"
-DETECTOR = SHARED / "models/ir/face-detection-retail-0004/FP32"
+DETECTOR = SHARED / "models/ir/face-detection-retail-0004/FP16-INT8"
 CLASSIFIER = SHARED / "models/ir/age-gender-recognition-retail-0013/FP16-INT8"
-# Five frames a second of each camera are about a quarter of two cores.
-N_STREAMS, RATE, N_FRAMES, SHIFT, IN_STEP = 8, 5, 60, 25, 4
+# Five frames a second of each camera are a tenth of two cores.
+N_STREAMS, RATE, N_FRAMES, SHIFT = 8, 5, 60, 25
 SAME_RATE = 0.02
 N_TRIES = 2  # a machine that was busy with something else gets another chance to be in time; results must be right at once
-# In f32 a batch gives the very same numbers on AVX-512; another choice of kernels by size may add in another order, which moves what lies in
-# 0..1 by some 1e-7.
+# On AVX-512 a batch gives the very same numbers, in int8 and in f32. A CPU for which other kernels are chosen by size may add up in another
+# order: that moves what lies in 0..1 by some 1e-7.
 TOLERANCE = 1e-5
 
 
 def stages(options):
-    """both in f32: what is compared is the batching, not the rounding of quantised networks"""
-    return ["--detect", f"model={DETECTOR} precision=f32 {options}",
-            "--classify", f"model={CLASSIFIER} precision=f32 attach-tensors=true {options}"]
+    return ["--detect", f"model={DETECTOR} {options}", "--classify", f"model={CLASSIFIER} attach-tensors=true {options}"]
 
 
 def streams(program, folder, options, *arguments):
@@ -77,7 +75,7 @@ def check_stats(name, stats):
         (cuts == stats["batches"], f"{cuts:.0f} batches were cut, {stats['batches']:.0f} ran"),
         (sizes == stats["items"], f"{sizes:.0f} items by the histogram, {stats['items']:.0f} ran"),
         (stats["skipped"] == stats["failed"] == 0, f"{stats['skipped']:.0f} skipped, {stats['failed']:.0f} failed"),
-        (stats["mean-batch"] > 1, "every batch was 1"),
+        (stats["mean-batch"] > 1 or name != "detect", "every batch was 1"),
     ]
     return [f"{name}: {text}" for ok, text in rules if not ok]
 
@@ -91,7 +89,7 @@ def check_times(cameras):
         found.append(f"a camera of {min(rates):.2f} frames per second beside one of {max(rates):.2f}; {RATE} were sent")
     for name in ("detect", "classify"):
         stats = cameras[-1][name]
-        wait_ms, bound_ms = stats["wait-us-p99"] / 1e3, stats["wait-bound-us"] / 1e3
+        wait_ms, bound_ms = stats["wait-us-p99"] / 1e3, stats["bound-us-half-way"] / 1e3
         print(f"{name}: {stats['items']:.0f} items, mean batch {stats['mean-batch']:.2f}, wait p99 {wait_ms:.1f} ms, bound {bound_ms:.1f} ms")
         if wait_ms > bound_ms:
             found.append(f"{name}: p99 of the wait {wait_ms:.1f} ms, bound {bound_ms:.1f} ms")
@@ -100,7 +98,7 @@ def check_times(cameras):
 
 def check_cameras(program, folder, alone):
     """(what is wrong, what is late)"""
-    cameras = streams(program, folder, "", "--streams", N_STREAMS, "--rate", RATE, "--frames", N_FRAMES, "--shift", SHIFT, "--in-step", IN_STEP)
+    cameras = streams(program, folder, "", "--streams", N_STREAMS, "--rate", RATE, "--frames", N_FRAMES, "--shift", SHIFT, "--in-step", N_STREAMS)
     found = []
     for k in range(N_STREAMS):
         found += [f"camera {k}: {d}" for d in check_frames(k, lines(folder / f"{k}.jsonl"), alone)]

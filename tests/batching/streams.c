@@ -19,10 +19,12 @@ typedef struct Options {
 } Options;
 
 typedef struct Camera {
+  GstElement *detect, *classify;            /* owned by the pipeline */
   guint64 n_decoded, first, n_most, n_kept; /* streaming thread of the decoder */
   GstClockTime period, phase;
   guint64 n_shown; /* streaming thread of the sink */
   gint64 first_us, last_us;
+  guint64 detect_bound_us, classify_bound_us; /* half way; at the end there are no cameras */
 } Camera;
 
 /* Frames before the camera's first are left out; the others get its timestamps. */
@@ -45,6 +47,17 @@ static GstPadProbeReturn on_decoded (GstPad *pad, GstPadProbeInfo *info, gpointe
   return GST_PAD_PROBE_OK;
 }
 
+static guint64 read_bound_us (GstElement *element)
+{
+  g_autoptr (GstStructure) stats = NULL;
+  guint64 bound_us = 0;
+
+  g_object_get (element, "stats", &stats, NULL);
+  if (stats)
+    gst_structure_get_uint64 (stats, "wait-bound-us", &bound_us);
+  return bound_us;
+}
+
 static GstPadProbeReturn on_shown (GstPad *pad, GstPadProbeInfo *info, gpointer user)
 {
   Camera *camera = user;
@@ -52,6 +65,10 @@ static GstPadProbeReturn on_shown (GstPad *pad, GstPadProbeInfo *info, gpointer 
   camera->last_us = g_get_monotonic_time ();
   if (camera->n_shown++ == 0)
     camera->first_us = camera->last_us;
+  if (camera->n_shown == camera->n_most / 2) {
+    camera->detect_bound_us = read_bound_us (camera->detect);
+    camera->classify_bound_us = read_bound_us (camera->classify);
+  }
   return GST_PAD_PROBE_OK;
 }
 
@@ -96,6 +113,10 @@ static GstElement *make_pipeline (const Options *options, Camera *cameras, GErro
     camera->n_most = options->n_frames > 0 ? (guint64) options->n_frames : G_MAXUINT64;
     camera->period = (GstClockTime) (GST_SECOND / rate);
     camera->phase = camera->period * (guint64) (k / options->in_step) / (guint64) n_groups;
+    g_autoptr (GstElement) detect = find (pipeline, "detect", k);
+    g_autoptr (GstElement) classify = find (pipeline, "classify", k);
+    camera->detect = detect;
+    camera->classify = classify;
     probe (pipeline, "head", k, "src", on_decoded, camera);
     probe (pipeline, "sink", k, "sink", on_shown, camera);
   }
@@ -146,9 +167,9 @@ static gboolean add_field (GQuark field, const GValue *value, gpointer user)
   return TRUE;
 }
 
-static void add_stats (JsonBuilder *builder, GstElement *pipeline, const char *what, int k)
+static void add_stats (
+    JsonBuilder *builder, const char *what, GstElement *element, guint64 bound_us)
 {
-  g_autoptr (GstElement) element = find (pipeline, what, k);
   g_autoptr (GstStructure) stats = NULL;
 
   g_object_get (element, "stats", &stats, NULL);
@@ -156,10 +177,12 @@ static void add_stats (JsonBuilder *builder, GstElement *pipeline, const char *w
   json_builder_begin_object (builder);
   if (stats)
     gst_structure_foreach (stats, add_field, builder);
+  json_builder_set_member_name (builder, "bound-us-half-way");
+  json_builder_add_int_value (builder, (gint64) bound_us);
   json_builder_end_object (builder);
 }
 
-static void report (const Options *options, GstElement *pipeline, const Camera *cameras)
+static void report (const Options *options, const Camera *cameras)
 {
   g_autoptr (JsonBuilder) builder = json_builder_new ();
 
@@ -171,8 +194,8 @@ static void report (const Options *options, GstElement *pipeline, const Camera *
     json_builder_add_int_value (builder, (gint64) camera->n_shown);
     json_builder_set_member_name (builder, "seconds"); /* from the first to the last */
     json_builder_add_double_value (builder, (double) (camera->last_us - camera->first_us) / 1e6);
-    add_stats (builder, pipeline, "detect", k);
-    add_stats (builder, pipeline, "classify", k);
+    add_stats (builder, "detect", camera->detect, camera->detect_bound_us);
+    add_stats (builder, "classify", camera->classify, camera->classify_bound_us);
     json_builder_end_object (builder);
   }
   json_builder_end_array (builder);
@@ -226,7 +249,7 @@ int main (int argc, char **argv)
     ok = pipeline && run (pipeline, &error);
   }
   if (ok)
-    report (&options, pipeline, cameras);
+    report (&options, cameras);
   else
     fprintf (stderr, "%s\n", error->message);
   if (pipeline)
