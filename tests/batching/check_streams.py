@@ -82,7 +82,7 @@ def check_stats(name, stats):
 
 def check_times(cameras):
     """what a busy machine may spoil"""
-    rates = [(c["frames"] - 1) / c["seconds"] for c in cameras]
+    rates = [c["per-second"] for c in cameras]
     print("frames per second:", " ".join(f"{r:.3f}" for r in rates))
     found = []
     if max(rates) > (1 + SAME_RATE) * min(rates) or min(rates) < (1 - SAME_RATE) * RATE:

@@ -19,8 +19,8 @@ typedef struct Options {
 } Options;
 
 typedef struct Camera {
-  GstElement *detect, *classify;            /* owned by the pipeline */
-  guint64 n_decoded, first, n_most, n_kept; /* streaming thread of the decoder */
+  GstElement *detect, *classify;                       /* owned by the pipeline */
+  guint64 n_decoded, first, n_most, n_untimed, n_kept; /* streaming thread of the decoder */
   GstClockTime period, phase;
   guint64 n_shown; /* streaming thread of the sink */
   gint64 first_us, last_us;
@@ -63,7 +63,7 @@ static GstPadProbeReturn on_shown (GstPad *pad, GstPadProbeInfo *info, gpointer 
   Camera *camera = user;
 
   camera->last_us = g_get_monotonic_time ();
-  if (camera->n_shown++ == 0)
+  if (camera->n_shown++ == camera->n_untimed)
     camera->first_us = camera->last_us;
   if (camera->n_shown == camera->n_most / 2) {
     camera->detect_bound_us = read_bound_us (camera->detect);
@@ -111,6 +111,7 @@ static GstElement *make_pipeline (const Options *options, Camera *cameras, GErro
     Camera *camera = &cameras[k];
     camera->first = (guint64) k * (guint64) options->shift;
     camera->n_most = options->n_frames > 0 ? (guint64) options->n_frames : G_MAXUINT64;
+    camera->n_untimed = (guint64) options->rate; /* models are loaded in the first second */
     camera->period = (GstClockTime) (GST_SECOND / rate);
     camera->phase = camera->period * (guint64) (k / options->in_step) / (guint64) n_groups;
     g_autoptr (GstElement) detect = find (pipeline, "detect", k);
@@ -182,6 +183,16 @@ static void add_stats (
   json_builder_end_object (builder);
 }
 
+/* After the first second. */
+static double frames_per_second (const Camera *camera)
+{
+  gint64 took_us = camera->last_us - camera->first_us;
+
+  if (camera->n_shown <= camera->n_untimed + 1 || took_us <= 0)
+    return 0;
+  return (double) (camera->n_shown - camera->n_untimed - 1) * 1e6 / (double) took_us;
+}
+
 static void report (const Options *options, const Camera *cameras)
 {
   g_autoptr (JsonBuilder) builder = json_builder_new ();
@@ -192,8 +203,8 @@ static void report (const Options *options, const Camera *cameras)
     json_builder_begin_object (builder);
     json_builder_set_member_name (builder, "frames");
     json_builder_add_int_value (builder, (gint64) camera->n_shown);
-    json_builder_set_member_name (builder, "seconds"); /* from the first to the last */
-    json_builder_add_double_value (builder, (double) (camera->last_us - camera->first_us) / 1e6);
+    json_builder_set_member_name (builder, "per-second");
+    json_builder_add_double_value (builder, frames_per_second (camera));
     add_stats (builder, "detect", camera->detect, camera->detect_bound_us);
     add_stats (builder, "classify", camera->classify, camera->classify_bound_us);
     json_builder_end_object (builder);
