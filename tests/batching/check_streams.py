@@ -4,9 +4,9 @@
 
     check_streams.py STREAMS        the program tests/batching/streams
 
-Each camera replays another part of one clip, all at the same moments. What is found in a frame must be what the whole clip gave on its own, item by item;
-no camera is slower than another, waits stay under the bound, every batch is accounted for. Exit status 77 where the
-models are not there.
+Each camera replays another part of one clip, all at the same moments. What is found in a frame must be what the whole clip gave on its
+own, item by item; no camera is slower than another, waits stay under the bound, every batch is accounted for. Exit status 77 where
+the models are not there.
 """
 import json
 import os

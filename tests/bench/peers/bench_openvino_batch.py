@@ -261,8 +261,8 @@ class Subject:
     def weir_outputs(self, n):
         """outputs of n times the picture in one batch"""
         numbers = lambda v: ",".join(str(x) for x in v)
-        command = [self.build / "engine/cli/weir", "run", self.path, "--precision", "f32", "--data", self.case0, "--mean", numbers(self.input["mean"]),
-                   "--scale", numbers(self.input["scale"]), "--batch", n, "--save", self.folder, "--atol", "1e9", "--json"]
+        command = [self.build / "engine/cli/weir", "run", self.path, "--precision", "f32", "--data", self.case0, "--batch", n, "--save", self.folder,
+                   "--mean", numbers(self.input["mean"]), "--scale", numbers(self.input["scale"]), "--atol", "1e9", "--json"]
         subprocess.run([str(c) for c in command], check=True, capture_output=True)
         return [tensor_proto(p) for p in sorted(self.folder.glob("output_*.pb"))]
 
@@ -296,10 +296,6 @@ def difference(a, b):
     return float(numpy.abs(a - b[:a.shape[0]]).max())
 
 
-def median(values):
-    return statistics.median(values)
-
-
 def histogram(stats):
     """number of batches by size"""
     sizes = stats["batch_histogram"]
@@ -314,18 +310,19 @@ def together(back):
 
 def tell(case, who, results):
     """(heading: text) of one line of the table, medians over the rounds"""
-    m = lambda key: median([v for r in results for v in (r[key] if isinstance(r[key], list) else [r[key]])])
+    m = lambda key: statistics.median([v for r in results for v in (r[key] if isinstance(r[key], list) else [r[key]])])
     if case == "lone":
         return {"p50 ms": f"{m('latency_ms'):.1f}", "max ms": f"{max(v for r in results for v in r['latency_ms']):.1f}"}
     if case == "burst":
         how = histogram(results[-1]["stats"]) + " (with warm-up)" if who == "weir" else together(results[-1]["back_ms"][-1])
         return {"first back ms": f"{m('first_ms'):.1f}", "all back ms": f"{m('all_ms'):.1f}", "how they ran": how}
     if case == "loops":
-        total = median([sum(r["per_s"]) for r in results])
-        return {"slowest per s": f"{median([min(r['per_s']) for r in results]):.1f}", "fastest per s": f"{median([max(r['per_s']) for r in results]):.1f}", "all per s": f"{total:.1f}"}
+        middle = lambda of: f"{statistics.median([of(r['per_s']) for r in results]):.1f}"
+        return {"slowest per s": middle(min), "fastest per s": middle(max), "all per s": middle(sum)}
     if case == "close":
         return {"close ms": f"{m('close_ms'):.1f}"}
-    return {"open ms": f"{m('open_ms'):.0f}", "first result ms": f"{m('first_ms'):.0f}", "first eight ms": f"{m('all_ms'):.0f}", "RSS MB": f"{m('all_rss_mb'):.0f}"}
+    names = {"open ms": "open_ms", "first result ms": "first_ms", "first eight ms": "all_ms", "RSS MB": "all_rss_mb"}
+    return {heading: f"{m(key):.0f}" for heading, key in names.items()}
 
 
 def print_table(case, lines):
