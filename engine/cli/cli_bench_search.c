@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* weir bench --find-streams: how many cameras a device holds. The number is doubled until one is too
- * many, then halved into: what holds for k streams is taken to hold for fewer. */
+/* weir bench --find-streams: how many cameras a device holds. The number is doubled until one is
+ * too many, then halved into: what holds for k streams is taken to hold for fewer. */
 #include "engine/cli/cli_bench.h"
 
 #include <stdio.h>
