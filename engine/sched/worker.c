@@ -9,7 +9,8 @@
 
 /* What became of a batch. */
 typedef struct WeirRun {
-  uint32_t n_run, n_retried; /* items that could be run; of these again, one by one */
+  uint32_t n_run;     /* items that ran together, and well */
+  uint32_t n_retried; /* that did not, and ran again one by one */
   uint64_t service_ns;
 } WeirRun;
 
@@ -148,21 +149,21 @@ static bool run_together (WeirWorker *worker, const WeirTaken *batch, uint32_t n
 }
 
 /* A batch that fails is tried again item by item, once, so that only the bad one fails. */
-static uint32_t run_batch (WeirWorker *worker, const WeirTaken *batch, uint32_t n)
+static WeirRun run_batch (WeirWorker *worker, const WeirTaken *batch, uint32_t n)
 {
   g_autoptr (GError) error = NULL;
   if (n == 0 || run_together (worker, batch, n, &error))
-    return 0;
+    return (WeirRun){ .n_run = n };
   if (n == 1) {
     fail_item (&batch[0], g_steal_pointer (&error));
-    return 0;
+    return (WeirRun){ 0 };
   }
   for (uint32_t i = 0; i < n; i++) {
     GError *item_error = NULL;
     if (!run_together (worker, &batch[i], 1, &item_error))
       fail_item (&batch[i], item_error);
   }
-  return n;
+  return (WeirRun){ .n_retried = n };
 }
 
 /* [lock] */
@@ -199,7 +200,7 @@ static uint32_t take_batch (WeirSession *session, WeirTaken batch[WEIR_MAX_BATCH
   return n;
 }
 
-/* A batch that had to be tried again, or made its plan first, says nothing about S(n). [lock] */
+/* A batch that failed, or made its plan first, says nothing about S(n). [lock] */
 static void count_batch (WeirWorker *worker, uint32_t n, const WeirRun *run)
 {
   WeirSession *session = worker->session;
@@ -210,7 +211,7 @@ static void count_batch (WeirWorker *worker, uint32_t n, const WeirRun *run)
   session->n_retried += run->n_retried;
   session->busy_ns += run->service_ns;
   weir_histogram_add (&session->service_us, run->service_ns / 1000);
-  if (run->n_run && !run->n_retried && worker->is_warm)
+  if (run->n_run && worker->is_warm)
     weir_service_add (&session->queue.service, run->n_run, run->service_ns);
   worker->is_warm = true;
 }
@@ -267,8 +268,7 @@ static void *work (void *user)
     weir_calibrate (worker);
   while ((n = take_batch (session, worker->batch))) {
     uint64_t start_ns = weir_now_ns ();
-    WeirRun run = { .n_run = check_items (worker->batch, n) };
-    run.n_retried = run_batch (worker, worker->batch, run.n_run);
+    WeirRun run = run_batch (worker, worker->batch, check_items (worker->batch, n));
     run.service_ns = weir_now_ns () - start_ns;
     uint32_t n_done = count_finished (worker, n, &run);
     for (uint32_t i = 0; i < n_done; i++)

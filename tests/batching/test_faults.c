@@ -271,6 +271,30 @@ START_TEST (test_faults_run_tells_the_error)
 }
 END_TEST
 
+/* A device that refuses at once is not a fast one: S(n) is learned from what succeeds. */
+START_TEST (test_faults_teach_nothing)
+{
+  static const Faulty faults = { .fails_always = true };
+  WeirSession *session = fault_kit_open (BATCH, NULL);
+  WeirStream *stream = weir_stream_new (session, "s", 0);
+  uint32_t n_runs = 0;
+  for (uint32_t round = 0; round < 20; round++) {
+    FaultJob job;
+    faulty_set (round < 10 ? &no_faults : &faults);
+    fault_job_init (&job, stream, 1 + round, 1);
+    fault_job_run (&job);
+    fault_job_clear (&job);
+    weir_mutex_lock (&session->lock);
+    n_runs = round < 10 ? session->queue.service.n_runs[1] : n_runs;
+    ck_assert_uint_eq (session->queue.service.n_runs[1], n_runs);
+    weir_mutex_unlock (&session->lock);
+  }
+  ck_assert_uint_ge (n_runs, 1);
+  weir_stream_free (stream);
+  weir_session_unref (session);
+}
+END_TEST
+
 /* What warnings say was lowered, as "8>4 4>2". */
 static WeirMutex warned_lock = PTHREAD_MUTEX_INITIALIZER;
 static GString *warned;
@@ -419,6 +443,7 @@ int main (void)
   tcase_add_loop_test (tcase, test_faults_batch, 0, G_N_ELEMENTS (batches));
   tcase_add_test (tcase, test_faults_failing_for_long);
   tcase_add_test (tcase, test_faults_run_tells_the_error);
+  tcase_add_test (tcase, test_faults_teach_nothing);
   tcase_add_loop_test (tcase, test_faults_memory, 0, G_N_ELEMENTS (memories));
   tcase_add_test (tcase, test_faults_no_memory_at_all);
   tcase_add_test (tcase, test_faults_leaky_stream);
