@@ -302,19 +302,22 @@ def histogram(stats):
     return ", ".join(f"{count} × {n}" for n, count in enumerate(sizes) if count)
 
 
-def together(back):
-    """how many came back with the first, and how many waited for the timeout"""
-    n = sum(t - back[0] < 0.5 * (back[-1] - back[0]) or back[-1] - back[0] < 50 for t in back)
-    return f"{n} at once, {len(back) - n} at the timeout" if n < len(back) else f"{n} without a timeout"
+def together(back, device, properties):
+    """who waited for the timeout, by when it was back; no property tells how a request ran"""
+    if not device.startswith("BATCH"):
+        return "one by one"
+    limit_ms = 0.9 * float(properties.get("AUTO_BATCH_TIMEOUT", 1000))
+    n = sum(t < limit_ms for t in back)
+    return f"{n} at once, {len(back) - n} after the timeout" if n < len(back) else f"{n} without a timeout"
 
 
-def tell(case, who, results):
+def tell(case, who, device, setting, results):
     """(heading: text) of one line of the table, medians over the rounds"""
     m = lambda key: statistics.median([v for r in results for v in (r[key] if isinstance(r[key], list) else [r[key]])])
     if case == "lone":
         return {"p50 ms": f"{m('latency_ms'):.1f}", "max ms": f"{max(v for r in results for v in r['latency_ms']):.1f}"}
     if case == "burst":
-        how = histogram(results[-1]["stats"]) + " (with warm-up)" if who == "weir" else together(results[-1]["back_ms"][-1])
+        how = histogram(results[-1]["stats"]) + " (with warm-up)" if who == "weir" else together(results[-1]["back_ms"][-1], device, setting)
         return {"first back ms": f"{m('first_ms'):.1f}", "all back ms": f"{m('all_ms'):.1f}", "how they ran": how}
     if case == "loops":
         middle = lambda of: f"{statistics.median([of(r['per_s']) for r in results]):.1f}"
@@ -344,7 +347,7 @@ def bench(subject, cases, rounds, quick):
                 if i and who == "openvino" and text in MINUTES:
                     continue
                 runs[k].append(subject.measure(who, case, n, device, setting))
-        print_table(case, [(who, text, device, tell(case, who, runs[k])) for k, (who, text, device, _) in enumerate(settings)])
+        print_table(case, [(who, text, device, tell(case, who, device, setting, runs[k])) for k, (who, text, device, setting) in enumerate(settings)])
         results[case] = [{"who": who, "setting": text, "device": device, "options": setting, "runs": runs[k]}
                          for k, (who, text, device, setting) in enumerate(settings)]
     return results
