@@ -336,7 +336,6 @@ START_TEST (test_cache_write_that_breaks_off)
   n_warnings = 0;
   ck_assert (read_again (&service));
   ck_assert (is_learned (&service));
-  g_autofree char *path = only_file ();
   ck_assert_int_eq (n_warnings, 0);
 }
 END_TEST
