@@ -15,8 +15,9 @@ WEIR_BEGIN_PUBLIC
  * stream, but not be submitted then. */
 typedef struct WeirRequest WeirRequest;
 
-/* Called once per submit from a worker (or from submit, flush or free), with no lock held. It must
- * not block and must not submit; it may signal. `error` is NULL unless the whole request failed. */
+/* Called once per submit from a worker (or from submit, cancel, flush or free), with no lock held.
+ * It must not block and must not submit; it may signal. weir_request_error is NULL unless the whole
+ * request failed. */
 typedef void (*WeirDoneFn) (WeirRequest *request, void *user);
 
 typedef struct WeirRequestOptions {
