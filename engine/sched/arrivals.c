@@ -9,8 +9,9 @@
 #define MIN_SAMPLES 4
 /* How long a stream may be away before its rhythm counts for nothing, in intervals. */
 #define MAX_MISSED 3
-/* Threads wake up late by so much. */
-#define SLEEP_NS 100e3
+/* Threads wake up late by so much: callers whom a result wakes, cameras that a clock does. */
+#define WAKE_NS  100e3
+#define SLEEP_NS 1e6
 
 static void add_sample (WeirDrift *drift, double value)
 {
@@ -25,20 +26,23 @@ static void add_sample (WeirDrift *drift, double value)
   }
 }
 
-/* What was left out (a skipped frame, a full queue) does not make the rhythm slower. */
-static void add_interval (WeirDrift *drift, double ns)
+/* What was left out (a skipped frame, a full queue) does not make the rhythm slower; but what keeps
+ * being longer is the rhythm. */
+static void add_interval (WeirArrivals *arrivals, double ns)
 {
-  double n_periods = drift->n >= MIN_SAMPLES && drift->mean > 0 ? round (ns / drift->mean) : 1;
-  if (n_periods > 1 && n_periods <= MAX_MISSED &&
-      fabs (ns / n_periods - drift->mean) < drift->mean / 8)
-    ns /= n_periods;
-  add_sample (drift, ns);
+  WeirDrift *interval = &arrivals->interval_ns;
+  bool is_long = interval->n >= MIN_SAMPLES && ns > 1.5 * interval->mean;
+  arrivals->n_long = is_long ? arrivals->n_long + 1 : 0;
+  if (arrivals->n_long >= MIN_SAMPLES)
+    *interval = (WeirDrift){ .n = 0 };
+  if (!is_long || arrivals->n_long >= MIN_SAMPLES)
+    add_sample (interval, ns);
 }
 
 void weir_arrivals_add (WeirArrivals *arrivals, uint64_t now_ns, uint32_t n_items, bool is_blocked)
 {
   if (arrivals->last_ns)
-    add_interval (&arrivals->interval_ns, (double) (now_ns - arrivals->last_ns));
+    add_interval (arrivals, (double) (now_ns - arrivals->last_ns));
   if (arrivals->done_ns)
     add_sample (&arrivals->after_ns, (double) (now_ns - arrivals->done_ns));
   add_sample (&arrivals->n_items, n_items);
@@ -56,9 +60,9 @@ void weir_arrivals_break (WeirArrivals *arrivals)
   arrivals->last_ns = arrivals->done_ns = 0;
 }
 
-static double tolerance (const WeirDrift *drift)
+static double tolerance (const WeirDrift *drift, double wake_ns)
 {
-  return 2 * drift->spread + SLEEP_NS;
+  return 2 * drift->spread + wake_ns;
 }
 
 static bool expect_at (double at_ns, double late_ns, uint64_t now_ns, WeirExpected *expected)
@@ -73,7 +77,7 @@ static bool expect_at (double at_ns, double late_ns, uint64_t now_ns, WeirExpect
 static bool expect_by_rhythm (const WeirArrivals *arrivals, uint64_t now_ns, WeirExpected *expected)
 {
   const WeirDrift *interval = &arrivals->interval_ns;
-  double away_ns = (double) (now_ns - arrivals->last_ns), late_ns = tolerance (interval);
+  double away_ns = (double) (now_ns - arrivals->last_ns), late_ns = tolerance (interval, SLEEP_NS);
   if (interval->n < MIN_SAMPLES || interval->spread > interval->mean / 2 ||
       away_ns > MAX_MISSED * interval->mean + late_ns)
     return false;
@@ -88,13 +92,14 @@ static bool expect_after_end (const WeirArrivals *arrivals, uint64_t now_ns, Wei
   const WeirDrift *after = &arrivals->after_ns;
   if (arrivals->done_ns <= arrivals->last_ns || after->n < MIN_SAMPLES)
     return false;
-  return expect_at ((double) arrivals->done_ns + after->mean, tolerance (after), now_ns, expected);
+  return expect_at (
+      (double) arrivals->done_ns + after->mean, tolerance (after, WAKE_NS), now_ns, expected);
 }
 
 bool weir_arrivals_expect (const WeirArrivals *arrivals, uint64_t now_ns, WeirExpected *expected)
 {
   bool follows = arrivals->after_ns.n >= MIN_SAMPLES &&
-                 arrivals->after_ns.spread < arrivals->interval_ns.spread;
+                 arrivals->after_ns.spread < arrivals->interval_ns.spread / 2;
   if (!arrivals->last_ns)
     return false;
   return follows ? expect_after_end (arrivals, now_ns, expected)

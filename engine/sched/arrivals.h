@@ -17,6 +17,7 @@ typedef struct WeirArrivals {
   uint64_t last_ns;      /* the newest arrival; 0: none */
   uint64_t done_ns;      /* the newest end of a request; 0: none */
   WeirDrift interval_ns; /* from arrival to arrival */
+  uint32_t n_long;       /* intervals in a row that were much longer */
   WeirDrift after_ns;    /* from the newest end to an arrival */
   WeirDrift n_items;     /* of a request */
   WeirDrift is_blocked;  /* 0..1: how many found no room at all */
