@@ -10,6 +10,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define BUDGET_NS (250 * UINT64_C (1000000))
 #define N_RUNS    3
@@ -172,8 +173,22 @@ static bool run_times (WeirSession *session, WeirSlot *slot, uint32_t n, uint64_
   return true;
 }
 
-/* In a slot of its own, so that memory which real batches may never need is given back. False: no
- * more is to be measured. */
+/* False: no more is to be measured. */
+static bool measure_in (
+    WeirSession *session, const WeirPlan *plan, void *block, uint32_t n, uint64_t end_ns)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (WeirSlot) slot = weir_slot_new (plan, block, &error);
+  if (slot) {
+    clear_inputs (session->model, slot, n);
+    return run_times (session, slot, n, end_ns);
+  }
+  g_debug ("%s: batches of %u are not measured: %s", session->model->path, n, error->message);
+  return false;
+}
+
+/* In memory of its own, and the system's rather than the allocator's: what real batches may never
+ * need is given back for certain. False: no more is to be measured. */
 static bool measure (WeirSession *session, uint32_t n, uint64_t end_ns)
 {
   g_autoptr (GError) error = NULL;
@@ -183,13 +198,17 @@ static bool measure (WeirSession *session, uint32_t n, uint64_t end_ns)
   if (is_wanted_elsewhere (session))
     return false;
   WeirPlan *plan = weir_session_plan (session, n, &error);
-  g_autoptr (WeirSlot) slot = plan ? weir_slot_new (plan, NULL, &error) : NULL;
-  if (!slot) {
+  if (!plan) {
     g_debug ("%s: batches of %u are not measured: %s", session->model->path, n, error->message);
     return false;
   }
-  clear_inputs (session->model, slot, n);
-  return run_times (session, slot, n, end_ns);
+  size_t n_bytes = MAX (weir_plan_slot_bytes (plan), 1);
+  void *block = mmap (NULL, n_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (block == MAP_FAILED)
+    return false;
+  bool goes_on = measure_in (session, plan, block, n, end_ns);
+  munmap (block, n_bytes);
+  return goes_on;
 }
 
 /* The session's, as it is now. Newly allocated. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* S(n) measured on the first worker before the first items come, or read from the cache. */
+/* S(n) measured on a worker before the first items come, or read from the cache. */
 #pragma once
 
 #include "engine/sched/session_types.h"

@@ -264,7 +264,8 @@ static void *work (void *user)
   WeirSession *session = worker->session;
   uint32_t n;
   weir_target_enter_thread (session->target);
-  if (worker == session->workers)
+  /* The last one: it starts when nothing is left of loading that it could delay. */
+  if (worker == &session->workers[session->n_workers - 1])
     weir_calibrate (worker);
   while ((n = take_batch (session, worker->batch))) {
     uint64_t start_ns = weir_now_ns ();
