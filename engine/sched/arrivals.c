@@ -102,8 +102,10 @@ bool weir_arrivals_expect (const WeirArrivals *arrivals, uint64_t now_ns, WeirEx
                  arrivals->after_ns.spread < arrivals->interval_ns.spread / 2;
   if (!arrivals->last_ns)
     return false;
-  return follows ? expect_after_end (arrivals, now_ns, expected)
-                 : expect_by_rhythm (arrivals, now_ns, expected);
+  expected->n_items = (uint32_t) (arrivals->n_items.mean + 0.5);
+  if (follows && !weir_arrivals_is_paced (arrivals, now_ns))
+    return expect_after_end (arrivals, now_ns, expected);
+  return expect_by_rhythm (arrivals, now_ns, expected);
 }
 
 /* A caller that waits for its results comes back within a small part of its interval. */

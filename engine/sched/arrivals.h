@@ -26,6 +26,7 @@ typedef struct WeirArrivals {
 /* An arrival that can be counted on: at about at_ns, or not at all once latest_ns has passed. */
 typedef struct WeirExpected {
   uint64_t at_ns, latest_ns;
+  uint32_t n_items;
 } WeirExpected;
 
 /* A request of n_items came; is_blocked: not even its first item had room. */

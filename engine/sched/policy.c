@@ -71,14 +71,17 @@ static uint64_t wait_until (const WeirSnapshot *s, uint64_t deadline_ns)
 {
   double worth = worth_of (s), loss = 0, best = 0;
   uint64_t at_ns = s->now_ns;
+  uint32_t n = s->n_queued;
   if (worth < MIN_WORTH_NS)
     return 0;
-  for (uint32_t k = 0; k < s->n_expected && s->n_queued + k < s->batch_max; k++) {
-    if (s->expected[k].at_ns >= deadline_ns)
+  for (uint32_t k = 0; k < s->n_expected && n < s->batch_max; k++) {
+    const WeirExpected *next = &s->expected[k];
+    uint32_t n_more = MIN (next->n_items, s->batch_max - n);
+    if (next->at_ns >= deadline_ns)
       break;
-    double later_ns = (double) (s->expected[k].at_ns - at_ns) + s->service->per_item_ns;
-    loss += (double) (s->n_queued + k) * later_ns;
-    at_ns = s->expected[k].at_ns;
+    loss += n * ((double) (next->at_ns - at_ns) + n_more * s->service->per_item_ns);
+    at_ns = next->at_ns;
+    n += n_more;
     best = MAX (best, (k + 1) * worth - loss);
   }
   return best > 0 ? MIN (s->expected[0].latest_ns, deadline_ns) : 0;

@@ -217,6 +217,7 @@ typedef struct View {
   WeirSnapshot s;
   WeirCrowd crowd;
   WeirExpected expected[MAX_EXPECTED];
+  double quiet_load; /* see WeirSnapshot.load: of the quiet cameras alone */
 } View;
 
 static void look_at_queued (View *view, const WeirLane *lane)
@@ -253,14 +254,29 @@ static void look_at_rhythm (View *view, const WeirLane *lane, bool can_add)
   WeirExpected next;
   bool is_paced = weir_arrivals_is_paced (arrivals, s->now_ns);
   bool is_expected = can_add && weir_arrivals_expect (arrivals, s->now_ns, &next);
-  s->load += lane_load (view, lane);
+  double load = lane_load (view, lane);
+  s->load += load;
   if (is_expected)
     add_expected (view->expected, &s->n_expected, &next);
   if (!is_paced)
     return;
   s->frame_ns = MIN (s->frame_ns, (uint64_t) arrivals->interval_ns.mean);
-  if (arrivals->n_items.mean < QUIET_ITEMS)
-    look_at_quiet (view, lane, is_expected ? &next : NULL);
+  if (arrivals->n_items.mean >= QUIET_ITEMS)
+    return;
+  view->quiet_load += load;
+  look_at_quiet (view, lane, is_expected ? &next : NULL);
+}
+
+/* Where there are quiet cameras nobody waits for a crowd, of which little goes into a batch with
+ * them, nor longer because of its load. */
+static void forget_crowds (View *view)
+{
+  uint32_t n = 0;
+  view->s.load = view->quiet_load;
+  for (uint32_t i = 0; i < view->s.n_expected; i++)
+    if (view->expected[i].n_items < QUIET_ITEMS)
+      view->expected[n++] = view->expected[i];
+  view->s.n_expected = n;
 }
 
 static void look_at_lanes (WeirQueue *queue, View *view)
@@ -273,6 +289,8 @@ static void look_at_lanes (WeirQueue *queue, View *view)
     view->s.can_grow |= can_add;
     look_at_rhythm (view, lane, can_add);
   }
+  if (view->crowd.frame_ns != WEIR_NEVER_NS)
+    forget_crowds (view);
   view->s.load /= queue->n_workers;
 }
 
@@ -291,6 +309,7 @@ static void look (WeirQueue *queue, View *view, uint64_t now_ns)
     .service = &queue->service,
     .expected = view->expected,
   };
+  view->quiet_load = 0;
   view->crowd = (WeirCrowd){ .since_ns = queue->waits_ns ? queue->waits_ns : now_ns,
     .frame_ns = WEIR_NEVER_NS,
     .next = { WEIR_NEVER_NS, WEIR_NEVER_NS } };

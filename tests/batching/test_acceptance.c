@@ -188,18 +188,31 @@ END_TEST
 
 /* A stream of 40 crops a frame beside three cameras: theirs stay as quick within a fifth, and the
  * crowd gets on. */
+static const struct {
+  double fps, phase_ms, jitter_ms;
+} crowds[] = {
+  { 5, 4, 0 },
+  { 10, 4, 0 },
+  { 30, 4, 0 },
+  { 5, 28.5, 0 },
+  { 5, 28.5, 0.4 },
+  { 5, 7.2, 0.4 },
+  { 30, 28.5, 0.4 },
+};
+
 START_TEST (test_acceptance_crowd)
 {
-  static const double rates[] = { 5, 10, 30 };
   VirtualCase quiet = new_case (4, 1, 8), c;
   add_cameras (&quiet, 3, 30, NULL);
+  for (uint32_t i = 0; i < 3; i++)
+    quiet.streams[i].jitter_ms = crowds[_i].jitter_ms;
   c = quiet;
-  add_camera (&c, rates[_i], 4, 40);
+  add_camera (&c, crowds[_i].fps, crowds[_i].phase_ms, 40);
   g_autoptr (VirtualResult) without = virtual_run (&quiet);
   g_autoptr (VirtualResult) result = virtual_run (&c);
   for (uint32_t i = 0; i < 3; i++) {
     check_rate (result, i, 30);
-    ck_assert_double_le (p99 (result, i), 1.2 * p99 (without, i) + 0.001);
+    ck_assert_double_le (p99 (result, i), 1.2 * p99 (without, i) + crowds[_i].jitter_ms + 0.001);
   }
   ck_assert_double_ge (result->streams[3].fps, 3);
 }
@@ -242,7 +255,7 @@ int main (void)
   tcase_add_test (tcase, test_acceptance_eight_cameras);
   tcase_add_test (tcase, test_acceptance_cpu_like);
   tcase_add_test (tcase, test_acceptance_lone_frame);
-  tcase_add_loop_test (tcase, test_acceptance_crowd, 0, 3);
+  tcase_add_loop_test (tcase, test_acceptance_crowd, 0, G_N_ELEMENTS (crowds));
   tcase_add_test (tcase, test_acceptance_learns_while_running);
   tcase_add_test (tcase, test_acceptance_two_workers);
   suite_add_tcase (suite, tcase);

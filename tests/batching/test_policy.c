@@ -84,7 +84,7 @@ START_TEST (test_policy_rows)
     .expected = expected };
   for (; s.n_expected < 3 && rows[_i].next[s.n_expected] > 0; s.n_expected++)
     expected[s.n_expected] = (WeirExpected){ MS (1000 + rows[_i].next[s.n_expected]),
-      MS (1000 + rows[_i].next[s.n_expected] + 0.5) };
+      MS (1000 + rows[_i].next[s.n_expected] + 0.5), 1 };
   WeirDecision decision = weir_policy_decide (&s);
   ck_assert_msg (decision.n == rows[_i].n && decision.cut == rows[_i].cut,
       "%s: %u items, reason %d; expected %u, %d", rows[_i].name, decision.n, decision.cut,
@@ -146,6 +146,7 @@ START_TEST (test_policy_any_snapshot)
     for (uint32_t k = 0; k < s.n_expected; k++) {
       expected[k].at_ns = (k ? expected[k - 1].at_ns : s.now_ns) + random_uint (rand, 9000000);
       expected[k].latest_ns = expected[k].at_ns + 1 + random_uint (rand, 1000000);
+      expected[k].n_items = 1 + random_uint (rand, 40);
     }
     WeirDecision decision = weir_policy_decide (&s);
     ck_assert_uint_le (decision.n, MIN (s.batch_max, s.n_queued));
