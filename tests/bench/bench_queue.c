@@ -80,6 +80,44 @@ static void run_producers (Producer *producers, uint32_t n, uint64_t n_items)
     pthread_join (producers[i].thread, NULL);
 }
 
+/* Two threads that hand a token to and fro, which is the least that a request and its result need.
+ */
+typedef struct Token {
+  sem_t there, here;
+  uint64_t n_rounds;
+} Token;
+
+static void *give_back (void *user)
+{
+  Token *token = user;
+  for (uint64_t i = 0; i < token->n_rounds; i++) {
+    wait_for (&token->there);
+    sem_post (&token->here);
+  }
+  return NULL;
+}
+
+static void measure_handover (uint64_t n_rounds)
+{
+  Token token = { .n_rounds = n_rounds };
+  pthread_t thread;
+  sem_init (&token.there, 0, 0);
+  sem_init (&token.here, 0, 0);
+  pthread_create (&thread, NULL, give_back, &token);
+  uint64_t start_ns = bench_now_ns ();
+  double start_cpu_s = bench_cpu_seconds ();
+  for (uint64_t i = 0; i < n_rounds; i++) {
+    sem_post (&token.there);
+    wait_for (&token.here);
+  }
+  printf ("\"handover_wall_us\":%.3f,\"handover_cpu_us\":%.3f,",
+      (double) (bench_now_ns () - start_ns) / 1e3 / (double) n_rounds,
+      (bench_cpu_seconds () - start_cpu_s) * 1e6 / (double) n_rounds);
+  pthread_join (thread, NULL);
+  sem_destroy (&token.there);
+  sem_destroy (&token.here);
+}
+
 void bench_queue (const BenchOptions *options)
 {
   uint32_t n = (uint32_t) options->n_threads;
@@ -88,6 +126,7 @@ void bench_queue (const BenchOptions *options)
   g_autofree Producer *producers = g_new0 (Producer, n);
   BenchSession bench;
 
+  measure_handover (MAX ((uint64_t) options->n_rounds / 4, 1));
   bench_session_open (&bench, options);
   for (uint32_t i = 0; i < n; i++)
     producer_init (&producers[i], &bench, (uint32_t) options->n_in_flight);
