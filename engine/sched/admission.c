@@ -166,7 +166,8 @@ static bool set_cancelled (GError **error)
 }
 
 /* Queues the request; true where done is or will be called. A thread that may block stays until
- * everything has room. [lock] */
+ * everything has room. The queue's time is read under the lock: submit_ns may lie before the end of
+ * a batch that was counted while this thread waited for it. [lock] */
 static bool enqueue (WeirRequest *request, bool may_block)
 {
   WeirStream *stream = request->stream;
@@ -177,7 +178,7 @@ static bool enqueue (WeirRequest *request, bool may_block)
   request->ticket.queued_ns = (uint64_t *) request->queued_ns->data;
   request->waiter = may_block ? &waiter : NULL;
   request->is_submitted = true;
-  weir_queue_push (&session->queue, &request->ticket, request->submit_ns);
+  weir_queue_push (&session->queue, &request->ticket, weir_now_ns ());
   wake_worker (session);
   stream->n_submitting++;
   while (!waiter.is_over)
