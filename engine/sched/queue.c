@@ -116,7 +116,7 @@ static bool is_held_back (WeirQueue *queue, const WeirLane *lane, uint64_t now_n
 /* False where the lane had no use for room, or there was none. */
 static bool admit_from (WeirQueue *queue, WeirLane *lane, uint64_t now_ns)
 {
-  if (!lane->waiting || is_held_back (queue, lane, now_ns))
+  if (!lane->waiting || !weir_queue_room (queue, lane) || is_held_back (queue, lane, now_ns))
     return false;
   WeirTicket *ticket;
   uint32_t n, n_admitted = 0;
