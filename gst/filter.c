@@ -27,6 +27,10 @@
 
 #define GST_CAT_DEFAULT weir_debug
 
+/* The engine learns what batches take while it runs: after so many frames it is asked again how
+ * many it can use. */
+#define DEPTH_FRAMES 32
+
 /* Streaming thread ---------------------------------------------------------------------------- */
 
 /* Why this frame is not looked at; NULL: it is. */
@@ -58,26 +62,40 @@ static void settle_job (WeirFilterJob *job, WeirStatus status, const gchar *reas
   job->done = TRUE;
 }
 
-static void submit_job (WeirFilterJob *job, gboolean leaky)
+/* The engine refuses none of these, so it does not count them. */
+static void skip_job (WeirFilter *self, WeirFilterJob *job)
+{
+  GST_OBJECT_LOCK (self);
+  job->priv->past.n_skipped += weir_request_n_items (job->base.request);
+  GST_OBJECT_UNLOCK (self);
+  settle_job (job, WEIR_STATUS_SKIPPED, "queue full", NULL);
+}
+
+static void submit_job (WeirFilter *self, WeirFilterJob *job, gboolean leaky)
 {
   g_autoptr (GError) error = NULL;
   bool full = false;
   WeirRequest *request = job->base.request;
+  if (!weir_ring_begin_inference (job->priv, leaky)) {
+    skip_job (self, job);
+    return;
+  }
   const bool submitted =
       leaky ? weir_request_try_submit (request, weir_ring_on_done, job, &full, &error)
             : weir_request_submit (request, weir_ring_on_done, job, &error);
   if (submitted)
     return;
+  weir_ring_end_inference (job->priv);
   if (full)
     settle_job (job, WEIR_STATUS_SKIPPED, "queue full", NULL);
   else
     settle_job (job, WEIR_STATUS_FAILED, NULL, g_strdup (error ? error->message : "not accepted"));
 }
 
-static void start_job (WeirFilter *self, WeirFilterJob *job, GstBuffer *buffer)
+static void start_job (
+    WeirFilter *self, const WeirLiveSettings *live, WeirFilterJob *job, GstBuffer *buffer)
 {
-  const WeirLiveSettings live = weir_filter_live (self);
-  const gchar *reason = skip_reason (self, &live, buffer);
+  const gchar *reason = skip_reason (self, live, buffer);
   job->buffer = buffer;
   job->info = weir_filter_private (self)->info;
   if (reason) {
@@ -88,15 +106,15 @@ static void start_job (WeirFilter *self, WeirFilterJob *job, GstBuffer *buffer)
     settle_job (job, WEIR_STATUS_FAILED, reason, NULL);
     return;
   }
-  const WeirRequestOptions options = { .threshold = live.threshold,
-    .iou_threshold = live.iou_threshold,
-    .max_detections = live.max_detections,
-    .top_k = live.top_k,
-    .attach_tensors = live.attach_tensors };
+  const WeirRequestOptions options = { .threshold = live->threshold,
+    .iou_threshold = live->iou_threshold,
+    .max_detections = live->max_detections,
+    .top_k = live->top_k,
+    .attach_tensors = live->attach_tensors };
   weir_request_set_options (job->base.request, &options);
   weir_request_set_frame (job->base.request, &job->base.frame);
   WEIR_FILTER_GET_CLASS (self)->prepare (self, buffer, &job->base);
-  submit_job (job, live.leaky == WEIR_LEAKY_DOWNSTREAM);
+  submit_job (self, job, live->leaky == WEIR_LEAKY_DOWNSTREAM);
 }
 
 /* Into the ring, unless a flush or an error came in between. */
@@ -120,13 +138,15 @@ GstFlowReturn weir_filter_chain (GstPad *pad, GstObject *parent, GstBuffer *buff
 {
   WeirFilter *self = WEIR_FILTER (parent);
   WeirFilterPrivate *priv = weir_filter_private (self);
+  const WeirLiveSettings live = weir_filter_live (self);
+  const gboolean leaky = live.leaky == WEIR_LEAKY_DOWNSTREAM;
   GstFlowReturn flow = GST_FLOW_NOT_NEGOTIATED;
-  WeirFilterJob *job = priv->info.finfo ? weir_ring_take_job (priv, &flow) : NULL;
+  WeirFilterJob *job = priv->info.finfo ? weir_ring_take_job (priv, leaky, &flow) : NULL;
   if (!job) {
     gst_buffer_unref (buffer);
     return flow;
   }
-  start_job (self, job, buffer);
+  start_job (self, &live, job, buffer);
   return enqueue_job (priv, job);
 }
 
@@ -343,9 +363,12 @@ static gboolean note_latency (WeirFilterPrivate *priv, WeirFilterJob *job)
 static GstFlowReturn push_buffer (WeirFilter *self, WeirCell *cell)
 {
   WeirFilterPrivate *priv = weir_filter_private (self);
+  const guint64 frame = cell->job->frame;
   GstBuffer *buffer = finish_job (self, cell->job);
   const gboolean moved = note_latency (priv, cell->job);
   weir_ring_release_job (priv, cell->job);
+  if ((frame + 1) % DEPTH_FRAMES == 0)
+    weir_filter_update_depth (priv, priv->session);
   if (moved)
     gst_element_post_message (GST_ELEMENT (self), gst_message_new_latency (GST_OBJECT (self)));
   return gst_pad_push (priv->srcpad, buffer);

@@ -11,6 +11,9 @@
 
 G_BEGIN_DECLS
 
+/* Frames in an element at most. */
+#define WEIR_MAX_DEPTH 64u
+
 GST_DEBUG_CATEGORY_EXTERN (weir_debug);
 
 typedef struct WeirFilterPrivate WeirFilterPrivate;
@@ -54,7 +57,8 @@ struct WeirFilterPrivate {
   WeirSession *session;     /* READY and above */
   WeirStream *stream;       /* PAUSED and above; others than chain: weir_ring_with_stream */
   GstStructure *last_stats; /* of the session that was closed */
-  WeirStreamStats past;     /* of streams that ended since NULL→READY: only its counters */
+  WeirStreamStats past;     /* only its counters: of streams that ended since NULL→READY, and what
+                             * was skipped before it came to the stream */
 
   /* Written at NULL→READY and READY→NULL only. */
   WeirSettings active;
@@ -66,11 +70,12 @@ struct WeirFilterPrivate {
   GCond item;  /* the head is ready, or something else for the task to see */
   GCond space; /* a job is idle again, or the flow has stopped */
   GCond query_done;
-  GstQueueArray *ring; /* WeirCell */
-  GPtrArray *idle;     /* WeirFilterJob, owned */
-  GPtrArray *orphans;  /* jobs flushed while their request runs */
-  guint depth, n_busy;
-  gboolean has_stream; /* `stream` may be used */
+  GstQueueArray *ring;       /* WeirCell */
+  GPtrArray *idle;           /* WeirFilterJob, owned */
+  GPtrArray *orphans;        /* jobs flushed while their request runs */
+  guint depth;               /* frames in the element; where it is leaky, in the engine */
+  guint n_busy, n_inferring; /* jobs not idle; of them submitted and not done */
+  gboolean has_stream;       /* `stream` may be used */
   guint n_stream_users;
   guint64 n_frames;
   GstFlowReturn flow;      /* what chain returns */
@@ -106,6 +111,8 @@ GstStructure *weir_filter_make_stats (WeirFilter *filter);
  * warning on the bus for what cannot. */
 void weir_filter_apply_live (WeirFilter *filter, const gchar *property);
 WeirLiveSettings weir_filter_live (WeirFilter *filter);
+/* As many frames in the element as the session can use, by what it knows now. */
+void weir_filter_update_depth (WeirFilterPrivate *priv, WeirSession *session);
 /* Longest wait for other streams that batching may add to a frame, and the service time known. */
 GstClockTime weir_filter_bound_ns (WeirFilter *filter, GstClockTime frame_ns);
 
@@ -119,8 +126,13 @@ void weir_filter_loop (gpointer pad);
 /* filter_ring.c. "Locked": the caller holds the ring lock; else it must not. */
 /* Locked. What chain returns. */
 GstFlowReturn weir_ring_flow (const WeirFilterPrivate *priv);
-/* Waits for a job and makes it the caller's. NULL: *flow says why. */
-WeirFilterJob *weir_ring_take_job (WeirFilterPrivate *priv, GstFlowReturn *flow);
+/* Waits for a job and makes it the caller's. NULL: *flow says why. Where it is leaky, frames that
+ * skip inference do not wait for those that do not, up to WEIR_MAX_DEPTH of both. */
+WeirFilterJob *weir_ring_take_job (WeirFilterPrivate *priv, gboolean leaky, GstFlowReturn *flow);
+/* A job is about to be submitted. FALSE: it is leaky, and as many as may are in the engine. */
+gboolean weir_ring_begin_inference (WeirFilterPrivate *priv, gboolean leaky);
+/* It is done, or was not accepted. */
+void weir_ring_end_inference (WeirFilterPrivate *priv);
 /* Nobody uses the job any more: it is emptied and idle again. */
 void weir_ring_release_job (WeirFilterPrivate *priv, WeirFilterJob *job);
 /* Locked. An orphan whose request is done, taken out of the list. */

@@ -9,11 +9,12 @@ GstFlowReturn weir_ring_flow (const WeirFilterPrivate *priv)
   return priv->flow == GST_FLOW_OK && priv->downstream_eos ? GST_FLOW_EOS : priv->flow;
 }
 
-WeirFilterJob *weir_ring_take_job (WeirFilterPrivate *priv, GstFlowReturn *flow)
+WeirFilterJob *weir_ring_take_job (WeirFilterPrivate *priv, gboolean leaky, GstFlowReturn *flow)
 {
   WeirFilterJob *job = NULL;
   g_mutex_lock (&priv->lock);
-  while (weir_ring_flow (priv) == GST_FLOW_OK && priv->n_busy >= priv->depth)
+  while (weir_ring_flow (priv) == GST_FLOW_OK &&
+         priv->n_busy >= (leaky ? WEIR_MAX_DEPTH : priv->depth))
     g_cond_wait (&priv->space, &priv->lock);
   *flow = weir_ring_flow (priv);
   if (*flow != GST_FLOW_OK) {
@@ -29,6 +30,22 @@ WeirFilterJob *weir_ring_take_job (WeirFilterPrivate *priv, GstFlowReturn *flow)
     job = weir_filter_job_new (priv);
   job->frame = frame;
   return job;
+}
+
+gboolean weir_ring_begin_inference (WeirFilterPrivate *priv, gboolean leaky)
+{
+  g_mutex_lock (&priv->lock);
+  const gboolean may = !leaky || priv->n_inferring < priv->depth;
+  priv->n_inferring += may;
+  g_mutex_unlock (&priv->lock);
+  return may;
+}
+
+void weir_ring_end_inference (WeirFilterPrivate *priv)
+{
+  g_mutex_lock (&priv->lock);
+  priv->n_inferring--;
+  g_mutex_unlock (&priv->lock);
 }
 
 void weir_ring_release_job (WeirFilterPrivate *priv, WeirFilterJob *job)
@@ -77,6 +94,7 @@ void weir_ring_on_done (WeirRequest *request, void *user)
   WeirFilterPrivate *priv = job->priv;
   g_mutex_lock (&priv->lock);
   job->done = TRUE;
+  priv->n_inferring--;
   g_cond_broadcast (&priv->item);
   g_mutex_unlock (&priv->lock);
 }

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #define MIN_DEPTH 4u
-#define MAX_DEPTH 64u
 
 static gboolean check_settings (const WeirSettings *settings, GError **error)
 {
@@ -106,11 +105,11 @@ void weir_filter_close (WeirFilter *filter)
   g_clear_pointer (&priv->stream_name, g_free);
 }
 
-static void update_depth (WeirFilterPrivate *priv, WeirSession *session)
+void weir_filter_update_depth (WeirFilterPrivate *priv, WeirSession *session)
 {
-  const guint wanted = 2 * MIN (weir_session_optimal_requests (session), MAX_DEPTH);
+  const guint wanted = 2 * MIN (weir_session_optimal_requests (session), WEIR_MAX_DEPTH);
   g_mutex_lock (&priv->lock);
-  priv->depth = CLAMP (wanted, MIN_DEPTH, MAX_DEPTH);
+  priv->depth = CLAMP (wanted, MIN_DEPTH, WEIR_MAX_DEPTH);
   g_cond_broadcast (&priv->space);
   g_mutex_unlock (&priv->lock);
 }
@@ -119,7 +118,7 @@ void weir_filter_start (WeirFilter *filter)
 {
   WeirFilterPrivate *priv = weir_filter_private (filter);
   WeirStream *stream = weir_stream_new (priv->session, priv->stream_name, 0);
-  update_depth (priv, priv->session);
+  weir_filter_update_depth (priv, priv->session);
   GST_OBJECT_LOCK (filter);
   priv->stream = stream;
   GST_OBJECT_UNLOCK (filter);
@@ -131,6 +130,7 @@ void weir_filter_start (WeirFilter *filter)
   g_mutex_lock (&priv->lock);
   priv->has_stream = TRUE;
   priv->n_frames = 0;
+  priv->n_inferring = 0;
   priv->live = FALSE;
   priv->frame_ns = 0;
   memset (&priv->latency, 0, sizeof priv->latency);
@@ -226,7 +226,7 @@ void weir_filter_apply_live (WeirFilter *filter, const gchar *property)
     apply_config (filter, session, config, opened_with);
   else
     return;
-  update_depth (priv, session);
+  weir_filter_update_depth (priv, session);
 }
 
 WeirLiveSettings weir_filter_live (WeirFilter *filter)

@@ -318,7 +318,10 @@ char *weir_session_get_config (WeirSession *session, const char *key, GError **e
 
 uint32_t weir_session_optimal_requests (const WeirSession *session)
 {
-  return fake.settings.optimal ? fake.settings.optimal : 2;
+  weir_mutex_lock (&fake.lock);
+  const uint32_t n = fake.settings.optimal ? fake.settings.optimal : 2;
+  weir_mutex_unlock (&fake.lock);
+  return n;
 }
 
 void weir_session_stats (WeirSession *session, WeirStats *stats)

@@ -293,6 +293,29 @@ START_TEST (test_leaky)
 }
 END_TEST
 
+/* Nor does anybody wait where the element's own frames in the engine are as many as may be. */
+START_TEST (test_leaky_depth)
+{
+  const FakeEngine held = { .hold = TRUE, .optimal = 2 };
+  const guint n_frames = 16, n_inferred = 4;
+  WeirMeta *meta;
+  fake_engine_reset (&held);
+  GstHarness *h = kit_harness ("inferdetect model=net.onnx leaky=downstream");
+  for (guint i = 0; i < n_frames; i++)
+    ck_assert_int_eq (gst_harness_push (h, kit_buffer (i, 1)), GST_FLOW_OK);
+  fake_engine_release ();
+  for (guint i = 0; i < n_frames; i++) {
+    GstBuffer *buffer = kit_pull (h, &meta);
+    ck_assert_uint_eq (GST_BUFFER_PTS (buffer), i * KIT_FRAME_NS);
+    kit_assert_status (meta, i < n_inferred ? WEIR_STATUS_INFERRED : WEIR_STATUS_SKIPPED,
+        i < n_inferred ? NULL : "queue full");
+    gst_buffer_unref (buffer);
+  }
+  ck_assert_uint_eq (own_stat (h, "inferdetect", "stream-skipped"), n_frames - n_inferred);
+  gst_harness_teardown (h);
+}
+END_TEST
+
 /* The status is the first element's; a later one changes it only by failing. */
 static const struct {
   const gchar *first, *second;
@@ -401,6 +424,7 @@ int main (int argc, char **argv)
   tcase_add_test (tcase, test_classify_without_objects);
   tcase_add_test (tcase, test_interval);
   tcase_add_test (tcase, test_leaky);
+  tcase_add_test (tcase, test_leaky_depth);
   tcase_add_loop_test (tcase, test_status_of_two, 0, G_N_ELEMENTS (status_rows));
   tcase_add_test (tcase, test_failures);
   tcase_add_loop_test (tcase, test_short_buffer, 0, 2);

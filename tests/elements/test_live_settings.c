@@ -253,6 +253,35 @@ START_TEST (test_refused_at_ready)
 }
 END_TEST
 
+/* Batches of the sizes from..to that ran. */
+static guint64 count_batches (GstElement *element, guint from, guint to)
+{
+  GstStructure *stats;
+  guint64 n = 0;
+  g_object_get (element, "stats", &stats, NULL);
+  const GValue *counts = gst_structure_get_value (stats, "batch-histogram");
+  for (guint i = from; i <= to && i < gst_value_array_get_size (counts); i++)
+    n += g_value_get_uint64 (gst_value_array_get_value (counts, i));
+  gst_structure_free (stats);
+  return n;
+}
+
+/* At the start nobody knows what a batch gains, so few frames are let in: more are once it is
+ * learned. */
+START_TEST (test_depth_follows_what_is_learned)
+{
+  const guint n_frames = 160;
+  GstHarness *h = open_harness ("device=SIM(4,1)");
+  GstElement *element = kit_find (h, "inferclassify");
+  push (h, 0, n_frames);
+  gst_harness_push_event (h, gst_event_new_eos ());
+  pull_all (h, n_frames);
+  ck_assert_uint_gt (count_batches (element, 5, 8), 0);
+  gst_object_unref (element);
+  gst_harness_teardown (h);
+}
+END_TEST
+
 /* Which properties can be set while playing is written in their flags. */
 START_TEST (test_mutable_flags)
 {
@@ -281,6 +310,7 @@ int main (int argc, char **argv)
   tcase_add_loop_test (tcase, test_live_latency, 0, G_N_ELEMENTS (latencies));
   tcase_add_test (tcase, test_live_config_at_next_start);
   tcase_add_loop_test (tcase, test_refused_at_ready, 0, G_N_ELEMENTS (refused));
+  tcase_add_test (tcase, test_depth_follows_what_is_learned);
   tcase_add_test (tcase, test_mutable_flags);
   return kit_run (tcase);
 }
