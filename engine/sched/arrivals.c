@@ -52,7 +52,8 @@ void weir_arrivals_add (WeirArrivals *arrivals, uint64_t now_ns, uint32_t n_item
 
 void weir_arrivals_end (WeirArrivals *arrivals, uint64_t now_ns)
 {
-  arrivals->done_ns = now_ns;
+  if (arrivals->last_ns) /* else it ended what a break has cut off */
+    arrivals->done_ns = now_ns;
 }
 
 void weir_arrivals_break (WeirArrivals *arrivals)

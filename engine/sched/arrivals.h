@@ -33,7 +33,8 @@ typedef struct WeirExpected {
 void weir_arrivals_add (WeirArrivals *arrivals, uint64_t now_ns, uint32_t n_items, bool is_blocked);
 /* A request of the stream is done. */
 void weir_arrivals_end (WeirArrivals *arrivals, uint64_t now_ns);
-/* The rhythm is broken (flush, seek, pause): the next arrival says nothing about intervals. */
+/* The rhythm is broken (flush, seek, pause): the next arrival says nothing about intervals, nor do
+ * requests that end until then. */
 void weir_arrivals_break (WeirArrivals *arrivals);
 /* False where nothing can be said. at_ns and latest_ns are never in the past. */
 bool weir_arrivals_expect (const WeirArrivals *arrivals, uint64_t now_ns, WeirExpected *expected);

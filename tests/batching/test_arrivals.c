@@ -108,6 +108,22 @@ START_TEST (test_arrivals_blocked)
 }
 END_TEST
 
+/* What still ran when the rhythm broke is no result that the next arrival follows. */
+START_TEST (test_arrivals_end_after_break)
+{
+  WeirArrivals arrivals = { 0 };
+  uint64_t now_ns = MS (1000);
+  run (&arrivals, &now_ns, 20, 6, 5);
+  ck_assert_double_eq_tol (arrivals.after_ns.mean, MS (1), 1000);
+  weir_arrivals_break (&arrivals);
+  weir_arrivals_end (&arrivals, now_ns + MS (5));
+  now_ns += MS (60e3);
+  run (&arrivals, &now_ns, 2, 6, 5);
+  ck_assert_double_eq_tol (arrivals.after_ns.mean, MS (1), 1000);
+  ck_assert_double_eq_tol (arrivals.interval_ns.mean, MS (6), 1000);
+}
+END_TEST
+
 int main (void)
 {
   Suite *suite = suite_create ("arrivals");
@@ -117,6 +133,7 @@ int main (void)
   tcase_add_test (tcase, test_arrivals_rhythm_changes);
   tcase_add_test (tcase, test_arrivals_caller);
   tcase_add_test (tcase, test_arrivals_blocked);
+  tcase_add_test (tcase, test_arrivals_end_after_break);
   suite_add_tcase (suite, tcase);
   return run_suite (suite, CK_FORK_GETENV);
 }
