@@ -195,8 +195,8 @@ static bool submit (WeirRequest *request, bool may_block, bool *full, GError **e
   WeirSession *session = stream->session;
   bool ok = false;
   weir_mutex_lock (&session->lock);
-  set_drained (stream, false);
   if (!stream->lane.is_flushing && !session->is_stopping) {
+    set_drained (stream, false);
     uint32_t limit = weir_queue_lane_limit (&session->queue, &stream->lane);
     uint32_t room = weir_queue_room (&session->queue, &stream->lane);
     *full = !may_block && room < MIN (request->n_items, limit);

@@ -60,11 +60,38 @@ START_TEST (test_admission_comes_after_the_end)
 }
 END_TEST
 
+/* A stream that has ended leaves its share to the others until a submit is taken. */
+START_TEST (test_admission_refused_stays_drained)
+{
+  const WeirSessionOptions o = { .device = "SIM(0,0)", .num_requests = 8, .batch_timeout_ms = -1 };
+  WeirSession *session = weir_session_open (&o, NULL);
+  WeirStream *ended = weir_stream_new (session, "ended", 0),
+             *other = weir_stream_new (session, "other", 0);
+  float value = 0;
+  WeirRequest *request = new_request (ended, &value);
+  WeirStreamStats stats;
+  weir_stream_drain (ended);
+  weir_stream_flush (ended);
+  ck_assert (!weir_request_run (request, NULL));
+  weir_stream_stats (other, &stats);
+  ck_assert_uint_eq (stats.max_in_flight, 8);
+  weir_stream_resume (ended);
+  run (request);
+  weir_stream_stats (other, &stats);
+  ck_assert_uint_eq (stats.max_in_flight, 4);
+  weir_request_free (request);
+  weir_stream_free (ended);
+  weir_stream_free (other);
+  weir_session_unref (session);
+}
+END_TEST
+
 int main (void)
 {
   Suite *suite = suite_create ("admission");
   TCase *tcase = tcase_create ("admission");
   tcase_add_test (tcase, test_admission_comes_after_the_end);
+  tcase_add_test (tcase, test_admission_refused_stays_drained);
   suite_add_tcase (suite, tcase);
   return run_suite (suite, CK_NOFORK);
 }
