@@ -12,7 +12,7 @@ WEIR_BEGIN_PUBLIC
 
 /* Thread-safety: one owner at a time: the caller, between submit and done the session. Reused:
  * results stay valid until weir_request_reset, the next submit or free. It may be freed after its
- * stream, but not be submitted then. */
+ * stream, but not be submitted or cancelled then. */
 typedef struct WeirRequest WeirRequest;
 
 /* Called once per submit from a worker (or from submit, cancel, flush or free), with no lock held.
