@@ -217,7 +217,7 @@ typedef struct View {
   WeirSnapshot s;
   WeirCrowd crowd;
   WeirExpected expected[MAX_EXPECTED];
-  double quiet_load; /* see WeirSnapshot.load: of the quiet cameras alone */
+  double quiet_load; /* see WeirSnapshot.load: of all but the crowds */
 } View;
 
 static void look_at_queued (View *view, const WeirLane *lane)
@@ -255,16 +255,16 @@ static void look_at_rhythm (View *view, const WeirLane *lane, bool can_add)
   bool is_paced = weir_arrivals_is_paced (arrivals, s->now_ns);
   bool is_expected = can_add && weir_arrivals_expect (arrivals, s->now_ns, &next);
   double load = lane_load (view, lane);
+  bool is_crowd = arrivals->n_items.mean >= QUIET_ITEMS;
   s->load += load;
+  view->quiet_load += is_crowd ? 0 : load;
   if (is_expected)
     add_expected (view->expected, &s->n_expected, &next);
   if (!is_paced)
     return;
   s->frame_ns = MIN (s->frame_ns, (uint64_t) arrivals->interval_ns.mean);
-  if (arrivals->n_items.mean >= QUIET_ITEMS)
-    return;
-  view->quiet_load += load;
-  look_at_quiet (view, lane, is_expected ? &next : NULL);
+  if (!is_crowd)
+    look_at_quiet (view, lane, is_expected ? &next : NULL);
 }
 
 /* Where there are quiet cameras nobody waits for a crowd, of which little goes into a batch with

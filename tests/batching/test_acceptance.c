@@ -243,6 +243,22 @@ START_TEST (test_acceptance_two_workers)
 }
 END_TEST
 
+/* Callers batch as well where a slow camera is beside them. */
+START_TEST (test_acceptance_callers_beside_a_camera)
+{
+  double mean[2];
+  for (uint32_t n_cameras = 0; n_cameras < 2; n_cameras++) {
+    VirtualCase c = new_case (4, 1, 8);
+    for (uint32_t i = 0; i < 7; i++)
+      add_caller (&c, 0.05 + 0.01 * i);
+    add_cameras (&c, n_cameras, 5, NULL);
+    g_autoptr (VirtualResult) result = virtual_run (&c);
+    mean[n_cameras] = result->mean_batch;
+  }
+  ck_assert_double_ge (mean[1], 0.9 * mean[0]);
+}
+END_TEST
+
 int main (void)
 {
   Suite *suite = suite_create ("acceptance");
@@ -258,6 +274,7 @@ int main (void)
   tcase_add_loop_test (tcase, test_acceptance_crowd, 0, G_N_ELEMENTS (crowds));
   tcase_add_test (tcase, test_acceptance_learns_while_running);
   tcase_add_test (tcase, test_acceptance_two_workers);
+  tcase_add_test (tcase, test_acceptance_callers_beside_a_camera);
   suite_add_tcase (suite, tcase);
   return run_suite (suite, CK_FORK_GETENV);
 }
