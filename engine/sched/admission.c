@@ -3,10 +3,24 @@
  * in submit only sleeps until its request is in. */
 #include "engine/sched/session_types.h"
 
-/* One worker is woken; what it leaves it hands on to the next. [lock] */
+/* One worker is to be woken; what it leaves it hands on to the next. [lock] */
+static bool has_work (const WeirSession *session)
+{
+  return session->queue.n_queued && session->queue.n_idle;
+}
+
 static void wake_worker (WeirSession *session)
 {
-  if (session->queue.n_queued && session->queue.n_idle)
+  if (has_work (session))
+    weir_cond_signal (&session->work);
+}
+
+/* A worker that wakes to a lock that is held sleeps twice. The session outlives the call. */
+static void unlock_and_wake (WeirSession *session)
+{
+  bool wakes = has_work (session);
+  weir_mutex_unlock (&session->lock);
+  if (wakes)
     weir_cond_signal (&session->work);
 }
 
@@ -179,8 +193,9 @@ static bool enqueue (WeirRequest *request, bool may_block)
   request->waiter = may_block ? &waiter : NULL;
   request->is_submitted = true;
   weir_queue_push (&session->queue, &request->ticket, weir_now_ns ());
-  wake_worker (session);
   stream->n_submitting++;
+  if (!waiter.is_over)
+    wake_worker (session);
   while (!waiter.is_over)
     weir_cond_wait (&stream->admitted, &session->lock);
   stream->n_submitting--;
@@ -204,7 +219,7 @@ static bool submit (WeirRequest *request, bool may_block, bool *full, GError **e
     stream->n_skipped += *full ? request->n_items : 0;
     ok = !*full && enqueue (request, may_block);
   }
-  weir_mutex_unlock (&session->lock);
+  unlock_and_wake (session);
   return ok || *full ? ok : set_cancelled (error);
 }
 
