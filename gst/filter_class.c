@@ -93,6 +93,8 @@ static GstStateChangeReturn change_state (GstElement *element, GstStateChange tr
   }
   if (transition == GST_STATE_CHANGE_READY_TO_PAUSED)
     weir_filter_start (self);
+  if (transition == GST_STATE_CHANGE_PLAYING_TO_PAUSED) /* others need not wait for it */
+    weir_ring_with_stream (weir_filter_private (self), weir_stream_drain);
   const GstStateChangeReturn result =
       GST_ELEMENT_CLASS (weir_filter_parent_class)->change_state (element, transition);
   if (transition == GST_STATE_CHANGE_PAUSED_TO_READY ||

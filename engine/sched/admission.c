@@ -67,7 +67,7 @@ static bool cancel (WeirRequest *request)
   bool is_refused = is_out && request->waiter;
   end_wait (request, !is_out);
   if (is_out)
-    request->is_submitted = false;
+    g_atomic_int_set (&request->is_submitted, false);
   request->stream->n_callbacks += is_out && !is_refused;
   return is_out && !is_refused;
 }
@@ -89,7 +89,7 @@ void weir_request_cancel (WeirRequest *request)
 {
   WeirStream *stream = request->stream;
   weir_mutex_lock (&stream->session->lock);
-  bool is_done = request->is_submitted && cancel (request);
+  bool is_done = g_atomic_int_get (&request->is_submitted) && cancel (request);
   wake_worker (stream->session);
   weir_mutex_unlock (&stream->session->lock);
   if (is_done)
@@ -191,7 +191,7 @@ static bool enqueue (WeirRequest *request, bool may_block)
   request->ticket.n_items = request->n_items;
   request->ticket.queued_ns = (uint64_t *) request->queued_ns->data;
   request->waiter = may_block ? &waiter : NULL;
-  request->is_submitted = true;
+  g_atomic_int_set (&request->is_submitted, true);
   weir_queue_push (&session->queue, &request->ticket, weir_now_ns ());
   stream->n_submitting++;
   if (!waiter.is_over)
@@ -223,10 +223,22 @@ static bool submit (WeirRequest *request, bool may_block, bool *full, GError **e
   return ok || *full ? ok : set_cancelled (error);
 }
 
+/* What stands in the queue must not be touched, let alone queued again. */
+static bool check_at_rest (WeirRequest *request, GError **error)
+{
+  bool is_at_rest = !g_atomic_int_get (&request->is_submitted);
+  if (!is_at_rest)
+    g_set_error (error, WEIR_ERROR, WEIR_ERROR_OPTION,
+        "the request still runs: it can be submitted again once it is done");
+  return is_at_rest;
+}
+
 static bool start (
     WeirRequest *request, WeirDoneFn done, void *user, bool may_block, bool *full, GError **error)
 {
   *full = false;
+  if (!check_at_rest (request, error))
+    return false;
   request->done = done;
   request->user = user;
   request->submit_ns = weir_now_ns ();

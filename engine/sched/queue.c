@@ -70,7 +70,8 @@ uint32_t weir_queue_limit (const WeirQueue *queue)
 
 uint32_t weir_queue_lane_limit (const WeirQueue *queue, const WeirLane *lane)
 {
-  uint32_t share = MAX (weir_queue_limit (queue) / MAX (queue->n_active, 1), 1);
+  uint32_t n_active = MAX (queue->n_active, 1);
+  uint32_t share = (weir_queue_limit (queue) + n_active - 1) / n_active;
   return lane->max_in_flight ? MIN (lane->max_in_flight, share) : share;
 }
 

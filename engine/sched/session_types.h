@@ -113,7 +113,7 @@ struct WeirRequest {
   uint64_t submit_ns, done_ns;
   GError *error;
   GArray *queued_ns;   /* uint64_t, of the items; the ticket's */
-  bool is_submitted;   /* [lock] between submit and done */
+  gint is_submitted;   /* atomic; true from submit to done, changed under [lock] */
   WeirWaiter *waiter;  /* [lock] NULL: no thread waits */
   WeirMutex wait_lock; /* never held with another lock */
   WeirCond waited;

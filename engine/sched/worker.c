@@ -233,7 +233,7 @@ static uint32_t count_finished (WeirWorker *worker, uint32_t n, const WeirRun *r
     stream->n_items++;
     if (weir_queue_finish (&session->queue, &request->ticket, now_ns)) {
       request->done_ns = now_ns;
-      request->is_submitted = false;
+      g_atomic_int_set (&request->is_submitted, false);
       weir_histogram_add (&session->latency_us, (now_ns - request->submit_ns) / 1000);
       stream->n_callbacks++;
       worker->done[n_done++] = request;

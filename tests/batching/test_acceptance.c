@@ -109,6 +109,23 @@ START_TEST (test_acceptance_six_callers)
 }
 END_TEST
 
+/* Four callers that keep two requests each under way share six places: none is left empty. */
+START_TEST (test_acceptance_six_places_for_four)
+{
+  VirtualCase c = new_case (4, 1, 8);
+  c.num_requests = 6;
+  for (uint32_t i = 0; i < 4; i++) {
+    add_caller (&c, 0.05 + 0.01 * i);
+    c.streams[i].depth = 2;
+  }
+  g_autoptr (VirtualResult) result = virtual_run (&c);
+  ck_assert_uint_eq (result->most_in_flight, 6);
+  ck_assert_double_ge (result->mean_batch, 5);
+  for (uint32_t i = 1; i < 4; i++)
+    check_rate (result, i, result->streams[0].fps);
+}
+END_TEST
+
 START_TEST (test_acceptance_six_cameras)
 {
   VirtualCase c = new_case (4, 1, sixes[_i].batch_max);
@@ -267,6 +284,7 @@ int main (void)
   tcase_add_test (tcase, test_acceptance_uneven_rates);
   tcase_add_loop_test (tcase, test_acceptance_six_callers, 0, G_N_ELEMENTS (sixes));
   tcase_add_loop_test (tcase, test_acceptance_six_cameras, 0, G_N_ELEMENTS (sixes));
+  tcase_add_test (tcase, test_acceptance_six_places_for_four);
   tcase_add_test (tcase, test_acceptance_slow_camera);
   tcase_add_test (tcase, test_acceptance_eight_cameras);
   tcase_add_test (tcase, test_acceptance_cpu_like);

@@ -129,6 +129,24 @@ START_TEST (test_filter_eos_drains)
 }
 END_TEST
 
+/* A paused element adds nothing: others need not wait for it, and have its share. */
+START_TEST (test_filter_pause_drains)
+{
+  fake_engine_reset (&slow);
+  GstHarness *h = gst_harness_new_parse ("inferdetect model=net.onnx");
+  gst_harness_set_src_caps (h, kit_caps (KIT_WIDTH, KIT_HEIGHT));
+  ck_assert_int_eq (gst_harness_push (h, kit_buffer (0, 0)), GST_FLOW_OK);
+  gst_buffer_unref (gst_harness_pull (h));
+  const guint n_drains = fake_engine_n_drains ();
+  gst_element_set_state (h->element, GST_STATE_PAUSED);
+  ck_assert_uint_eq (fake_engine_n_drains (), n_drains + 1);
+  gst_element_set_state (h->element, GST_STATE_PLAYING);
+  ck_assert_int_eq (gst_harness_push (h, kit_buffer (1, 1)), GST_FLOW_OK);
+  gst_buffer_unref (gst_harness_pull (h));
+  gst_harness_teardown (h);
+}
+END_TEST
+
 /* Buffers after EOS are refused; a new stream starts over. */
 START_TEST (test_filter_after_eos)
 {
@@ -177,6 +195,7 @@ int main (int argc, char **argv)
   tcase_add_loop_test (tcase, test_filter_order_scripted, 0, G_N_ELEMENTS (schedules));
   tcase_add_loop_test (tcase, test_filter_order_random, 0, 12);
   tcase_add_test (tcase, test_filter_eos_drains);
+  tcase_add_test (tcase, test_filter_pause_drains);
   tcase_add_test (tcase, test_filter_after_eos);
   tcase_add_test (tcase, test_filter_oob_event_passes);
   return kit_run (tcase);

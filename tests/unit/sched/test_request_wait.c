@@ -147,6 +147,8 @@ START_TEST (test_wait_start_while_running)
   fixture_check_error (&error, WEIR_ERROR_OPTION, "still runs");
   ck_assert (!weir_request_run (it.request, &error));
   fixture_check_error (&error, WEIR_ERROR_OPTION, "still runs");
+  ck_assert (!weir_request_submit (it.request, stop_at_gate, &it.gate, &error));
+  fixture_check_error (&error, WEIR_ERROR_OPTION, "still runs");
   set_gate (&it.gate, true);
   check_wait (-1, true);
   ck_assert (fixture_is_expected (it.request, 1));
