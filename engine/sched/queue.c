@@ -83,15 +83,13 @@ uint32_t weir_queue_room (const WeirQueue *queue, const WeirLane *lane)
   return MIN (limit - queue->n_in_flight, own - lane->n_in_flight);
 }
 
-static void admit_items (WeirQueue *queue, WeirTicket *ticket, uint32_t n, uint64_t now_ns)
+static void admit_item (WeirQueue *queue, WeirTicket *ticket, uint64_t now_ns)
 {
-  for (uint32_t i = 0; i < n; i++)
-    ticket->queued_ns[ticket->n_admitted + i] = now_ns;
-  ticket->n_admitted += n;
-  ticket->lane->n_queued += n;
-  ticket->lane->n_in_flight += n;
-  queue->n_queued += n;
-  queue->n_in_flight += n;
+  ticket->queued_ns[ticket->n_admitted++] = now_ns;
+  ticket->lane->n_queued++;
+  ticket->lane->n_in_flight++;
+  queue->n_queued++;
+  queue->n_in_flight++;
 }
 
 /* Somebody who had less comes within moments, and others keep the workers busy until then: callers
@@ -114,35 +112,43 @@ static bool is_held_back (WeirQueue *queue, const WeirLane *lane, uint64_t now_n
   return false;
 }
 
-/* False where the lane had no use for room, or there was none. */
-static bool admit_from (WeirQueue *queue, WeirLane *lane, uint64_t now_ns)
+/* What the lane has had, and is about to have. */
+static uint64_t turns_of (const WeirLane *lane)
 {
-  if (!lane->waiting || !weir_queue_room (queue, lane) || is_held_back (queue, lane, now_ns))
-    return false;
-  WeirTicket *ticket;
-  uint32_t n, n_admitted = 0;
-  while ((ticket = lane->waiting) &&
-         (n = MIN (weir_queue_room (queue, lane), ticket->n_items - ticket->n_admitted))) {
-    admit_items (queue, ticket, n, now_ns);
-    n_admitted += n;
+  return lane->n_turns + lane->n_queued;
+}
+
+/* The lane that gets the next place: of those that wait for one and may have it the one that had
+ * least, the next in turn among equals. */
+static WeirLane *choose_waiting (WeirQueue *queue, uint64_t now_ns)
+{
+  WeirLane *chosen = NULL;
+  guint n_lanes = queue->lanes->len, first = queue->next_admitted;
+  for (guint k = 0; k < n_lanes; k++) {
+    guint turn = (first + k) % n_lanes;
+    WeirLane *lane = lane_at (queue, turn);
+    if (!lane->waiting || !weir_queue_room (queue, lane) ||
+        (chosen && turns_of (lane) >= turns_of (chosen)) || is_held_back (queue, lane, now_ns))
+      continue;
+    chosen = lane;
+    queue->next_admitted = turn + 1;
+  }
+  return chosen;
+}
+
+void weir_queue_admit (WeirQueue *queue, uint64_t now_ns)
+{
+  WeirLane *lane;
+  queue->held_ns = 0;
+  while (queue->n_waiting && (lane = choose_waiting (queue, now_ns))) {
+    WeirTicket *ticket = lane->waiting;
+    admit_item (queue, ticket, now_ns);
     if (ticket->n_admitted < ticket->n_items)
       continue;
     lane->waiting = ticket->next;
     queue->n_waiting--;
     if (queue->entered)
       queue->entered (ticket);
-  }
-  return n_admitted > 0;
-}
-
-void weir_queue_admit (WeirQueue *queue, uint64_t now_ns)
-{
-  guint n_lanes = queue->lanes->len, first = queue->next_admitted;
-  queue->held_ns = 0;
-  for (guint k = 0; k < n_lanes && queue->n_waiting; k++) {
-    guint turn = (first + k) % n_lanes;
-    if (admit_from (queue, lane_at (queue, turn), now_ns))
-      queue->next_admitted = turn + 1;
   }
 }
 

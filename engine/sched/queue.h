@@ -5,7 +5,7 @@
  *
  * A ticket (a request) stands in its lane (a stream) until its last item is taken. Items are
  * admitted as room allows, so a request of 40 crops passes a queue bounded to 4. Whoever makes room
- * hands it on, to one lane after the other; so whoever waits could not enter now. */
+ * hands it on, place by place to the lane that had least; so whoever waits could not enter now. */
 #pragma once
 
 #include "engine/sched/policy.h"

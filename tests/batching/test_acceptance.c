@@ -109,14 +109,14 @@ START_TEST (test_acceptance_six_callers)
 }
 END_TEST
 
-/* Four callers that keep two requests each under way share six places: none is left empty. */
+/* Four callers that always have requests waiting share six places: none is left empty. */
 START_TEST (test_acceptance_six_places_for_four)
 {
   VirtualCase c = new_case (4, 1, 8);
   c.num_requests = 6;
   for (uint32_t i = 0; i < 4; i++) {
     add_caller (&c, 0.05 + 0.01 * i);
-    c.streams[i].depth = 2;
+    c.streams[i].depth = 4;
   }
   g_autoptr (VirtualResult) result = virtual_run (&c);
   ck_assert_uint_eq (result->most_in_flight, 6);
