@@ -50,6 +50,22 @@ OnnxBuilder *fixture_two_inputs (void)
   return b;
 }
 
+OnnxBuilder *fixture_odd_rows (void)
+{
+  OnnxBuilder *b = onnx_builder_new (13);
+  onnx_builder_input (b, "x", F32, "1,1,7,3");
+  onnx_builder_ints (b, "rows", "7,3");
+  onnx_builder_ints (b, "none", "0");
+  onnx_builder_ints (b, "zero", "0");
+  onnx_builder_node (b, "Reshape", "x,rows", "y", NULL);
+  onnx_builder_node (b, "ReduceMax", "x", "m", "keepdims=0");
+  onnx_builder_node (b, "Slice", "y,none,zero", "e", NULL);
+  onnx_builder_output (b, "y");
+  onnx_builder_output (b, "m");
+  onnx_builder_output (b, "e");
+  return b;
+}
+
 OnnxBuilder *fixture_negation (const char *dims)
 {
   OnnxBuilder *b = onnx_builder_new (13);

@@ -17,6 +17,8 @@ WeirStream *fixture_open_model (OnnxBuilder *builder, uint32_t batch_size, const
 
 /* y = a + b, z = a - b, of [n, 3] */
 OnnxBuilder *fixture_two_inputs (void);
+/* Per item 7 rows, a scalar and nothing at all: no batch. */
+OnnxBuilder *fixture_odd_rows (void);
 /* y = -x */
 OnnxBuilder *fixture_negation (const char *dims);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Requests on models that are not one picture in, one row out: several inputs, other types, no
  * batch, no rows, scalars; and what is refused. */
-#include "tests/unit/formats/onnx_builder.h"
 #include "tests/unit/sched/session_fixture.h"
+#include "tests/unit/sched/tensor_fixture.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -49,23 +49,10 @@ static float output_at (const WeirRequest *request, uint32_t k, int i)
   return ((const float *) weir_tensor_data (weir_request_output (request, k)))[i];
 }
 
-/* y = a + b, z = a - b */
-static OnnxBuilder *two_inputs (void)
-{
-  OnnxBuilder *b = onnx_builder_new (13);
-  onnx_builder_input (b, "a", F32, "n,3");
-  onnx_builder_input (b, "b", F32, "n,3");
-  onnx_builder_node (b, "Add", "a,b", "y", NULL);
-  onnx_builder_node (b, "Sub", "a,b", "z", NULL);
-  onnx_builder_output (b, "y");
-  onnx_builder_output (b, "z");
-  return b;
-}
-
 START_TEST (test_models_two_inputs)
 {
   WeirSession *session;
-  WeirStream *stream = open_model (two_inputs (), "two.onnx", &session);
+  WeirStream *stream = open_model (fixture_two_inputs (), "two.onnx", &session);
   g_autoptr (WeirRequest) request = weir_request_new (stream);
   float a[5 * 3], b[5 * 3];
   for (int i = 0; i < 15; i++) {
@@ -109,7 +96,7 @@ static const struct {
 START_TEST (test_models_mixed_content_is_refused)
 {
   WeirSession *session;
-  WeirStream *stream = open_model (two_inputs (), "two.onnx", &session);
+  WeirStream *stream = open_model (fixture_two_inputs (), "two.onnx", &session);
   g_autoptr (WeirRequest) request = weir_request_new (stream);
   g_autoptr (GError) error = NULL;
   guint8 pixels[16] = { 0 };
@@ -190,18 +177,7 @@ END_TEST
 START_TEST (test_models_outputs_without_a_batch)
 {
   WeirSession *session;
-  OnnxBuilder *b = onnx_builder_new (13);
-  onnx_builder_input (b, "x", F32, "1,1,7,3");
-  onnx_builder_ints (b, "rows", "7,3");
-  onnx_builder_ints (b, "none", "0");
-  onnx_builder_ints (b, "zero", "0");
-  onnx_builder_node (b, "Reshape", "x,rows", "y", NULL);
-  onnx_builder_node (b, "ReduceMax", "x", "m", "keepdims=0");
-  onnx_builder_node (b, "Slice", "y,none,zero", "e", NULL);
-  onnx_builder_output (b, "y");
-  onnx_builder_output (b, "m");
-  onnx_builder_output (b, "e");
-  WeirStream *stream = open_model (b, "rows.onnx", &session);
+  WeirStream *stream = open_model (fixture_odd_rows (), "rows.onnx", &session);
   g_autoptr (WeirRequest) request = weir_request_new (stream);
   g_autoptr (GError) error = NULL;
   guint8 pixels[5 * 21];

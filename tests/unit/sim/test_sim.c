@@ -2,7 +2,7 @@
 /* The device SIM(a,b): results of the model's shapes, all zeros, after the time that was asked for;
  * with a model and without. */
 #include "tests/run_suite.h"
-#include "tests/unit/formats/onnx_builder.h"
+#include "tests/unit/sched/tensor_fixture.h"
 
 #include "engine/weir.h"
 
@@ -11,18 +11,6 @@
 #define F32 ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT
 
 static char *folder;
-
-static OnnxBuilder *two_inputs (void)
-{
-  OnnxBuilder *b = onnx_builder_new (13);
-  onnx_builder_input (b, "a", F32, "n,3");
-  onnx_builder_input (b, "b", F32, "n,3");
-  onnx_builder_node (b, "Add", "a,b", "y", NULL);
-  onnx_builder_node (b, "Sub", "a,b", "z", NULL);
-  onnx_builder_output (b, "y");
-  onnx_builder_output (b, "z");
-  return b;
-}
 
 /* Integers, truth values, and the input itself. */
 static OnnxBuilder *many_types (void)
@@ -35,23 +23,6 @@ static OnnxBuilder *many_types (void)
   onnx_builder_output (b, "i");
   onnx_builder_output (b, "t");
   onnx_builder_output (b, "y");
-  return b;
-}
-
-/* Per item 7 rows, a scalar and nothing at all: no batch. */
-static OnnxBuilder *odd_rows (void)
-{
-  OnnxBuilder *b = onnx_builder_new (13);
-  onnx_builder_input (b, "x", F32, "1,1,7,3");
-  onnx_builder_ints (b, "rows", "7,3");
-  onnx_builder_ints (b, "none", "0");
-  onnx_builder_ints (b, "zero", "0");
-  onnx_builder_node (b, "Reshape", "x,rows", "y", NULL);
-  onnx_builder_node (b, "ReduceMax", "x", "m", "keepdims=0");
-  onnx_builder_node (b, "Slice", "y,none,zero", "e", NULL);
-  onnx_builder_output (b, "y");
-  onnx_builder_output (b, "m");
-  onnx_builder_output (b, "e");
   return b;
 }
 
@@ -86,9 +57,9 @@ static const struct {
 } models[] = {
   { "find-characters.onnx", NULL, false, true },
   { "read-characters.onnx", NULL, false, true },
-  { "two.onnx", two_inputs, false, false },
+  { "two.onnx", fixture_two_inputs, false, false },
   { "types.onnx", many_types, false, false },
-  { "rows.onnx", odd_rows, false, true },
+  { "rows.onnx", fixture_odd_rows, false, true },
   { "nms.onnx", suppression, true, false },
   { "places.onnx", places, true, true },
 };
