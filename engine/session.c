@@ -314,7 +314,9 @@ void weir_session_set_num_requests (WeirSession *session, uint32_t num_requests)
 void weir_session_set_batch_timeout (WeirSession *session, int32_t batch_timeout_ms)
 {
   weir_mutex_lock (&session->lock);
-  session->queue.batch_timeout_ms = MAX (batch_timeout_ms, -1);
+  WeirQueue *queue = &session->queue;
+  queue->batch_timeout_ms = MAX (batch_timeout_ms, -1);
+  queue->bound_ns = weir_policy_bound_ns (queue->frame_ns, queue->batch_timeout_ms);
   weir_session_queue_changed (session);
   weir_mutex_unlock (&session->lock);
 }

@@ -11,6 +11,8 @@
 #define BOUND_NS 10000000u
 /* Finishing early by so much makes up for late wake-ups. */
 #define MARGIN_NS 200000u
+/* What part of S(1) batching might save, before it is known. */
+#define GUESS 0.8
 /* Less than this cannot be waited for: a sleep takes as long. */
 #define MIN_WORTH_NS 50e3
 
@@ -59,19 +61,25 @@ static uint64_t deadline_of (const WeirSnapshot *s)
   return MIN (bound_ns, due_ns > run_ns ? due_ns - run_ns : 0);
 }
 
-/* What one item more in the batch is worth, in ns of waiting. */
-static double worth_of (const WeirSnapshot *s)
+/* S(n) = a + c n as far as it is known: where only one size has ever run, a guess that makes it
+ * worth waiting for a second one, which then tells. */
+static void know (const WeirService *service, double *fixed_ns, double *per_item_ns)
 {
-  double fixed = s->service->fixed_ns, share = fixed / MAX (fixed + s->service->per_item_ns, 1);
-  return WORTH * MIN (s->load, 1) * share * fixed;
+  bool is_guess = service->n_sizes == 1;
+  double alone_ns = (double) weir_service_ns (service, 1);
+  *fixed_ns = is_guess ? GUESS * alone_ns : service->fixed_ns;
+  *per_item_ns = is_guess ? (1 - GUESS) * alone_ns : service->per_item_ns;
 }
 
 /* Until when to wait for the next arrival; 0 where no number of arrivals is worth it. */
 static uint64_t wait_until (const WeirSnapshot *s, uint64_t deadline_ns)
 {
-  double worth = worth_of (s), loss = 0, best = 0;
+  double fixed_ns, per_item_ns, loss = 0, best = 0;
   uint64_t at_ns = s->now_ns;
   uint32_t n = s->n_queued;
+  know (s->service, &fixed_ns, &per_item_ns);
+  double share = fixed_ns / MAX (fixed_ns + per_item_ns, 1);
+  double worth = WORTH * MIN (s->load, 1) * share * fixed_ns;
   if (worth < MIN_WORTH_NS)
     return 0;
   for (uint32_t k = 0; k < s->n_expected && n < s->batch_max; k++) {
@@ -79,7 +87,7 @@ static uint64_t wait_until (const WeirSnapshot *s, uint64_t deadline_ns)
     uint32_t n_more = MIN (next->n_items, s->batch_max - n);
     if (next->at_ns >= deadline_ns)
       break;
-    loss += n * ((double) (next->at_ns - at_ns) + n_more * s->service->per_item_ns);
+    loss += n * ((double) (next->at_ns - at_ns) + n_more * per_item_ns);
     at_ns = next->at_ns;
     n += n_more;
     best = MAX (best, (k + 1) * worth - loss);

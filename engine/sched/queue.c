@@ -18,7 +18,9 @@
 
 void weir_queue_init (WeirQueue *queue)
 {
-  *queue = (WeirQueue){ .batch_max = 1, .batch_timeout_ms = -1, .n_workers = 1 };
+  *queue = (WeirQueue){
+    .batch_max = 1, .batch_timeout_ms = -1, .n_workers = 1, .frame_ns = WEIR_NEVER_NS
+  };
   queue->lanes = g_ptr_array_new ();
 }
 
@@ -322,6 +324,7 @@ static void look (WeirQueue *queue, View *view, uint64_t now_ns)
     .next = { WEIR_NEVER_NS, WEIR_NEVER_NS } };
   look_at_lanes (queue, view);
   view->s.bound_ns = weir_policy_bound_ns (view->s.frame_ns, queue->batch_timeout_ms);
+  queue->frame_ns = view->s.frame_ns;
   queue->bound_ns = view->s.bound_ns;
 }
 

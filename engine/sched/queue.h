@@ -54,7 +54,7 @@ typedef struct WeirQueue {
   uint64_t held_ns;               /* until when some ticket is held back; 0: none is */
   uint64_t waits_ns;              /* since when an idle worker leaves items waiting; 0: none does */
   uint64_t n_cuts[WEIR_N_CUTS];
-  uint64_t bound_ns; /* of the last decision; see WeirSnapshot */
+  uint64_t frame_ns, bound_ns; /* of the last decision; see WeirSnapshot */
 } WeirQueue;
 
 void weir_queue_init (WeirQueue *queue);

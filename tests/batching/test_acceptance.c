@@ -247,6 +247,23 @@ START_TEST (test_acceptance_learns_while_running)
 }
 END_TEST
 
+/* At most nine tenths of a device that was never measured: no queue grows, so nothing but a wait
+ * tries a batch of two; where that saves nothing it is not tried again. */
+START_TEST (test_acceptance_learns_below_saturation)
+{
+  g_autoptr (GRand) rand = g_rand_new_with_seed (_i);
+  VirtualCase c = _i % 2 ? new_case (1, 10, 8) : new_case (10, 1, 8);
+  c.learns = true;
+  add_cameras (&c, 8, 10, rand);
+  g_autoptr (VirtualResult) result = virtual_run (&c);
+  ck_assert_double_le (virtual_percentile (result->added_ms, 100), 50);
+  if (_i % 2)
+    ck_assert_double_le (virtual_percentile (result->added_ms, 99), 1);
+  else
+    ck_assert_double_ge (result->mean_batch, 1.8);
+}
+END_TEST
+
 /* Two workers, whatever the device: what one does not take, the other does. */
 START_TEST (test_acceptance_two_workers)
 {
@@ -291,6 +308,7 @@ int main (void)
   tcase_add_test (tcase, test_acceptance_lone_frame);
   tcase_add_loop_test (tcase, test_acceptance_crowd, 0, G_N_ELEMENTS (crowds));
   tcase_add_test (tcase, test_acceptance_learns_while_running);
+  tcase_add_loop_test (tcase, test_acceptance_learns_below_saturation, 0, 20);
   tcase_add_test (tcase, test_acceptance_two_workers);
   tcase_add_test (tcase, test_acceptance_callers_beside_a_camera);
   suite_add_tcase (suite, tcase);
