@@ -3,6 +3,7 @@
  * schedule. */
 #include "tests/batching/virtual.h"
 
+#include "tests/must.h"
 #include "tests/run_suite.h"
 
 #define MS(n) ((uint64_t) ((n) *1000000))
@@ -149,13 +150,13 @@ START_TEST (test_policy_any_snapshot)
       expected[k].n_items = 1 + random_uint (rand, 40);
     }
     WeirDecision decision = weir_policy_decide (&s);
-    ck_assert_uint_le (decision.n, MIN (s.batch_max, s.n_queued));
-    ck_assert ((decision.n == 0) == (decision.cut == WEIR_CUT_NONE));
-    ck_assert (s.n_queued == 0 || s.can_grow || decision.n > 0);
+    must (decision.n <= MIN (s.batch_max, s.n_queued));
+    must ((decision.n == 0) == (decision.cut == WEIR_CUT_NONE));
+    must (s.n_queued == 0 || s.can_grow || decision.n > 0);
     if (decision.n == 0 && s.n_queued) {
-      ck_assert_uint_gt (decision.wake_ns, s.now_ns);
-      ck_assert_uint_le (decision.wake_ns, s.oldest_ns + s.bound_ns);
-      ck_assert_uint_gt (s.n_expected, 0);
+      must (decision.wake_ns > s.now_ns);
+      must (decision.wake_ns <= s.oldest_ns + s.bound_ns);
+      must (s.n_expected > 0);
     }
   }
 }

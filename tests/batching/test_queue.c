@@ -3,6 +3,7 @@
  * its tickets, nobody waits who could enter, nothing is lost, and a wait ends in the future. */
 #include "engine/sched/queue.h"
 
+#include "tests/must.h"
 #include "tests/run_suite.h"
 
 #define N_SCHEDULES 40
@@ -44,14 +45,14 @@ static uint32_t pick (uint32_t n)
 
 static void entered (WeirTicket *ticket)
 {
-  ck_assert_uint_eq (ticket->n_admitted, ticket->n_items);
+  must (ticket->n_admitted == ticket->n_items);
   world->n_entered++;
 }
 
 static void leave (WeirTicket *ticket)
 {
   Job *job = (Job *) ticket;
-  ck_assert (job->is_in && job->n_running == 0);
+  must (job->is_in && job->n_running == 0);
   job->is_in = false;
   world->n_over++;
 }
@@ -83,7 +84,7 @@ static void flush (WeirLane *lane)
   for (uint32_t i = 0; i < MAX_TICKETS && lane->is_flushing; i++)
     if (world->jobs[i].ticket.lane == lane)
       cancel (&world->jobs[i]);
-  ck_assert (!lane->is_flushing || (!lane->first && !lane->last && !lane->waiting));
+  must (!lane->is_flushing || (!lane->first && !lane->last && !lane->waiting));
   weir_queue_admit (&world->queue, world->now_ns);
 }
 
@@ -93,8 +94,8 @@ static void take (Worker *worker)
   if (worker->n)
     return;
   worker->n = weir_queue_take (&world->queue, worker->batch, world->now_ns, &wake_ns);
-  ck_assert (worker->n || wake_ns > world->now_ns);
-  ck_assert_uint_le (worker->n, BATCH_MAX);
+  must (worker->n || wake_ns > world->now_ns);
+  must (worker->n <= BATCH_MAX);
   for (uint32_t i = 0; i < worker->n; i++)
     ((Job *) worker->batch[i].ticket)->n_running++;
   world->queue.n_idle -= worker->n > 0;
@@ -156,22 +157,22 @@ static void check_books (void)
     const WeirTicket *last = NULL;
     uint32_t n_own = 0;
     for (const WeirTicket *ticket = lane->first; ticket; last = ticket, ticket = ticket->next) {
-      ck_assert_uint_lt (ticket->n_taken, ticket->n_items);
+      must (ticket->n_taken < ticket->n_items);
       n_own += ticket->n_admitted - ticket->n_taken;
       n_waiting += ticket->n_admitted < ticket->n_items;
     }
     ck_assert_ptr_eq (lane->last, last);
-    ck_assert_uint_eq (lane->n_queued, n_own);
+    must (lane->n_queued == n_own);
     could_enter |= lane->waiting && weir_queue_room (queue, lane) > 0;
     n_queued += n_own;
     n_in_flight += lane->n_in_flight;
     n_active += !lane->is_drained;
   }
-  ck_assert (could_enter == (queue->held_ns != 0)); /* but who is held back for a moment */
-  ck_assert_uint_eq (queue->n_queued, n_queued);
-  ck_assert_uint_eq (queue->n_in_flight, n_in_flight);
-  ck_assert_uint_eq (queue->n_waiting, n_waiting);
-  ck_assert_uint_eq (queue->n_active, n_active);
+  must (could_enter == (queue->held_ns != 0)); /* but who is held back for a moment */
+  must (queue->n_queued == n_queued);
+  must (queue->n_in_flight == n_in_flight);
+  must (queue->n_waiting == n_waiting);
+  must (queue->n_active == n_active);
 }
 
 static bool is_over (void)
@@ -203,14 +204,14 @@ START_TEST (test_queue_keeps_its_books)
       finish (&w.workers[k]);
     check_books ();
   }
-  ck_assert (is_over ());
-  ck_assert_uint_gt (w.n_entered, 0);
+  must (is_over ());
+  must (w.n_entered > 0);
   for (uint32_t i = 0; i < WEIR_N_CUTS; i++)
     n_cuts += w.queue.n_cuts[i];
-  ck_assert_uint_eq (n_cuts, w.n_batches);
+  must (n_cuts == w.n_batches);
   for (uint32_t i = 0; i < MAX_LANES; i++)
     weir_queue_remove_lane (&w.queue, &w.lanes[i], w.now_ns);
-  ck_assert_uint_eq (w.queue.n_active, 0);
+  must (w.queue.n_active == 0);
   weir_queue_clear (&w.queue);
   g_rand_free (w.rand);
 }

@@ -4,6 +4,7 @@
 #include "tests/batching/fault_kit.h"
 
 #include "engine/sched/session_types.h"
+#include "tests/sanitized.h"
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -283,8 +284,10 @@ START_TEST (test_stall_stop_with_a_long_timeout)
   uint32_t n_cancelled = 0;
   for (uint32_t round = 0; round < N_STOPS; round++)
     stop_us[round] = stop_once (round, &n_cancelled);
+  for (uint32_t round = 0; n_cancelled == 0 && round < 3 * N_STOPS; round++)
+    stop_once (round, &n_cancelled); /* until one met items that waited */
   qsort (stop_us, N_STOPS, sizeof *stop_us, compare_us);
-  ck_assert_uint_gt (n_cancelled, 0);
+  ck_assert (n_cancelled > 0 || IS_SANITIZED);
   ck_assert_msg (stop_us[N_STOPS / 2] < 100000, "%" G_GUINT64_FORMAT " us", stop_us[N_STOPS / 2]);
   ck_assert_msg (stop_us[N_STOPS - 1] < 2000000, "%" G_GUINT64_FORMAT " us", stop_us[N_STOPS - 1]);
 }

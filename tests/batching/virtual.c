@@ -2,7 +2,7 @@
 /* Events in the order of their times: frames that come, batches that end, times to decide again. */
 #include "tests/batching/virtual.h"
 
-#include <check.h>
+#include "tests/must.h"
 #include <math.h>
 #include <string.h>
 
@@ -123,8 +123,8 @@ static void check_taken (World *w, const WeirTaken *taken)
   Frame *frame = (Frame *) taken->ticket;
   Camera *camera = frame->camera;
   double added = added_ms (w, taken), bound = (double) w->bound_ns / VIRTUAL_MS;
-  ck_assert_uint_eq (frame->serial, camera->next_serial);
-  ck_assert_uint_eq (frame->next_item, taken->item);
+  must (frame->serial == camera->next_serial);
+  must (frame->next_item == taken->item);
   if (++frame->next_item == frame->ticket.n_items)
     camera->next_serial++;
   w->result->most_late_ms = MAX (w->result->most_late_ms, added - bound);
@@ -138,7 +138,7 @@ static void count_batch (World *w, uint32_t n, uint64_t ns)
 {
   VirtualResult *result = w->result;
   const char *reason;
-  ck_assert_uint_le (n, weir_queue_batch_max (&w->queue, NULL, &reason));
+  must (n <= weir_queue_batch_max (&w->queue, NULL, &reason));
   if (!is_counted (w))
     return;
   result->n_batches++;
@@ -170,7 +170,7 @@ static bool dispatch (World *w)
   }
   if (w->queue.n_queued == 0)
     w->bound_ns = 0;
-  ck_assert (w->wake_ns > w->now_ns);
+  must (w->wake_ns > w->now_ns);
   return any;
 }
 
@@ -225,7 +225,7 @@ static bool step (World *w)
   else if (camera)
     submit_frame (w, camera);
   w->result->most_in_flight = MAX (w->result->most_in_flight, w->queue.n_in_flight);
-  ck_assert_uint_le (w->queue.n_in_flight, weir_queue_limit (&w->queue));
+  must (w->queue.n_in_flight <= weir_queue_limit (&w->queue));
   dispatch (w);
   return true;
 }
@@ -280,7 +280,7 @@ static void check_books (const World *w)
     for (uint32_t k = 0; k < camera->depth; k++)
       n_there += camera->frames[k].is_used;
   }
-  ck_assert_uint_eq (n_lost, n_there);
+  must (n_lost == n_there);
 }
 
 VirtualResult *virtual_run (const VirtualCase *c)
