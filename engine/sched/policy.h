@@ -66,7 +66,8 @@ typedef struct WeirCrowd {
 } WeirCrowd;
 
 /* How many items a batch may have where second and further items of one stream are among them; all
- * streams' first items go in any case. Without quiet cameras batch_max. A batch with items of quiet
+ * streams' first items go in any case. batch_max without quiet cameras, or where none of their next
+ * frames can be told. A batch with items of quiet
  * cameras takes at most a fifth longer than without the crowd's; one of the crowd alone ends before
  * the next quiet camera's frame comes. 0: not even one item does, so the only worker waits for that
  * frame, until *wake_ns, but no longer than bound_ns. */

@@ -161,8 +161,6 @@ bool weir_workers_start (WeirSession *session, GError **error);
 void weir_workers_stop (WeirSession *session);
 /* The session's plan for n, built by whoever needs it first. */
 WeirPlan *weir_session_plan (WeirSession *session, uint32_t n, GError **error);
-/* The worker's slot for n, made where it is not there. */
-WeirSlot *weir_worker_slot (WeirWorker *worker, uint32_t n, GError **error);
 
 /* session_precision.c: which of the model's graphs runs, and in which precision, from what is asked
  * for. OPTION error where the model or the machine has not that. */

@@ -81,19 +81,15 @@ static void lower_batch_max (WeirSession *session, uint32_t n, const GError *err
         error->message);
 }
 
-WeirSlot *weir_worker_slot (WeirWorker *worker, uint32_t n, GError **error)
-{
-  if (!worker->slots[n]) {
-    worker->slots[n] = make_slot (worker, n, error);
-    worker->is_warm = false;
-  }
-  return worker->slots[n];
-}
-
+/* The worker's slot for n, made where it is not there; smaller batches from then on where it cannot
+ * be. */
 static WeirSlot *slot_for (WeirWorker *worker, uint32_t n, GError **error)
 {
   GError *failure = NULL;
-  weir_worker_slot (worker, n, &failure);
+  if (worker->slots[n])
+    return worker->slots[n];
+  worker->slots[n] = make_slot (worker, n, &failure);
+  worker->is_warm = false;
   if (failure) {
     lower_batch_max (worker->session, n, failure);
     g_propagate_error (error, failure);

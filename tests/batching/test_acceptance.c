@@ -150,7 +150,7 @@ START_TEST (test_acceptance_slow_camera)
 END_TEST
 
 /* Evenly spread, all at once, and the phases of `weir bench`: as listed. At random the same within
- * 2 % of the device's time. */
+ * 1 % of the device's time. */
 START_TEST (test_acceptance_eight_cameras)
 {
   g_autoptr (GRand) rand = g_rand_new_with_seed (5);
@@ -164,7 +164,7 @@ START_TEST (test_acceptance_eight_cameras)
     }
     g_autoptr (VirtualResult) result = virtual_run (&c);
     ck_assert_double_ge (result->mean_batch, 2.5);
-    ck_assert_double_le (result->busy, k < 3 ? 0.60 : 0.62);
+    ck_assert_double_le (result->busy, k < 3 ? 0.60 : 0.61);
     ck_assert_double_le (virtual_percentile (result->latency_ms, 99), 20);
   }
 }

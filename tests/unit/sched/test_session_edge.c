@@ -480,7 +480,7 @@ START_TEST (test_edge_stop_is_prompt)
   gint64 stop_us = g_get_monotonic_time () - start_us;
   ck_assert_int_eq (job.n_done, 1);
   ck_assert_int_eq (job.error_code, WEIR_ERROR_CANCELLED);
-  ck_assert_msg (stop_us < 3 * service_us + 200000,
+  ck_assert_msg (stop_us < 3 * service_us + 20000,
       "%" G_GINT64_FORMAT " us, one item takes %" G_GINT64_FORMAT, stop_us, service_us);
   weir_request_free (job.request);
 }
