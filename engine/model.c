@@ -3,6 +3,7 @@
 #include "engine/model.h"
 
 #include "engine/formats/formats.h"
+#include "engine/graph/known.h"
 #include "engine/graph/passes.h"
 #include "engine/plan/backend.h"
 #include "engine/sched/model_types.h"
@@ -49,6 +50,20 @@ static void count_operators (WeirModel *model)
   }
 }
 
+/* The passes that look at weights before they are folded. */
+static bool batch_and_quantise (WeirModel *model, GError **error)
+{
+  g_autoptr (WeirKnown) known = weir_known_new ();
+  model->graph->known = known;
+  bool ok = weir_batch_rewrite (model->graph, weir_ref_evaluate, &model->batch_limit_reason,
+                &model->needs_proof, error) &&
+            weir_model_quantise (model, error);
+  model->graph->known = NULL;
+  if (model->quantised)
+    model->quantised->known = NULL;
+  return ok;
+}
+
 /* The graph passes, in the order of passes.h. */
 static bool prepare_graph (WeirModel *model, const WeirModelOptions *options, GError **error)
 {
@@ -66,12 +81,14 @@ static bool prepare_graph (WeirModel *model, const WeirModelOptions *options, GE
   if (!weir_model_pin (model, options, error))
     return false;
   if (!weir_fold_but_quantisers (graph, weir_ref_evaluate, error) ||
-      !weir_batch_rewrite (
-          graph, weir_ref_evaluate, &model->batch_limit_reason, &model->needs_proof, error) ||
-      !weir_model_quantise (model, error) || !weir_fold (graph, weir_ref_evaluate, error) ||
+      !batch_and_quantise (model, error) || !weir_fold (graph, weir_ref_evaluate, error) ||
+      !weir_quantise_floats (graph, weir_ref_evaluate, error) ||
       !weir_fuse (graph, weir_ref_evaluate, error))
     return false;
   weir_graph_prune (graph);
+  weir_graph_forget_constants (graph, model->quantised);
+  if (model->quantised)
+    weir_graph_forget_constants (model->quantised, NULL);
   return weir_graph_sort (graph, error);
 }
 

@@ -152,6 +152,7 @@ static bool check_content (const WeirRequest *request, GError **error)
 bool weir_request_prepare (WeirRequest *request, GError **error)
 {
   clear_results (request);
+  request->n_frame = 0;
   weir_request_begin_wait (request);
   if (request->n_max)
     request->n_items = request->n_batch;

@@ -6,12 +6,8 @@
 #include "engine/session.h"
 
 #include "engine/sched/calibrate.h"
-#include "engine/sim/sim.h"
 
 #include <string.h>
-
-/* Batches above this gain nothing on a CPU: activations leave the second-level cache. */
-#define CPU_BATCH_MAX 8
 
 typedef struct Entry {
   char *fingerprint;    /* all options: what a shared `instance` must agree in */
@@ -29,17 +25,18 @@ static void free_entry (gpointer p)
   g_free (entry);
 }
 
-const WeirBackend *weir_session_backend_hook;
-
 static bool has_model (const WeirSessionOptions *options)
 {
   return options->model && *options->model;
 }
 
-static bool is_simulated (const WeirSession *session)
-{
-  return strcmp (session->settings.device.base, "SIM") == 0;
-}
+/* What a session is made of, in the order of make_fingerprint. */
+static const char *const option_names[] = { "model", "labels", "decoder", "color-format", "mean",
+  "scale", "resize", "input-shape", "model-proc", "constant-inputs", "device", "precision",
+  "performance-hint", "config", "num-requests", "batch-size", "batch-timeout",
+  "allow-auto-batching", "deterministic" };
+
+#define SEPARATOR "\x1f"
 
 static char *make_fingerprint (const WeirSessionOptions *o)
 {
@@ -50,77 +47,23 @@ static char *make_fingerprint (const WeirSessionOptions *o)
     o->performance_hint, o->config };
   GString *text = g_string_new (NULL);
   for (uint32_t i = 0; i < G_N_ELEMENTS (texts); i++)
-    g_string_append_printf (text, "%s\x1f", texts[i] ? texts[i] : "");
-  g_string_append_printf (text, "%u %u %d %d %d", o->num_requests, o->batch_size,
-      o->batch_timeout_ms, o->disallow_auto_batching, o->deterministic);
+    g_string_append_printf (text, "%s" SEPARATOR, texts[i] ? texts[i] : "");
+  g_string_append_printf (text, "%u" SEPARATOR "%u" SEPARATOR "%d" SEPARATOR "%s" SEPARATOR "%s",
+      o->num_requests, o->batch_size, o->batch_timeout_ms,
+      o->disallow_auto_batching ? "false" : "true", o->deterministic ? "true" : "false");
   return g_string_free (text, FALSE);
 }
 
-static void set_workers (WeirSession *session)
+/* "mean is 'a' there and 'b' here, …" */
+static char *describe_difference (const char *there, const char *here)
 {
-  const WeirSettings *settings = &session->settings;
-  uint32_t n_cores = g_get_num_processors ();
-  bool is_one = settings->hint == WEIR_HINT_LATENCY || is_simulated (session);
-  session->n_workers = is_one ? 1 : n_cores;
-  if (settings->num_requests)
-    session->n_workers = MIN (session->n_workers, settings->num_requests);
-  session->n_threads = MAX (n_cores / session->n_workers, 1);
-}
-
-/* The smaller of what BATCH:DEVICE(N) and batch-size ask for; 0: neither does. */
-static uint32_t asked_batch (const WeirSettings *settings, const char **reason)
-{
-  uint32_t device = settings->device.batch_size, property = settings->batch_size;
-  bool is_property = property && (!device || property < device);
-  *reason = is_property ? "property" : "device";
-  return is_property ? property : device;
-}
-
-static void set_batch_max (WeirSession *session)
-{
-  const WeirSettings *settings = &session->settings;
-  uint32_t asked = asked_batch (settings, &session->batch_max_reason);
-  session->queue.batch_max = asked ? asked : CPU_BATCH_MAX;
-  if (settings->hint == WEIR_HINT_LATENCY && !settings->device.is_batch && !asked) {
-    session->queue.batch_max = 1;
-    session->batch_max_reason = "hint";
-  }
-  if (!settings->allow_auto_batching || settings->deterministic) {
-    session->queue.batch_max = 1;
-    session->batch_max_reason = "property";
-  }
-  if (session->batch_limit_reason) {
-    session->queue.batch_max = 1;
-    session->batch_max_reason = "model";
-  }
-}
-
-static char *name_simulation (const WeirDeviceName *name)
-{
-  char fixed[G_ASCII_DTOSTR_BUF_SIZE], per_item[G_ASCII_DTOSTR_BUF_SIZE];
-  g_ascii_formatd (fixed, sizeof fixed, "%.10g", name->sim_fixed_ms);
-  g_ascii_formatd (per_item, sizeof per_item, "%.10g", name->sim_per_item_ms);
-  return g_strdup_printf ("SIM(%s,%s)", fixed, per_item);
-}
-
-static bool choose_backend (WeirSession *session, const WeirBackend **backend, GError **error)
-{
-  const WeirDeviceName *name = &session->settings.device;
-  if (strcmp (name->base, "GPU") == 0) {
-    g_set_error (error, WEIR_ERROR, WEIR_ERROR_DEVICE,
-        "device GPU: this build has no GPU backend; expected is CPU or AUTO");
-    return false;
-  }
-  if (is_simulated (session)) {
-    *backend = &weir_backend_sim;
-    session->device_name = name_simulation (name);
-    return true;
-  }
-  *backend = strcmp (name->base, "REF") == 0 ? &weir_backend_ref : &weir_backend_cpu;
-  if (weir_session_backend_hook)
-    *backend = weir_session_backend_hook;
-  session->device_name = g_strdup (strcmp (name->base, "AUTO") == 0 ? "CPU" : name->base);
-  return true;
+  g_auto (GStrv) old = g_strsplit (there, SEPARATOR, -1), new = g_strsplit (here, SEPARATOR, -1);
+  GString *text = g_string_new (NULL);
+  for (uint32_t i = 0; i < G_N_ELEMENTS (option_names) && old[i] && new[i]; i++)
+    if (strcmp (old[i], new[i]) != 0)
+      g_string_append_printf (text, "%s%s is '%s' there and '%s' here", text->len ? ", " : "",
+          option_names[i], old[i], new[i]);
+  return g_string_free (text, FALSE);
 }
 
 /* From the file, or for a simulated device, which needs none, the stub. */
@@ -129,77 +72,38 @@ static WeirModel *load_model (
 {
   if (has_model (options))
     return weir_model_load (options->model, &options->model_options, error);
-  if (is_simulated (session))
+  if (weir_session_is_simulated (session))
     return weir_model_new_stub (&options->model_options, error);
   g_set_error (error, WEIR_ERROR, WEIR_ERROR_OPTION,
       "no model is given: expected is a file; only the device SIM(A,B) needs none");
   return NULL;
 }
 
-/* The model's shapes on a device that only takes time. */
-static bool simulate (
-    WeirSession *session, WeirDeviceOptions *device, const WeirGraph **graph, GError **error)
-{
-  const WeirDeviceName *name = &session->settings.device;
-  session->simulated = weir_sim_graph_new (session->model->graph, error);
-  *graph = session->simulated;
-  device->sim_fixed_ns = (uint64_t) (name->sim_fixed_ms * 1e6 + 0.5);
-  device->sim_per_item_ns = (uint64_t) (name->sim_per_item_ms * 1e6 + 0.5);
-  g_message ("%s: %s is a simulated device: it takes its time and gives zeros",
-      session->model->path, session->device_name);
-  return session->simulated != NULL;
-}
-
 static bool load (WeirSession *session, const WeirSessionOptions *options, GError **error)
 {
-  const WeirBackend *backend;
-  bool proved = true;
   if (!weir_settings_resolve (options, &session->settings, error) ||
-      !choose_backend (session, &backend, error))
+      !weir_session_list_devices (session, error))
     return false;
   session->model = load_model (session, options, error);
   if (!session->model)
     return false;
-  set_workers (session);
-  WeirDeviceOptions device = { .n_threads = session->n_threads };
-  const WeirGraph *graph;
-  if (!weir_session_choose_precision (session, backend, &device.precision, &graph, error) ||
-      (is_simulated (session) && !simulate (session, &device, &graph, error)))
-    return false;
-  session->target = weir_target_new (graph, backend, &device, error);
-  uint64_t start_ns = weir_now_ns ();
-  if (!session->target || !weir_session_plan (session, 1, error))
-    return false;
-  session->plan_ns = weir_now_ns () - start_ns;
-  session->batch_limit_reason = session->model->batch_limit_reason;
-  if (session->model->needs_proof && !session->batch_limit_reason && !is_simulated (session) &&
-      !weir_session_prove (session, &proved, error))
-    return false;
-  if (!proved)
-    session->batch_limit_reason = "a batch of two gave other values than its items alone";
-  set_batch_max (session);
-  weir_session_plan_memory (session);
   session->queue.num_requests = session->settings.num_requests;
   session->queue.batch_timeout_ms = session->settings.batch_timeout_ms;
-  session->queue.n_workers = session->n_workers;
-  return weir_workers_start (session, error);
+  return weir_session_settle (session, error) && weir_workers_start (session, error);
 }
 
 static void session_free (WeirSession *session)
 {
   weir_workers_stop (session);
   weir_calibrate_save (session);
-  for (uint32_t n = 0; n <= WEIR_MAX_BATCH; n++)
-    g_clear_pointer (&session->plans[n], weir_plan_free);
-  weir_target_free (session->target);
-  weir_graph_free (session->simulated);
+  weir_site_unref (session->site);
+  weir_session_free_devices (session);
   weir_model_unref (session->model);
   weir_queue_clear (&session->queue);
   weir_cond_clear (&session->work);
   weir_cond_clear (&session->change);
   weir_mutex_clear (&session->lock);
   weir_settings_clear (&session->settings);
-  g_free (session->device_name);
   g_free (session->key);
   g_free (session);
 }
@@ -233,9 +137,10 @@ static WeirSession *share (const char *key, const char *fingerprint, bool *gone,
   if (!entry)
     return NULL;
   if (strcmp (entry->fingerprint, fingerprint) != 0) {
+    g_autofree char *difference = describe_difference (entry->fingerprint, fingerprint);
     g_set_error (error, WEIR_ERROR, WEIR_ERROR_OPTION,
-        "instance '%s' exists with another model, device or options: expected are the same ones",
-        key);
+        "instance '%s' exists with other options: %s; expected are the same ones, or another name",
+        key, difference);
     return NULL;
   }
   entry->session->ref_count++;
@@ -325,9 +230,8 @@ uint32_t weir_session_optimal_requests (const WeirSession *session)
 {
   const WeirQueue *queue = &session->queue;
   WeirMutex *lock = (WeirMutex *) &session->lock;
-  const char *reason;
   weir_mutex_lock (lock);
-  uint32_t batch_max = weir_queue_batch_max (queue, NULL, &reason);
+  uint32_t batch_max = weir_queue_target (queue);
   bool is_known = queue->service.n_largest > 0;
   uint32_t useful = is_known ? weir_service_useful_batch (&queue->service, batch_max) : 1;
   uint32_t n = queue->num_requests ? queue->num_requests : (queue->n_workers + 1) * useful;
@@ -336,11 +240,21 @@ uint32_t weir_session_optimal_requests (const WeirSession *session)
   return n;
 }
 
+uint32_t weir_session_n_streams (const WeirSession *session)
+{
+  WeirMutex *lock = (WeirMutex *) &session->lock;
+  weir_mutex_lock (lock);
+  uint32_t n = session->queue.lanes->len;
+  weir_mutex_unlock (lock);
+  return n;
+}
+
 char *weir_session_describe_plan (WeirSession *session, uint32_t n)
 {
+  g_autoptr (WeirSite) site = weir_session_ref_site (session);
   weir_mutex_lock (&session->lock);
   bool is_in_range = n >= 1 && n <= session->queue.batch_max;
   weir_mutex_unlock (&session->lock);
-  WeirPlan *plan = is_in_range ? weir_session_plan (session, n, NULL) : NULL;
+  WeirPlan *plan = is_in_range ? weir_site_plan (site, n, NULL) : NULL;
   return plan ? weir_plan_describe (plan) : NULL;
 }

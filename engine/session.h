@@ -14,7 +14,10 @@ typedef enum WeirHint { WEIR_HINT_THROUGHPUT = 0, WEIR_HINT_LATENCY } WeirHint;
 typedef struct WeirSessionOptions {
   const char *model; /* path; NULL on SIM(a,b): a stub, f32 [n,1] in and out, no pictures */
   WeirModelOptions model_options;
-  const char *device; /* "CPU" (default when NULL), "REF", "BATCH:CPU(4)", "SIM(4,1)", … */
+  /* "CPU" (default when NULL), "GPU", "AUTO", "REF", "BATCH:CPU(4)", "SIM(4,1)", …:
+   * docs/batching.md. AUTO goes on to the next device when one is lost; any other then fails what
+   * it is asked. */
+  const char *device;
   /* "auto" (NULL), "f32", "bf16", "int8". auto: int8 for quantised models where the CPU has
    * products of 8 bits, else bf16 where it has those, else f32. int8 of a model that is not
    * quantised is an OPTION error. */
@@ -45,9 +48,6 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (WeirSession, weir_session_unref)
 char *weir_session_describe_plan (WeirSession *session, uint32_t n);
 
 WeirModel *weir_session_model (const WeirSession *session); /* not a new reference */
-/* Runs the plan for a batch of n some times and tells each step's least time, slowest first: text
- * for people, newly allocated. Meant for an idle session. */
-char *weir_session_profile (WeirSession *session, uint32_t n, GError **error);
 /* Changes that take effect at once, for everybody who shares the session. */
 void weir_session_set_num_requests (WeirSession *session, uint32_t num_requests);
 void weir_session_set_batch_timeout (WeirSession *session, int32_t batch_timeout_ms);
@@ -62,6 +62,8 @@ char *weir_session_get_config (WeirSession *session, const char *key, GError **e
 /* How many items to keep in flight so that no worker starves, by what is known of S(n) now: every
  * worker runs a batch and one more is gathered. num_requests where that is set. */
 uint32_t weir_session_optimal_requests (const WeirSession *session);
+/* Streams that are open. */
+uint32_t weir_session_n_streams (const WeirSession *session);
 
 /* The fields of `stats` (docs/stats in interfaces): read while running at no cost to the hot path.
  */
@@ -70,7 +72,8 @@ typedef struct WeirStats {
   char precision[8];
   uint32_t n_streams, num_requests, in_flight;
   uint32_t batch_max;
-  const char *batch_max_reason;   /* "hint", "model", "memory", "device", "property" */
+  const char *batch_max_reason; /* "hint", "model", "memory", "device", "property" */
+  uint32_t batch_target;        /* <= batch_max: no larger batches are made, for they do not pay */
   const char *batch_limit_reason; /* of the model; NULL */
   uint64_t n_items, n_batches;
   double mean_batch;              /* items a batch; 0 before the first */
@@ -87,7 +90,7 @@ typedef struct WeirStats {
   uint64_t wait_bound_us;                         /* what batching may add to a wait now */
   uint32_t n_workers;
   double load_ms;
-  uint64_t n_loads; /* models compiled by this session: 1 */
+  uint64_t n_loads; /* models compiled by this session: 1, and one for each move of AUTO */
 } WeirStats;
 
 void weir_session_stats (WeirSession *session, WeirStats *stats);

@@ -7,11 +7,13 @@
 #include "error.h"
 #include "frame.h"
 #include "model.h"
+#include "profile.h"
 #include "request.h"
 #include "result.h"
 #include "session.h"
 #include "tensor.h"
 #include "tensor_file.h"
+#include "tune.h"
 
 WEIR_BEGIN_PUBLIC
 

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The region id ties the two metas together. Objects without detection (a whole picture) have no
- * region of interest: elements that read regions would take them for one. */
+/* The region id ties WeirMeta and the region of interest together, the analytics id WeirMeta and
+ * the analytics object. Objects without detection (a whole picture) have neither: elements that
+ * read objects would take them for one. */
 #include "gst/attach.h"
 
-#include <math.h>
-#include <string.h>
+#include "gst/analytics.h"
+#include "gst/foreign.h"
 
-static GstVideoRegionOfInterestMeta *next_roi (GstBuffer *buffer, gpointer *state)
-{
-  return (GstVideoRegionOfInterestMeta *) gst_buffer_iterate_meta_filtered (
-      buffer, state, GST_VIDEO_REGION_OF_INTEREST_META_API_TYPE);
-}
+typedef enum PublicMeta { PUBLIC_ROI = 1, PUBLIC_ANALYTICS = 2 } PublicMeta;
 
-static GstVideoRegionOfInterestMeta *find_roi (GstBuffer *buffer, guint region_id)
-{
-  return gst_buffer_get_video_region_of_interest_meta_id (buffer, (gint) region_id);
-}
+/* By property `meta`. Without analytics in this build, adding them does nothing. */
+static const guint public_metas[] = {
+  [WEIR_META_AUTO] = PUBLIC_ROI | PUBLIC_ANALYTICS,
+  [WEIR_META_ROI] = PUBLIC_ROI,
+  [WEIR_META_ANALYTICS] = PUBLIC_ANALYTICS,
+  [WEIR_META_BOTH] = PUBLIC_ROI | PUBLIC_ANALYTICS,
+};
 
 guint weir_attach_next_id (GstBuffer *buffer, WeirMeta *meta)
 {
@@ -23,18 +23,13 @@ guint weir_attach_next_id (GstBuffer *buffer, WeirMeta *meta)
   gpointer state = NULL;
   for (guint i = 0; i < meta->objects->len; i++)
     highest = MAX (highest, g_array_index (meta->objects, WeirMetaObject, i).region_id);
-  for (GstVideoRegionOfInterestMeta *roi; (roi = next_roi (buffer, &state));)
-    highest = MAX (highest, (guint) MAX (roi->id, 0));
+  for (GstVideoRegionOfInterestMeta *roi; (roi = weir_roi_next (buffer, &state));)
+    if (roi->id > 0 && roi->id <= WEIR_MAX_REGION_ID)
+      highest = MAX (highest, (guint) roi->id);
   return highest + 1;
 }
 
-static gboolean has_detections (const WeirMeta *meta)
-{
-  for (guint i = 0; meta && i < meta->objects->len; i++)
-    if (g_array_index (meta->objects, WeirMetaObject, i).is_detection)
-      return TRUE;
-  return FALSE;
-}
+/* Items --------------------------------------------------------------------------------------- */
 
 static void add_item (WeirJob *job, const WeirRegion *region, guint target)
 {
@@ -42,42 +37,12 @@ static void add_item (WeirJob *job, const WeirRegion *region, guint target)
   g_array_append_val (job->targets, target);
 }
 
-/* The part of the region that lies in the picture; FALSE where there is none. */
-static gboolean clip_roi (
-    const GstVideoRegionOfInterestMeta *roi, const WeirFrame *frame, WeirRegion *region)
+static void prepare_own (WeirFilter *filter, const WeirMeta *meta, const guint64 *track_ids,
+    WeirJob *job, WeirAttachWants wants)
 {
-  if (roi->x >= frame->width_px || roi->y >= frame->height_px || roi->w == 0 || roi->h == 0)
-    return FALSE;
-  *region = (WeirRegion){ .x_px = roi->x,
-    .y_px = roi->y,
-    .width_px = MIN (roi->w, frame->width_px - roi->x),
-    .height_px = MIN (roi->h, frame->height_px - roi->y) };
-  return TRUE;
-}
-
-static void prepare_foreign (
-    WeirFilter *filter, GstBuffer *buffer, WeirJob *job, gboolean filter_classes, guint target)
-{
-  gpointer state = NULL;
-  WeirRegion region;
-  for (GstVideoRegionOfInterestMeta *roi; (roi = next_roi (buffer, &state)); target++)
-    if ((!filter_classes || weir_filter_wants_class (filter, g_quark_to_string (roi->roi_type))) &&
-        clip_roi (roi, &job->frame, &region))
-      add_item (job, &region, target);
-}
-
-void weir_attach_prepare_rois (
-    WeirFilter *filter, GstBuffer *buffer, WeirJob *job, gboolean filter_classes)
-{
-  const WeirMeta *meta = weir_buffer_get_meta (buffer);
-  if (!has_detections (meta)) {
-    prepare_foreign (filter, buffer, job, filter_classes, meta ? meta->objects->len : 0);
-    return;
-  }
   for (guint i = 0; i < meta->objects->len; i++) {
     const WeirMetaObject *object = &g_array_index (meta->objects, WeirMetaObject, i);
-    if (!object->is_detection ||
-        (filter_classes && !weir_filter_wants_class (filter, object->label)))
+    if (!object->is_detection || (wants && !wants (filter, job, object->label, track_ids[i])))
       continue;
     WeirRegion region;
     weir_meta_object_pixels (object, job->frame.width_px, job->frame.height_px, &region);
@@ -85,92 +50,133 @@ void weir_attach_prepare_rois (
   }
 }
 
-static void import_roi (
-    GstBuffer *buffer, WeirMeta *meta, GstVideoRegionOfInterestMeta *roi, const WeirFrame *frame)
+void weir_attach_prepare_rois (
+    WeirFilter *filter, GstBuffer *buffer, WeirJob *job, WeirAttachWants wants)
 {
-  if (roi->id <= 0 || weir_meta_find_object (meta, (guint) roi->id))
-    roi->id = (gint) weir_attach_next_id (buffer, meta);
-  WeirMetaObject *object = weir_meta_add_object (meta);
-  object->region_id = (guint) roi->id;
-  object->parent_id = (guint) MAX (roi->parent_id, 0);
-  object->is_detection = TRUE;
-  object->x_min = (gdouble) roi->x / frame->width_px;
-  object->y_min = (gdouble) roi->y / frame->height_px;
-  object->x_max = ((gdouble) roi->x + roi->w) / frame->width_px;
-  object->y_max = ((gdouble) roi->y + roi->h) / frame->height_px;
-  object->label = g_strdup (g_quark_to_string (roi->roi_type));
-  const GstStructure *detection = gst_video_region_of_interest_meta_get_param (roi, "detection");
-  if (detection) {
-    gst_structure_get_double (detection, "confidence", &object->confidence);
-    gst_structure_get_int (detection, "label_id", &object->label_id);
+  const WeirMeta *meta = weir_buffer_get_meta (buffer);
+  const guint n_own = meta ? meta->objects->len : 0;
+  g_autofree guint64 *track_ids = g_new (guint64, n_own);
+  g_autoptr (GArray) foreign = weir_foreign_list (buffer, meta, &job->frame, track_ids);
+  if (meta)
+    prepare_own (filter, meta, track_ids, job, wants);
+  for (guint i = 0; i < foreign->len; i++) {
+    const WeirForeign *object = &g_array_index (foreign, WeirForeign, i);
+    if (!wants || wants (filter, job, object->label, object->track_id))
+      add_item (job, &object->box, n_own + i);
   }
 }
 
-void weir_attach_import (GstBuffer *buffer, WeirMeta *meta, const WeirFrame *frame)
+/* Results ------------------------------------------------------------------------------------- */
+
+WeirAttach weir_attach_begin (
+    WeirFilter *filter, GstBuffer *buffer, WeirMeta *meta, const WeirFrame *frame)
 {
-  gpointer state = NULL;
-  if (has_detections (meta))
-    return;
-  for (GstVideoRegionOfInterestMeta *roi; (roi = next_roi (buffer, &state));)
-    import_roi (buffer, meta, roi, frame);
+  return (WeirAttach){ .filter = filter, .buffer = buffer, .meta = meta, .frame = *frame };
 }
 
-void weir_attach_roi (GstBuffer *buffer, const WeirMetaObject *object, const WeirFrame *frame)
+void weir_attach_end (WeirAttach *attach)
 {
-  WeirRegion box;
-  weir_meta_object_pixels (object, frame->width_px, frame->height_px, &box);
-  GstVideoRegionOfInterestMeta *roi = gst_buffer_add_video_region_of_interest_meta (
-      buffer, object->label, box.x_px, box.y_px, box.width_px, box.height_px);
-  roi->id = (gint) object->region_id;
-  roi->parent_id = (gint) object->parent_id;
-  gst_video_region_of_interest_meta_add_param (
-      roi, gst_structure_new ("detection", "confidence", G_TYPE_DOUBLE, object->confidence,
-               "label_id", G_TYPE_INT, object->label_id, "x_min", G_TYPE_DOUBLE, object->x_min,
-               "x_max", G_TYPE_DOUBLE, object->x_max, "y_min", G_TYPE_DOUBLE, object->y_min,
-               "y_max", G_TYPE_DOUBLE, object->y_max, NULL));
+  g_clear_pointer (&attach->rois, weir_rois_free);
 }
 
-WeirMetaObject *weir_attach_picture (GstBuffer *buffer, WeirMeta *meta)
+WeirMetaObject *weir_attach_add_object (WeirAttach *attach)
 {
+  if (attach->next_id == 0)
+    attach->next_id = weir_attach_next_id (attach->buffer, attach->meta);
+  WeirMetaObject *object = weir_meta_add_object (attach->meta);
+  object->region_id = attach->next_id++;
+  return object;
+}
+
+WeirMetaObject *weir_attach_picture (WeirAttach *attach)
+{
+  const WeirMeta *meta = attach->meta;
   for (guint i = 0; i < meta->objects->len; i++) {
     WeirMetaObject *object = &g_array_index (meta->objects, WeirMetaObject, i);
     if (!object->is_detection)
       return object;
   }
-  const guint region_id = weir_attach_next_id (buffer, meta);
-  WeirMetaObject *object = weir_meta_add_object (meta);
-  object->region_id = region_id;
+  WeirMetaObject *object = weir_attach_add_object (attach);
   object->x_max = object->y_max = 1;
   return object;
 }
 
-/* A structure's name must start with a letter and has a small alphabet; names of outputs ("453",
- * "prob emotion") need not. */
-static gchar *structure_name (const gchar *name)
+static gint find_parent (const WeirAttach *attach, const WeirMetaObject *object)
 {
-  gchar *safe = g_ascii_isalpha (*name) ? g_strdup (name) : g_strconcat ("attribute_", name, NULL);
-  return g_strcanon (safe, G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS "/-_.:+", '_');
+  const WeirMetaObject *parent =
+      object->parent_id > 0 ? weir_meta_find_object (attach->meta, object->parent_id) : NULL;
+  return parent && weir_analytics_has (attach->buffer, parent, &attach->frame)
+             ? parent->analytics_id
+             : -1;
 }
 
-static void attach_param (
-    GstVideoRegionOfInterestMeta *roi, const WeirAttribute *attribute, const gchar *model)
+/* The region of interest that the object now has; NULL: it is to have none. */
+static GstVideoRegionOfInterestMeta *attach_roi (WeirAttach *attach, const WeirMetaObject *object)
 {
-  const WeirClass *best = &attribute->classes[0];
-  g_autofree gchar *name = structure_name (attribute->name);
-  GstStructure *param = gst_structure_new (
-      name, "label", G_TYPE_STRING, best->label, "model", G_TYPE_STRING, model, NULL);
-  if (best->label_id != WEIR_NO_CLASS)
-    gst_structure_set (param, "label_id", G_TYPE_INT, best->label_id, NULL);
-  if (!isnan (best->confidence))
-    gst_structure_set (param, "confidence", G_TYPE_DOUBLE, (gdouble) best->confidence, NULL);
-  gst_video_region_of_interest_meta_add_param (roi, param);
+  if (!attach->rois)
+    attach->rois = weir_rois_new (attach->buffer);
+  GstVideoRegionOfInterestMeta *roi = weir_rois_find (attach->rois, object, &attach->frame);
+  return roi ? roi : weir_rois_add (attach->rois, object);
 }
 
-void weir_attach_result (
-    GstBuffer *buffer, WeirMetaObject *object, const WeirResult *result, const gchar *model)
+static GstVideoRegionOfInterestMeta *attach_object (
+    WeirAttach *attach, WeirMetaObject *object, guint metas)
 {
+  object->box = weir_meta_object_box (object, &attach->frame);
+  if ((metas & PUBLIC_ANALYTICS) && weir_analytics_has_room (attach->buffer) &&
+      !weir_analytics_has (attach->buffer, object, &attach->frame))
+    object->analytics_id = weir_analytics_add (
+        attach->buffer, object, find_parent (attach, object), attach->meta->objects->len);
+  return metas & PUBLIC_ROI ? attach_roi (attach, object) : NULL;
+}
+
+static guint chosen_metas (const WeirAttach *attach)
+{
+  return public_metas[weir_filter_settings (attach->filter)->meta];
+}
+
+void weir_attach_objects (WeirAttach *attach, guint first)
+{
+  for (guint i = first; i < attach->meta->objects->len; i++) {
+    WeirMetaObject *object = &g_array_index (attach->meta->objects, WeirMetaObject, i);
+    if (object->is_detection)
+      attach_object (attach, object, chosen_metas (attach));
+  }
+}
+
+void weir_attach_attributes (WeirAttach *attach, WeirMetaObject *object, guint first)
+{
+  const guint metas = chosen_metas (attach);
+  if (first >= object->attributes->len)
+    return;
   GstVideoRegionOfInterestMeta *roi =
-      object->is_detection ? find_roi (buffer, object->region_id) : NULL;
+      object->is_detection ? attach_object (attach, object, metas) : NULL;
+  for (guint i = first; i < object->attributes->len; i++) {
+    const WeirMetaAttribute *attribute = &g_array_index (object->attributes, WeirMetaAttribute, i);
+    if (roi)
+      weir_roi_add_attribute (roi, attribute);
+    if (metas & PUBLIC_ANALYTICS)
+      weir_analytics_add_attribute (attach->buffer, object->analytics_id, attribute);
+  }
+}
+
+/* The region that the object's item was, in 0..1 of the picture. */
+static void region_of (const WeirMetaObject *object, const WeirFrame *frame, gdouble corners[4])
+{
+  WeirRegion region;
+  weir_meta_object_pixels (object, frame->width_px, frame->height_px, &region);
+  corners[0] = (gdouble) region.x_px / frame->width_px;
+  corners[1] = (gdouble) region.y_px / frame->height_px;
+  corners[2] = (gdouble) (region.x_px + region.width_px) / frame->width_px;
+  corners[3] = (gdouble) (region.y_px + region.height_px) / frame->height_px;
+}
+
+void weir_attach_result (WeirAttach *attach, WeirMetaObject *object, const WeirResult *result)
+{
+  static const gdouble whole[4] = { 0, 0, 1, 1 };
+  const gchar *model = weir_filter_model_name (attach->filter);
+  const guint first = object->attributes->len;
+  gdouble region[4];
   for (guint i = 0; i < result->n_attributes; i++) {
     const WeirAttribute *attribute = &result->attributes[i];
     if (attribute->n_classes == 0)
@@ -179,9 +185,10 @@ void weir_attach_result (
     for (guint k = 0; k < attribute->n_classes; k++)
       weir_meta_attribute_add_class (to, attribute->classes[k].label,
           attribute->classes[k].label_id, (gdouble) attribute->classes[k].confidence);
-    if (roi)
-      attach_param (roi, attribute, model);
   }
+  region_of (object, &attach->frame, region);
   for (guint i = 0; i < result->n_tensors; i++)
-    weir_meta_object_add_tensor (object, &result->tensors[i], model);
+    weir_meta_tensor_move (
+        weir_meta_object_add_tensor (object, &result->tensors[i], model), whole, region);
+  weir_attach_attributes (attach, object, first);
 }

@@ -43,3 +43,10 @@ void weir_bus_warning (GstElement *element, const gchar *format, ...)
       g_strdup_printf ("%s: %s", element_name (element), text), NULL, __FILE__, G_STRFUNC,
       __LINE__);
 }
+
+gboolean weir_bus_is_told (guint64 n_failures)
+{
+  while (n_failures > 0 && n_failures % 10 == 0)
+    n_failures /= 10;
+  return n_failures == 1;
+}

@@ -12,5 +12,8 @@ G_BEGIN_DECLS
 void weir_bus_error (GstElement *element, const GError *error);
 /* The same as a WARNING of the STREAM domain. */
 void weir_bus_warning (GstElement *element, const gchar *format, ...) G_GNUC_PRINTF (2, 3);
+/* TRUE at 1, 10, 100, 1000 …: the first failure is told at once, and a broken stream is no flood.
+ */
+gboolean weir_bus_is_told (guint64 n_failures);
 
 G_END_DECLS

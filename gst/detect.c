@@ -7,21 +7,35 @@
  *
  * Runs a detection network on whole pictures (#InferDetect:region `full-frame`) or on the objects
  * that an element upstream found (`roi-list`), and attaches what it finds: one
- * #GstVideoRegionOfInterestMeta per object, and WeirMeta. Frames leave unchanged and in order. No
+ * #GstVideoRegionOfInterestMeta and, where this build has it, one #GstAnalyticsODMtd per object
+ * (#InferDetect:meta), and WeirMeta. Frames leave unchanged and in order. No
  * `queue` is needed before or after it; elements with equal settings share one network and batch
  * their frames together.
  *
  * ## Example
  * |[
- * gst-launch-1.0 filesrc location=street.mp4 ! decodebin ! inferdetect model=yolox_nano.onnx
- *     threshold=0.4 ! inferoverlay ! videoconvert ! autovideosink
+ * gst-launch-1.0 filesrc location=street.mp4 ! decodebin ! \
+ *     inferdetect model=yolox_nano.onnx threshold=0.4 ! inferoverlay ! videoconvert ! autovideosink
  * ]|
+ *
+ * ## Messages
+ *
+ * - ERROR at NULL→READY: what is wrong with a model, a file or a property, and the way out
+ * - WARNING at NULL→READY where #InferDetect:classes names what the network does not know
+ * - WARNING at the 1st, 10th, 100th … frame that could not be inferred: why, and how many they are.
+ *   The frames pass, marked as failed
+ * - LATENCY when the time that frames take has moved by more than 25 %
+ * - QOS for each frame that passes without inference because it is late (#InferDetect:qos)
+ *
+ * What the session did, field by field, is in #InferDetect:stats; see [stats.md](stats.md).
  *
  * Since: 0.1
  */
 #include "gst/detect.h"
 
 #include "gst/attach.h"
+#include "gst/bus_errors.h"
+#include "gst/foreign.h"
 
 struct _InferDetect {
   WeirFilter parent;
@@ -29,12 +43,41 @@ struct _InferDetect {
 
 G_DEFINE_FINAL_TYPE (InferDetect, weir_detect, WEIR_TYPE_FILTER)
 
+/* Labels that a warning names at most. */
+#define N_NAMED 10
+
+/* A class that the network does not know is a slip of the pen: nothing would be found, in silence.
+ * Without labels objects are called by their number, which may be anything. */
+static void warn_of_unknown_classes (WeirFilter *filter, const WeirModel *model)
+{
+  const gchar *classes = weir_filter_settings (filter)->classes;
+  uint32_t n_labels;
+  const char *const *labels = weir_model_labels (model, &n_labels);
+  if (!classes || !*classes || n_labels == 0)
+    return;
+  g_auto (GStrv) wanted = g_strsplit (classes, ",", -1);
+  g_autoptr (GString) known = g_string_new (NULL);
+  for (guint k = 0; k < MIN (n_labels, N_NAMED); k++)
+    g_string_append_printf (known, "%s%s", k ? ", " : "", labels[k]);
+  for (gchar **name = wanted; *name; name++) {
+    guint k = 0;
+    while (k < n_labels && !g_str_equal (labels[k], g_strstrip (*name)))
+      k++;
+    if (k == n_labels && **name)
+      weir_bus_warning (GST_ELEMENT (filter),
+          "property 'classes': %s knows no '%s', nothing will be found for it; it knows %s%s",
+          weir_model_path (model), *name, known->str, n_labels > N_NAMED ? " …" : "");
+  }
+}
+
 static gboolean configure (WeirFilter *filter, const WeirModel *model, GError **error)
 {
   const char *why;
   const char *decoder = weir_model_decoder (model, &why);
-  if (weir_model_is_detector (model))
+  if (weir_model_is_detector (model)) {
+    warn_of_unknown_classes (filter, model);
     return TRUE;
+  }
   g_set_error (error, WEIR_ERROR, WEIR_ERROR_UNSUPPORTED,
       "%s: decoder '%s' gives no objects (%s); use inferclassify, or set property 'decoder'",
       weir_model_path (model), decoder, why ? why : "as its outputs are");
@@ -44,24 +87,21 @@ static gboolean configure (WeirFilter *filter, const WeirModel *model, GError **
 static void prepare (WeirFilter *filter, GstBuffer *buffer, WeirJob *job)
 {
   if (weir_filter_settings (filter)->region == WEIR_REGION_ROI_LIST) {
-    weir_attach_prepare_rois (filter, buffer, job, FALSE);
+    weir_attach_prepare_rois (filter, buffer, job, NULL);
     return;
   }
   const WeirRegion whole = { 0, 0, job->frame.width_px, job->frame.height_px };
   weir_request_add_region (job->request, &whole);
 }
 
-static void add_object (WeirFilter *filter, GstBuffer *buffer, WeirMeta *meta,
-    const WeirObject *found, guint parent_id, const WeirFrame *frame)
+static void add_object (WeirAttach *attach, const WeirObject *found, guint parent_id)
 {
   /* A network without labels: its objects are called by their number. */
   g_autofree gchar *label =
       found->label ? g_strdup (found->label) : g_strdup_printf ("%d", found->label_id);
-  if (!weir_filter_wants_class (filter, label))
+  if (!weir_filter_wants_class (attach->filter, label))
     return;
-  const guint region_id = weir_attach_next_id (buffer, meta);
-  WeirMetaObject *object = weir_meta_add_object (meta);
-  object->region_id = region_id;
+  WeirMetaObject *object = weir_attach_add_object (attach);
   object->parent_id = parent_id;
   object->is_detection = TRUE;
   object->x_min = found->x_min;
@@ -72,40 +112,40 @@ static void add_object (WeirFilter *filter, GstBuffer *buffer, WeirMeta *meta,
   object->label_id = found->label_id;
   object->label = g_steal_pointer (&label);
   for (guint i = 0; i < found->n_tensors; i++)
-    weir_meta_object_add_tensor (object, &found->tensors[i], weir_filter_model_name (filter));
-  weir_attach_roi (buffer, object, frame);
+    weir_meta_object_add_tensor (
+        object, &found->tensors[i], weir_filter_model_name (attach->filter));
 }
 
-/* Outputs as tensors (property attach-tensors) belong to what the network looked at. */
-static void attach_outputs (GstBuffer *buffer, WeirMeta *meta, WeirMetaObject *parent,
-    const WeirResult *result, const gchar *model)
-{
-  if (result->n_attributes == 0 && result->n_tensors == 0)
-    return;
-  weir_attach_result (buffer, parent ? parent : weir_attach_picture (buffer, meta), result, model);
-}
-
-static void finish_item (
-    WeirFilter *filter, GstBuffer *buffer, WeirMeta *meta, WeirJob *job, guint item)
+/* The objects come first: the ids of a picture's are 1, 2, … whether or not its tensors follow. */
+static void finish_item (WeirAttach *attach, WeirJob *job, guint item)
 {
   const WeirResult *result = weir_request_result (job->request, item);
-  WeirMetaObject *parent = job->targets->len > 0 ? &g_array_index (meta->objects, WeirMetaObject,
-                                                       g_array_index (job->targets, guint, item))
-                                                 : NULL;
-  const guint parent_id = parent ? parent->region_id : 0;
+  const GArray *objects = attach->meta->objects;
+  const gboolean is_picture = job->targets->len == 0;
+  const guint target = is_picture ? 0 : g_array_index (job->targets, guint, item);
+  const guint parent_id =
+      is_picture ? 0 : g_array_index (objects, WeirMetaObject, target).region_id;
   if (result->status != WEIR_STATUS_INFERRED)
     return;
-  attach_outputs (buffer, meta, parent, result, weir_filter_model_name (filter));
   for (guint i = 0; i < result->n_objects; i++)
-    add_object (filter, buffer, meta, &result->objects[i], parent_id, &job->frame);
+    add_object (attach, &result->objects[i], parent_id);
+  if (result->n_attributes + result->n_tensors > 0)
+    weir_attach_result (attach,
+        is_picture ? weir_attach_picture (attach)
+                   : &g_array_index (objects, WeirMetaObject, target),
+        result);
 }
 
 static void finish (WeirFilter *filter, GstBuffer *buffer, WeirMeta *meta, WeirJob *job)
 {
   if (weir_filter_settings (filter)->region == WEIR_REGION_ROI_LIST)
-    weir_attach_import (buffer, meta, &job->frame);
-  for (guint i = 0; i < weir_request_n_items (job->request); i++)
-    finish_item (filter, buffer, meta, job, i);
+    weir_foreign_import (buffer, meta, &job->frame);
+  g_auto (WeirAttach) attach = weir_attach_begin (filter, buffer, meta, &job->frame);
+  const guint first = meta->objects->len;
+  for (guint i = 0; job->status == WEIR_STATUS_INFERRED && i < weir_request_n_items (job->request);
+       i++)
+    finish_item (&attach, job, i);
+  weir_attach_objects (&attach, first);
 }
 
 static void weir_detect_init (InferDetect *self)

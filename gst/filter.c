@@ -17,8 +17,11 @@
  *   2. stream lock of the src pad (held by GStreamer around the task)
  *   3. ring lock, WeirFilterPrivate.lock
  *   4. object locks of pads and element
- * No lock but 1 or 2 is held while a pad is pushed, a message is posted, or the engine is called;
- * the engine calls on_done without any lock of its own. */
+ * No lock but 1 or 2 is held while a pad is pushed or the engine is called, but for what only
+ * counts: references and statistics of sessions, streams and requests are taken under 4, and wait
+ * for nothing that calls back. Messages are posted without 3 and 4; only GStreamer's own
+ * STREAM_STATUS comes under 3, where the task starts, as in `queue`. The engine calls on_done
+ * without any lock of its own. */
 #include "gst/filter_private.h"
 
 #include "gst/bus_errors.h"
@@ -39,7 +42,7 @@ static const gchar *skip_reason (WeirFilter *self, const WeirLiveSettings *live,
   WeirFilterPrivate *priv = weir_filter_private (self);
   if (priv->n_since_restart++ % live->interval != 0)
     return "interval";
-  if (!live->qos)
+  if (!live->qos || priv->segment.format != GST_FORMAT_TIME)
     return NULL;
   const GstClockTime running_ns =
       gst_segment_to_running_time (&priv->segment, GST_FORMAT_TIME, GST_BUFFER_PTS (buffer));
@@ -56,8 +59,8 @@ static const gchar *skip_reason (WeirFilter *self, const WeirLiveSettings *live,
 /* The frame passes without inference. */
 static void settle_job (WeirFilterJob *job, WeirStatus status, const gchar *reason, gchar *message)
 {
-  job->status = status;
-  job->reason = reason;
+  job->base.status = status;
+  job->base.reason = message ? message : reason;
   job->message = message;
   job->done = TRUE;
 }
@@ -95,9 +98,15 @@ static void submit_job (WeirFilter *self, WeirFilterJob *job, gboolean leaky)
 static void start_job (
     WeirFilter *self, const WeirLiveSettings *live, WeirFilterJob *job, GstBuffer *buffer)
 {
+  WeirFilterPrivate *priv = weir_filter_private (self);
+  WeirFilterClass *klass = WEIR_FILTER_GET_CLASS (self);
   const gchar *reason = skip_reason (self, live, buffer);
   job->buffer = buffer;
-  job->info = weir_filter_private (self)->info;
+  job->info = priv->info;
+  job->base.id.first = priv->first_frame;
+  job->base.live = *live;
+  job->base.frame = (WeirFrame){ .width_px = (guint) GST_VIDEO_INFO_WIDTH (&priv->info),
+    .height_px = (guint) GST_VIDEO_INFO_HEIGHT (&priv->info) };
   if (reason) {
     settle_job (job, WEIR_STATUS_SKIPPED, reason, NULL);
     return;
@@ -113,8 +122,10 @@ static void start_job (
     .attach_tensors = live->attach_tensors };
   weir_request_set_options (job->base.request, &options);
   weir_request_set_frame (job->base.request, &job->base.frame);
-  WEIR_FILTER_GET_CLASS (self)->prepare (self, buffer, &job->base);
+  klass->prepare (self, buffer, &job->base);
   submit_job (self, job, live->leaky == WEIR_LEAKY_DOWNSTREAM);
+  if (job->base.status != WEIR_STATUS_INFERRED && klass->refused)
+    klass->refused (self, &job->base);
 }
 
 /* Into the ring, unless a flush or an error came in between. */
@@ -161,8 +172,32 @@ static gboolean event_drains (GstEventType type)
   return FALSE;
 }
 
-static gboolean parse_caps (WeirFilterPrivate *priv, GstEvent *event)
+/* 0: unknown. A rate of less than one an hour says nothing of when the next frame comes. */
+static GstClockTime frame_interval (const GstVideoInfo *info)
 {
+  if (info->fps_n <= 0)
+    return 0;
+  const GstClockTime ns =
+      gst_util_uint64_scale (GST_SECOND, (guint64) info->fps_d, (guint64) info->fps_n);
+  return ns <= 3600 * GST_SECOND ? ns : 0;
+}
+
+/* A live pipeline asks for its latency before its first frames, when no source has told a frame
+ * rate yet: neither ours nor what those in front of us add is known then. */
+static void expect_latency (WeirFilter *self)
+{
+  WeirFilterPrivate *priv = weir_filter_private (self);
+  const GstClockTime bound_ns = weir_filter_bound_ns (self, priv->frame_ns);
+  g_mutex_lock (&priv->lock);
+  const gboolean moved = weir_latency_expect (&priv->latency, bound_ns) && priv->live;
+  g_mutex_unlock (&priv->lock);
+  if (moved)
+    gst_element_post_message (GST_ELEMENT (self), gst_message_new_latency (GST_OBJECT (self)));
+}
+
+static gboolean parse_caps (WeirFilter *self, GstEvent *event)
+{
+  WeirFilterPrivate *priv = weir_filter_private (self);
   GstCaps *caps;
   GstVideoInfo info;
   gst_event_parse_caps (event, &caps);
@@ -170,10 +205,9 @@ static gboolean parse_caps (WeirFilterPrivate *priv, GstEvent *event)
     return FALSE;
   priv->info = info;
   g_mutex_lock (&priv->lock);
-  priv->frame_ns = info.fps_n > 0 ? gst_util_uint64_scale (
-                                        GST_SECOND, (guint64) info.fps_d, (guint64) info.fps_n)
-                                  : 0;
+  priv->frame_ns = frame_interval (&info);
   g_mutex_unlock (&priv->lock);
+  expect_latency (self);
   return TRUE;
 }
 
@@ -185,6 +219,8 @@ static GstFlowReturn enqueue_event (WeirFilter *self, GstEvent *event)
   const GstEventType type = GST_EVENT_TYPE (event);
   const WeirCell cell = { .kind = WEIR_CELL_EVENT, .event = event };
   g_mutex_lock (&priv->lock);
+  if (priv->eos && type == GST_EVENT_STREAM_START)
+    weir_ring_begin_stream (priv);
   const GstFlowReturn flow = priv->flow;
   if (flow != GST_FLOW_OK && (type == GST_EVENT_EOS || !GST_EVENT_IS_STICKY (event))) {
     g_mutex_unlock (&priv->lock);
@@ -193,8 +229,8 @@ static GstFlowReturn enqueue_event (WeirFilter *self, GstEvent *event)
       GST_ELEMENT_FLOW_ERROR (self, flow);
     return flow;
   }
-  if (type == GST_EVENT_SEGMENT || type == GST_EVENT_STREAM_START)
-    priv->downstream_eos = priv->eos = FALSE;
+  if (type == GST_EVENT_SEGMENT)
+    priv->downstream_eos = FALSE;
   else if (type == GST_EVENT_EOS)
     priv->eos = TRUE;
   gst_queue_array_push_tail_struct (priv->ring, (gpointer) &cell);
@@ -203,13 +239,26 @@ static GstFlowReturn enqueue_event (WeirFilter *self, GstEvent *event)
   return GST_FLOW_OK;
 }
 
+/* Frames go at once. Events stay until the flush is over: before that an src pad that has passed
+ * EOS takes none, and FLUSH_STOP makes it forget that some still have to be sent. */
 static gboolean flush_start (WeirFilterPrivate *priv, GstEvent *event)
 {
   const gboolean result = gst_pad_push_event (priv->srcpad, event);
   weir_ring_interrupt (priv);
   gst_pad_pause_task (priv->srcpad);
-  weir_ring_empty (priv, TRUE);
+  g_mutex_lock (&priv->lock);
+  weir_ring_drop_frames (priv);
+  g_mutex_unlock (&priv->lock);
+  weir_ring_reap (priv);
   return result;
+}
+
+/* What comes now has nothing to do with what came before. */
+static void start_anew (WeirFilterPrivate *priv)
+{
+  g_mutex_lock (&priv->lock);
+  priv->first_frame = priv->n_frames;
+  g_mutex_unlock (&priv->lock);
 }
 
 static gboolean flush_stop (WeirFilterPrivate *priv, GstEvent *event)
@@ -218,6 +267,7 @@ static gboolean flush_stop (WeirFilterPrivate *priv, GstEvent *event)
   weir_ring_empty (priv, TRUE);
   gst_segment_init (&priv->segment, GST_FORMAT_TIME);
   priv->n_since_restart = 0;
+  start_anew (priv);
   g_mutex_lock (&priv->lock);
   weir_qos_reset (&priv->qos);
   g_mutex_unlock (&priv->lock);
@@ -236,20 +286,22 @@ GstFlowReturn weir_filter_sink_event (GstPad *pad, GstObject *parent, GstEvent *
     return flush_stop (priv, event) ? GST_FLOW_OK : GST_FLOW_ERROR;
   if (!GST_EVENT_IS_SERIALIZED (event))
     return gst_pad_event_default (pad, parent, event) ? GST_FLOW_OK : GST_FLOW_ERROR;
-  if (type == GST_EVENT_CAPS && !parse_caps (priv, event)) {
+  if (type == GST_EVENT_CAPS && !parse_caps (self, event)) {
     gst_event_unref (event);
     return GST_FLOW_NOT_NEGOTIATED;
   }
   if (type == GST_EVENT_SEGMENT)
     gst_event_copy_segment (event, &priv->segment);
+  if (type == GST_EVENT_STREAM_START)
+    start_anew (priv);
   if (event_drains (type))
     weir_ring_with_stream (priv, weir_stream_drain);
   return enqueue_event (self, event);
 }
 
-/* Serialized queries wait for their turn. There is at most one, at the tail: its sender waits here
- * with the stream lock. One that the task is just asking downstream must be seen through, for it
- * uses the caller's query. */
+/* Serialized queries wait for their turn; nothing has one after EOS. There is at most one, at the
+ * tail: its sender waits here with the stream lock. One that the task is just asking downstream
+ * must be seen through, for it uses the caller's query. */
 gboolean weir_filter_sink_query (GstPad *pad, GstObject *parent, GstQuery *query)
 {
   WeirFilterPrivate *priv = weir_filter_private (WEIR_FILTER (parent));
@@ -258,7 +310,7 @@ gboolean weir_filter_sink_query (GstPad *pad, GstObject *parent, GstQuery *query
     return gst_pad_query_default (pad, parent, query);
   weir_ring_with_stream (priv, weir_stream_drain);
   g_mutex_lock (&priv->lock);
-  if (weir_ring_flow (priv) == GST_FLOW_OK) {
+  if (priv->flow == GST_FLOW_OK && !priv->eos) {
     gst_queue_array_push_tail_struct (priv->ring, (gpointer) &cell);
     priv->query_state = WEIR_QUERY_QUEUED;
     g_cond_broadcast (&priv->item);
@@ -277,50 +329,64 @@ gboolean weir_filter_sink_query (GstPad *pad, GstObject *parent, GstQuery *query
 /* Task ---------------------------------------------------------------------------------------- */
 
 /* The first element that looked at a frame says its status; a later one only that it failed. */
-static void note_status (WeirMeta *meta, gboolean fresh, WeirStatus status, const gchar *reason)
+static void note_status (WeirMeta *meta, gboolean fresh, const WeirJob *job)
 {
-  if (!fresh && (status != WEIR_STATUS_FAILED || meta->status == WEIR_STATUS_FAILED))
+  if (!fresh && (job->status != WEIR_STATUS_FAILED || meta->status == WEIR_STATUS_FAILED))
     return;
-  meta->status = status;
+  meta->status = job->status;
+  meta->reused_age = job->status == WEIR_STATUS_REUSED ? job->reused_age : 0;
   g_free (meta->reason);
-  meta->reason = g_strdup (reason);
+  meta->reason = g_strdup (job->reason);
 }
 
-/* The first item that failed; FALSE: none did. */
-static gboolean find_failure (WeirRequest *request, const gchar **reason)
+/* The request is done: did it fail as a whole? */
+static void check_request (WeirJob *job)
 {
-  for (guint i = 0; i < weir_request_n_items (request); i++) {
-    const WeirResult *result = weir_request_result (request, i);
+  const GError *error =
+      job->status == WEIR_STATUS_INFERRED ? weir_request_error (job->request) : NULL;
+  if (!error)
+    return;
+  job->status = WEIR_STATUS_FAILED;
+  job->reason = error->message;
+}
+
+/* The frame has failed where one of its items has. */
+static void check_items (WeirJob *job)
+{
+  for (guint i = 0; job->status == WEIR_STATUS_INFERRED && i < weir_request_n_items (job->request);
+       i++) {
+    const WeirResult *result = weir_request_result (job->request, i);
     if (result->status != WEIR_STATUS_FAILED)
       continue;
-    *reason = result->reason;
-    return TRUE;
+    job->status = WEIR_STATUS_FAILED;
+    job->reason = result->reason;
   }
-  return FALSE;
 }
 
-/* At 1, 10, 100, 1000 … failures: the first is told at once, and a broken stream is no flood. */
-static void warn_of_failure (WeirFilter *self, WeirFilterJob *job, const gchar *reason)
+static void warn_of_failure (WeirFilter *self, WeirFilterJob *job)
 {
+  const gchar *reason = job->base.reason;
   WeirFilterPrivate *priv = weir_filter_private (self);
   const guint64 n = ++priv->n_failures;
-  guint64 mark = 1;
-  while (mark < n)
-    mark *= 10;
-  GST_DEBUG_OBJECT (self, "frame %" G_GUINT64_FORMAT ": %s", job->frame, reason);
-  if (mark == n)
+  GST_DEBUG_OBJECT (self, "frame %" G_GUINT64_FORMAT ": %s", job->base.id.number, reason);
+  if (weir_bus_is_told (n))
     weir_bus_warning (GST_ELEMENT (self),
         "frame %" G_GUINT64_FORMAT " of stream '%s' was not inferred: %s (%" G_GUINT64_FORMAT
         " such frames so far)",
-        job->frame, priv->stream_name, reason ? reason : "unknown reason", n);
+        job->base.id.number, priv->stream_name, reason ? reason : "unknown reason", n);
+}
+
+static void count_reused (WeirFilter *self, guint n_objects)
+{
+  GST_OBJECT_LOCK (self);
+  weir_filter_private (self)->n_reused += n_objects;
+  GST_OBJECT_UNLOCK (self);
 }
 
 /* Takes the buffer out of the job, writable and with its results. */
 static GstBuffer *finish_job (WeirFilter *self, WeirFilterJob *job)
 {
   WeirFilterPrivate *priv = weir_filter_private (self);
-  WeirStatus status = job->status;
-  const gchar *reason = job->message ? job->message : job->reason;
   if (job->map.buffer)
     weir_frame_unmap (&job->map);
   GstBuffer *buffer = gst_buffer_make_writable (g_steal_pointer (&job->buffer));
@@ -330,32 +396,29 @@ static GstBuffer *finish_job (WeirFilter *self, WeirFilterJob *job)
   WeirMeta *meta = weir_buffer_ensure_meta (buffer);
   if (fresh) {
     meta->stream = g_strdup (priv->stream_name);
-    meta->frame = job->frame;
+    meta->frame = job->base.id.number;
   }
-  const GError *error =
-      status == WEIR_STATUS_INFERRED ? weir_request_error (job->base.request) : NULL;
-  if (error) {
-    status = WEIR_STATUS_FAILED;
-    reason = error->message;
-  } else if (status == WEIR_STATUS_INFERRED) {
-    WEIR_FILTER_GET_CLASS (self)->finish (self, buffer, meta, &job->base);
-    if (find_failure (job->base.request, &reason))
-      status = WEIR_STATUS_FAILED;
-  }
-  note_status (meta, fresh, status, reason);
-  if (status == WEIR_STATUS_FAILED)
-    warn_of_failure (self, job, reason);
+  check_request (&job->base);
+  WEIR_FILTER_GET_CLASS (self)->finish (self, buffer, meta, &job->base);
+  check_items (&job->base);
+  note_status (meta, fresh, &job->base);
+  if (job->base.n_reused > 0)
+    count_reused (self, job->base.n_reused);
+  if (job->base.status == WEIR_STATUS_FAILED)
+    warn_of_failure (self, job);
+  GST_LOG_OBJECT (self, "frame %" G_GUINT64_FORMAT ": %s, %u objects", job->base.id.number,
+      weir_status_name (job->base.status), meta->objects->len);
   return buffer;
 }
 
 /* TRUE where the pipeline should hear of another latency. */
 static gboolean note_latency (WeirFilterPrivate *priv, WeirFilterJob *job)
 {
-  if (job->status != WEIR_STATUS_INFERRED || weir_request_n_items (job->base.request) == 0)
+  if (job->base.status != WEIR_STATUS_INFERRED || weir_request_n_items (job->base.request) == 0)
     return FALSE;
   const guint64 sample_ns = weir_request_latency_ns (job->base.request);
   g_mutex_lock (&priv->lock);
-  const gboolean moved = weir_latency_add (&priv->latency, sample_ns, 0) && priv->live;
+  const gboolean moved = weir_latency_add (&priv->latency, sample_ns) && priv->live;
   g_mutex_unlock (&priv->lock);
   return moved;
 }
@@ -363,9 +426,9 @@ static gboolean note_latency (WeirFilterPrivate *priv, WeirFilterJob *job)
 static GstFlowReturn push_buffer (WeirFilter *self, WeirCell *cell)
 {
   WeirFilterPrivate *priv = weir_filter_private (self);
-  const guint64 frame = cell->job->frame;
-  GstBuffer *buffer = finish_job (self, cell->job);
+  const guint64 frame = cell->job->base.id.number;
   const gboolean moved = note_latency (priv, cell->job);
+  GstBuffer *buffer = finish_job (self, cell->job);
   weir_ring_release_job (priv, cell->job);
   if ((frame + 1) % DEPTH_FRAMES == 0)
     weir_filter_update_depth (priv, priv->session);
@@ -390,7 +453,7 @@ static GstFlowReturn ask_downstream (WeirFilter *self, WeirCell *cell)
   g_mutex_unlock (&priv->lock);
   if (GST_QUERY_TYPE (cell->query) == GST_QUERY_ALLOCATION) {
     priv->caps_layout_only = weir_allocation_amend (cell->query, result, n_held);
-    result = TRUE;
+    result = !weir_ring_is_flushing (priv);
   }
   g_mutex_lock (&priv->lock);
   priv->query_result = result;
@@ -400,17 +463,22 @@ static GstFlowReturn ask_downstream (WeirFilter *self, WeirCell *cell)
   return GST_FLOW_OK;
 }
 
-/* The task pauses; whoever waits gets the flow. An error after upstream has sent EOS would be seen
- * by nobody, so it goes to the bus. Releases the ring lock. */
+/* The task pauses; whoever waits gets the flow. Only where nobody is linked what stands in the ring
+ * can go on later. An error after upstream has sent EOS would be seen by nobody, so it goes to the
+ * bus. Releases the ring lock. */
 static void pause_and_unlock (WeirFilter *self)
 {
   WeirFilterPrivate *priv = weir_filter_private (self);
   const GstFlowReturn flow = priv->flow;
   const gboolean tell = priv->eos && (flow == GST_FLOW_NOT_LINKED || flow < GST_FLOW_EOS);
   gst_pad_pause_task (priv->srcpad);
+  if (flow != GST_FLOW_NOT_LINKED)
+    weir_ring_drop_frames (priv);
   g_cond_broadcast (&priv->space);
   g_cond_broadcast (&priv->query_done);
   g_mutex_unlock (&priv->lock);
+  GST_DEBUG_OBJECT (self, "the task pauses: %s", gst_flow_get_name (flow));
+  weir_ring_reap (priv);
   if (!tell)
     return;
   GST_ELEMENT_FLOW_ERROR (self, flow);
@@ -427,13 +495,8 @@ static gboolean next_cell (WeirFilter *self, WeirCell *cell)
       pause_and_unlock (self);
       return FALSE;
     }
-    WeirFilterJob *orphan = weir_ring_find_done_orphan (priv);
-    if (orphan) {
-      g_mutex_unlock (&priv->lock);
-      weir_ring_release_job (priv, orphan);
-      g_mutex_lock (&priv->lock);
+    if (weir_ring_release_orphan (priv))
       continue;
-    }
     const WeirCell *head = gst_queue_array_peek_head_struct (priv->ring);
     if (head && (head->kind != WEIR_CELL_BUFFER || head->job->done))
       break;

@@ -12,12 +12,24 @@ G_BEGIN_DECLS
 #define WEIR_TYPE_FILTER (weir_filter_get_type ())
 G_DECLARE_DERIVABLE_TYPE (WeirFilter, weir_filter, WEIR, FILTER, GstElement)
 
+/* Where a buffer stands in what came in: since READY→PAUSED, counted from 0. */
+typedef struct WeirFrameId {
+  guint64 number;
+  guint64 first; /* of the stream: earlier buffers came before a flush or a STREAM_START */
+} WeirFrameId;
+
 /* One frame on its way. Thread-safety: one owner at a time: the streaming thread (prepare), the
  * session, the src pad's task (finish). */
 typedef struct WeirJob {
   WeirRequest *request; /* frame and options are set before prepare */
-  WeirFrame frame;      /* its planes are gone in finish */
-  GArray *targets;      /* guint: what each item of the request looks at; empty before prepare */
+  WeirFrame frame; /* its planes are gone in finish; only its size where it was not looked at */
+  GArray *targets; /* guint: what each item of the request looks at; empty before prepare */
+  WeirFrameId id;
+  WeirLiveSettings live; /* as they were when the frame came */
+  WeirStatus status;     /* INFERRED: the request was submitted, in finish: and is done */
+  const gchar *reason;   /* why not; static, or as long as the job */
+  guint n_reused;        /* finish: objects that got what an earlier frame gave … */
+  guint reused_age;      /* … at most so many frames ago */
 } WeirJob;
 
 struct _WeirFilterClass {
@@ -29,8 +41,11 @@ struct _WeirFilterClass {
   gboolean (*configure) (WeirFilter *filter, const WeirModel *model, GError **error);
   /* Adds the regions to look at. `buffer` may be shared: read it, change nothing. */
   void (*prepare) (WeirFilter *filter, GstBuffer *buffer, WeirJob *job);
-  /* Attaches what the items gave to the writable `buffer`, whose WeirMeta is `meta`. Items may have
-   * failed: see the status of their results. */
+  /* Optional, on the streaming thread: the request was not accepted after all. */
+  void (*refused) (WeirFilter *filter, WeirJob *job);
+  /* Every frame that leaves: attaches what the items gave to the writable `buffer`, whose WeirMeta
+   * is `meta`. There are results only where job->status is INFERRED, which it may change; and items
+   * may have failed: see the status of their results. */
   void (*finish) (WeirFilter *filter, GstBuffer *buffer, WeirMeta *meta, WeirJob *job);
 };
 

@@ -5,6 +5,8 @@
 #include "gst/bus_errors.h"
 #include "gst/frame_map.h"
 
+#define GST_CAT_DEFAULT weir_debug
+
 G_DEFINE_ABSTRACT_TYPE_WITH_PRIVATE (WeirFilter, weir_filter, GST_TYPE_ELEMENT)
 
 GST_DEBUG_CATEGORY (weir_debug);
@@ -33,6 +35,9 @@ static gboolean answer_latency (WeirFilter *self, GstQuery *query)
   const GstClockTime ring_ns = MAX (priv->depth * frame_ns, own_ns);
   priv->live = live;
   g_mutex_unlock (&priv->lock);
+  GST_DEBUG_OBJECT (self,
+      "latency: own %" GST_TIME_FORMAT ", a full ring %" GST_TIME_FORMAT ", upstream %s",
+      GST_TIME_ARGS (own_ns), GST_TIME_ARGS (ring_ns), live ? "live" : "not live");
   gst_query_set_latency (
       query, live, min + own_ns, GST_CLOCK_TIME_IS_VALID (max) ? max + ring_ns : max);
   return TRUE;
@@ -42,6 +47,10 @@ static gboolean src_query (GstPad *pad, GstObject *parent, GstQuery *query)
 {
   if (GST_QUERY_TYPE (query) == GST_QUERY_LATENCY)
     return answer_latency (WEIR_FILTER (parent), query);
+  if (GST_QUERY_TYPE (query) == GST_QUERY_SCHEDULING) {
+    gst_query_add_scheduling_mode (query, GST_PAD_MODE_PUSH); /* nobody pulls through a ring */
+    return TRUE;
+  }
   return gst_pad_query_default (pad, parent, query);
 }
 
@@ -196,10 +205,11 @@ static void weir_filter_class_init (WeirFilterClass *klass)
   object->constructed = constructed;
   GST_ELEMENT_CLASS (klass)->change_state = change_state;
   GST_DEBUG_CATEGORY_INIT (weir_debug, "weir", 0, "Weir inference");
+  gst_type_mark_as_plugin_api (WEIR_TYPE_FILTER, 0);
   g_object_class_install_property (object, PROP_STATS,
       g_param_spec_boxed ("stats", "Statistics",
-          "What the session and this element did: structure weir-stats", GST_TYPE_STRUCTURE,
-          G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
+          "What the session and this element did: a structure weir-stats, fields in docs/stats.md",
+          GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
 }
 
 void weir_filter_class_setup (WeirFilterClass *klass)

@@ -1,40 +1,45 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The 90th percentile of the last frames, rounded up to whole milliseconds: a value that stays put
- * while the load does. It is looked at every half window, so that one slow frame moves nothing. */
+/* What all of the last frames but one were done within, rounded up to whole milliseconds: a sink
+ * that waits for less shows every other frame too late, one that waits for the slowest ever waits
+ * for ever. More is told as soon as a second frame needs it, less every half window. */
 #include "gst/filter_latency.h"
-
-#include <stdlib.h>
-#include <string.h>
 
 #define MIN_SAMPLES (WEIR_LATENCY_WINDOW / 4)
 
-static int compare (const void *a, const void *b)
-{
-  const guint64 x = *(const guint64 *) a, y = *(const guint64 *) b;
-  return (x > y) - (x < y);
-}
-
+/* Of a few frames the slowest counts, or what is known without them. */
 static GstClockTime estimate (const WeirLatency *latency, GstClockTime bound_ns)
 {
-  guint64 sorted[WEIR_LATENCY_WINDOW];
   const guint n = MIN (latency->n_samples, WEIR_LATENCY_WINDOW);
-  GstClockTime ns = bound_ns;
-  if (n >= MIN_SAMPLES) {
-    memcpy (sorted, latency->samples_ns, n * sizeof *sorted);
-    qsort (sorted, n, sizeof *sorted, compare);
-    ns = sorted[(n - 1) * 9 / 10];
+  guint64 slowest_ns = 0, second_ns = 0;
+  for (guint i = 0; i < n; i++) {
+    const guint64 sample_ns = latency->samples_ns[i];
+    second_ns = MAX (second_ns, MIN (sample_ns, slowest_ns));
+    slowest_ns = MAX (slowest_ns, sample_ns);
   }
+  const GstClockTime ns = n >= MIN_SAMPLES ? second_ns : MAX (bound_ns, slowest_ns);
   return (ns + GST_MSECOND - 1) / GST_MSECOND * GST_MSECOND;
 }
 
-gboolean weir_latency_add (WeirLatency *latency, guint64 sample_ns, GstClockTime bound_ns)
+static gboolean is_news (GstClockTime more_ns, GstClockTime less_ns, GstClockTime reported_ns)
+{
+  return more_ns > less_ns && 4 * (more_ns - less_ns) > reported_ns;
+}
+
+gboolean weir_latency_add (WeirLatency *latency, guint64 sample_ns)
 {
   latency->samples_ns[latency->n_samples % WEIR_LATENCY_WINDOW] = sample_ns;
   latency->n_samples++;
-  if (latency->n_samples % (WEIR_LATENCY_WINDOW / 2) != 0 || !latency->asked)
+  if (latency->n_samples < MIN_SAMPLES || !latency->asked)
     return FALSE;
-  const GstClockTime now_ns = estimate (latency, bound_ns), then_ns = latency->reported_ns;
-  return 4 * (now_ns > then_ns ? now_ns - then_ns : then_ns - now_ns) > then_ns;
+  const GstClockTime now_ns = estimate (latency, 0), then_ns = latency->reported_ns;
+  const gboolean may_be_less = latency->n_samples % (WEIR_LATENCY_WINDOW / 2) == 0;
+  return is_news (now_ns, then_ns, then_ns) || (may_be_less && is_news (then_ns, now_ns, then_ns));
+}
+
+gboolean weir_latency_expect (const WeirLatency *latency, GstClockTime bound_ns)
+{
+  const GstClockTime then_ns = latency->reported_ns;
+  return latency->asked && is_news (estimate (latency, bound_ns), then_ns, then_ns);
 }
 
 GstClockTime weir_latency_report (WeirLatency *latency, GstClockTime bound_ns)

@@ -18,9 +18,13 @@ typedef struct WeirLatency {
 
 /* One measured submit-to-done time. TRUE where the estimate has moved by more than 25 % from what
  * was reported: a LATENCY message is due. */
-gboolean weir_latency_add (WeirLatency *latency, guint64 sample_ns, GstClockTime bound_ns);
-/* What to answer: 90 of 100 frames are done within it, in whole ms. Before the first measurements:
- * the bound of the batch wait. Remembers it as reported. */
+gboolean weir_latency_add (WeirLatency *latency, guint64 sample_ns);
+/* The bound is another one than before, as new caps make it. TRUE where so much more than was reported
+ * must be expected that a LATENCY message is due. */
+gboolean weir_latency_expect (const WeirLatency *latency, GstClockTime bound_ns);
+/* What to answer: all of the last frames but one were done within it, in whole ms. Before there are
+ * enough of them, `bound_ns` (of the batch wait and the service) where it is more. Remembers it as
+ * reported. */
 GstClockTime weir_latency_report (WeirLatency *latency, GstClockTime bound_ns);
 
 G_END_DECLS

@@ -26,10 +26,7 @@ typedef struct WeirFilterJob {
   GstBuffer *buffer;
   GstVideoInfo info;
   GstVideoFrame map; /* map.buffer is NULL while nothing is mapped */
-  guint64 frame;
-  WeirStatus status;   /* INFERRED: the request was submitted */
-  const gchar *reason; /* static */
-  gchar *message;      /* owned; goes before `reason` */
+  gchar *message;    /* owned; what job->reason points to, or NULL */
   gboolean done;
 } WeirFilterJob;
 
@@ -59,6 +56,7 @@ struct WeirFilterPrivate {
   GstStructure *last_stats; /* of the session that was closed */
   WeirStreamStats past;     /* only its counters: of streams that ended since NULL→READY, and what
                              * was skipped before it came to the stream */
+  guint64 n_reused;         /* objects, since NULL→READY */
 
   /* Written at NULL→READY and READY→NULL only. */
   WeirSettings active;
@@ -92,6 +90,7 @@ struct WeirFilterPrivate {
   GstVideoInfo info; /* finfo is NULL before the first caps */
   GstSegment segment;
   guint64 n_since_restart;
+  guint64 first_frame; /* since a flush or a STREAM_START */
 
   /* Task (stream lock of the src pad). */
   gboolean caps_layout_only;
@@ -135,15 +134,18 @@ gboolean weir_ring_begin_inference (WeirFilterPrivate *priv, gboolean leaky);
 void weir_ring_end_inference (WeirFilterPrivate *priv);
 /* Nobody uses the job any more: it is emptied and idle again. */
 void weir_ring_release_job (WeirFilterPrivate *priv, WeirFilterJob *job);
-/* Locked. An orphan whose request is done, taken out of the list. */
-WeirFilterJob *weir_ring_find_done_orphan (WeirFilterPrivate *priv);
+/* Locked, but for a moment not. Releases an orphan whose request is done; FALSE: there is none. */
+gboolean weir_ring_release_orphan (WeirFilterPrivate *priv);
 /* Releases all orphans whose request is done. */
 void weir_ring_reap (WeirFilterPrivate *priv);
 /* WeirDoneFn of all jobs: called by a worker, or from submit or flush. */
 void weir_ring_on_done (WeirRequest *request, void *user);
-/* Locked. A buffer becomes an orphan; sticky events but SEGMENT and EOS go to the src pad where
- * `keep_sticky`; a query is answered with FALSE. */
+/* Locked. A buffer becomes an orphan; sticky events but SEGMENT, STREAM_GROUP_DONE and EOS go to
+ * the src pad where `keep_sticky`; a query is answered with FALSE. */
 void weir_ring_drop_cell (WeirFilterPrivate *priv, WeirCell *cell, gboolean keep_sticky);
+/* Locked. All cells but events. */
+void weir_ring_drop_frames (WeirFilterPrivate *priv);
+/* All cells, and the end of the stream is forgotten. */
 void weir_ring_empty (WeirFilterPrivate *priv, gboolean keep_sticky);
 /* Locked. Downstream wants no more buffers: what stands before the next event that could change
  * its mind is dropped. Where there is none, chain says EOS from now on. */
@@ -153,6 +155,11 @@ void weir_ring_drop_until_restart (WeirFilterPrivate *priv);
 void weir_ring_with_stream (WeirFilterPrivate *priv, void (*use) (WeirStream *stream));
 /* From now on nobody may use the stream: waits for those who do. */
 void weir_ring_close_stream (WeirFilterPrivate *priv);
+/* The src pad is: from before downstream hears of a flush or stop. The ring lock may be held. */
+gboolean weir_ring_is_flushing (const WeirFilterPrivate *priv);
+/* Locked. A new stream after EOS, whatever the end of the old one was; not during a flush or stop.
+ */
+void weir_ring_begin_stream (WeirFilterPrivate *priv);
 /* Everything that waits wakes up and gives up; what runs in the engine is nobody's any more. */
 void weir_ring_interrupt (WeirFilterPrivate *priv);
 /* The end of an interruption: flow OK, task running; unless the src pad is inactive. */

@@ -3,11 +3,14 @@
  * stream of it at READY→PAUSED. */
 #include "gst/filter_private.h"
 
+#include "gst/analytics.h"
 #include "gst/bus_errors.h"
 #include "gst/filter_stats.h"
 #include <string.h>
 
-#define MIN_DEPTH 4u
+#define GST_CAT_DEFAULT weir_debug
+
+#define MIN_DEPTH       4u
 
 static gboolean check_settings (const WeirSettings *settings, GError **error)
 {
@@ -16,10 +19,12 @@ static gboolean check_settings (const WeirSettings *settings, GError **error)
         "property 'model' is not set: name the file of a network, for example model=yolox.onnx");
     return FALSE;
   }
-  if (settings->meta == WEIR_META_ANALYTICS || settings->meta == WEIR_META_BOTH) {
+  const gboolean wants_analytics =
+      settings->meta == WEIR_META_ANALYTICS || settings->meta == WEIR_META_BOTH;
+  if (wants_analytics && !weir_analytics_is_available ()) {
     g_set_error_literal (error, WEIR_ERROR, WEIR_ERROR_UNSUPPORTED,
-        "property 'meta': this build has no GstAnalyticsRelationMeta (it needs GStreamer 1.24 at "
-        "build time); expected auto or roi");
+        "property 'meta': this build has no GstAnalyticsRelationMeta (it needs GStreamer 1.24 with "
+        "gstreamer-analytics-1.0 at build time); expected auto or roi");
     return FALSE;
   }
   return TRUE;
@@ -68,6 +73,7 @@ gboolean weir_filter_open (WeirFilter *filter, GError **error)
   GST_OBJECT_LOCK (filter);
   weir_settings_copy (&priv->active, &priv->settings);
   memset (&priv->past, 0, sizeof priv->past);
+  priv->n_reused = 0;
   GST_OBJECT_UNLOCK (filter);
   if (!check_settings (&priv->active, error))
     return FALSE;
@@ -86,6 +92,9 @@ gboolean weir_filter_open (WeirFilter *filter, GError **error)
   GST_OBJECT_LOCK (filter);
   priv->session = session;
   GST_OBJECT_UNLOCK (filter);
+  GST_INFO_OBJECT (filter, "stream '%s' of a session with %s on %s, which can use %u requests",
+      priv->stream_name, priv->active.model, priv->active.device,
+      weir_session_optimal_requests (session));
   return TRUE;
 }
 
@@ -105,9 +114,12 @@ void weir_filter_close (WeirFilter *filter)
   g_clear_pointer (&priv->stream_name, g_free);
 }
 
+/* A stream alone keeps the workers busy while its head waits to be pushed. Among several each must
+ * only be able to keep them busy while the others pause: what it holds beyond that is memory. */
 void weir_filter_update_depth (WeirFilterPrivate *priv, WeirSession *session)
 {
-  const guint wanted = 2 * MIN (weir_session_optimal_requests (session), WEIR_MAX_DEPTH);
+  const guint enough = MIN (weir_session_optimal_requests (session), WEIR_MAX_DEPTH);
+  const guint wanted = weir_session_n_streams (session) > 1 ? enough : 2 * enough;
   g_mutex_lock (&priv->lock);
   priv->depth = CLAMP (wanted, MIN_DEPTH, WEIR_MAX_DEPTH);
   g_cond_broadcast (&priv->space);
@@ -122,7 +134,7 @@ void weir_filter_start (WeirFilter *filter)
   GST_OBJECT_LOCK (filter);
   priv->stream = stream;
   GST_OBJECT_UNLOCK (filter);
-  priv->n_since_restart = 0;
+  priv->n_since_restart = priv->first_frame = 0;
   priv->n_failures = 0;
   priv->caps_layout_only = FALSE;
   priv->info.finfo = NULL;
@@ -171,6 +183,7 @@ GstStructure *weir_filter_make_stats (WeirFilter *filter)
   g_mutex_unlock (&priv->lock);
   GST_OBJECT_LOCK (filter);
   g_autoptr (WeirSession) session = priv->session ? weir_session_ref (priv->session) : NULL;
+  const guint64 n_reused = priv->n_reused;
   const WeirStreamStats own = priv->stream ? count_items (priv->past, priv->stream) : priv->past;
   GstStructure *last = !session && priv->last_stats ? gst_structure_copy (priv->last_stats) : NULL;
   GST_OBJECT_UNLOCK (filter);
@@ -179,7 +192,9 @@ GstStructure *weir_filter_make_stats (WeirFilter *filter)
   g_autofree WeirStats *stats = session ? g_new0 (WeirStats, 1) : NULL;
   if (session)
     weir_session_stats (session, stats);
-  return weir_stats_to_structure (stats, n_frames, &own);
+  GstStructure *structure = weir_stats_to_structure (stats, n_frames, &own);
+  gst_structure_set (structure, "stream-reused", G_TYPE_UINT64, n_reused, NULL);
+  return structure;
 }
 
 /* What of `config` can take effect now does, the rest is told on the bus; pairs that the session

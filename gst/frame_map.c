@@ -64,11 +64,11 @@ static WeirRange choose_range (const GstVideoInfo *info)
 }
 
 /* Bytes of a line that are read: of packed 4:2:2 with an odd width, the whole last pair. */
-static gint line_bytes (const GstVideoFrame *map, const gint *components)
+static gint64 line_bytes (const GstVideoFrame *map, const gint *components)
 {
-  gint bytes = 0;
+  gint64 bytes = 0;
   for (guint i = 0; i < GST_VIDEO_MAX_COMPONENTS && components[i] >= 0; i++)
-    bytes = MAX (bytes, GST_VIDEO_FRAME_COMP_WIDTH (map, components[i]) *
+    bytes = MAX (bytes, (gint64) GST_VIDEO_FRAME_COMP_WIDTH (map, components[i]) *
                             GST_VIDEO_FRAME_COMP_PSTRIDE (map, components[i]));
   return bytes;
 }
@@ -88,15 +88,56 @@ static gboolean plane_fits (const GstVideoFrame *map, guint plane)
          MAX (at, last_line) + line_bytes (map, components) <= (gint64) memory->size;
 }
 
+/* GstVideoMeta counts unsigned, GstVideoInfo does not. */
+static gboolean frame_fits (const GstVideoFrame *map)
+{
+  if (GST_VIDEO_FRAME_WIDTH (map) <= 0 || GST_VIDEO_FRAME_HEIGHT (map) <= 0)
+    return FALSE;
+  for (guint i = 0; i < GST_VIDEO_FRAME_N_PLANES (map); i++)
+    if (!plane_fits (map, i))
+      return FALSE;
+  return TRUE;
+}
+
+/* What GstVideo takes for a bug of whoever maps such a buffer; NULL: nothing. */
+static const gchar *find_contradiction (GstBuffer *buffer, const GstVideoInfo *info)
+{
+  const GstVideoMeta *meta = gst_buffer_get_video_meta (buffer);
+  if (meta && meta->format != GST_VIDEO_INFO_FORMAT (info))
+    return "the buffer's GstVideoMeta says another pixel format than its caps";
+  if (meta && (meta->width < (guint) GST_VIDEO_INFO_WIDTH (info) ||
+                  meta->height < (guint) GST_VIDEO_INFO_HEIGHT (info)))
+    return "the buffer's GstVideoMeta says a smaller picture than its caps";
+  return NULL;
+}
+
+gboolean weir_frame_map_whole (GstVideoFrame *map, const GstVideoInfo *info, GstBuffer *buffer,
+    GstMapFlags flags, const gchar **reason)
+{
+  map->buffer = NULL;
+  *reason = find_contradiction (buffer, info);
+  if (*reason)
+    return FALSE;
+  if (!gst_video_frame_map (map, (GstVideoInfo *) info, buffer, flags)) {
+    map->buffer = NULL;
+    *reason = gst_buffer_get_size (buffer) < info->size ? "the buffer is smaller than its picture"
+                                                        : "the buffer cannot be mapped";
+    return FALSE;
+  }
+  if (!frame_fits (map)) {
+    weir_frame_unmap (map);
+    *reason = "the buffer is smaller than its picture";
+    return FALSE;
+  }
+  return TRUE;
+}
+
 gboolean weir_frame_map (GstVideoFrame *map, const GstVideoInfo *info, GstBuffer *buffer,
     WeirFrame *dst, const gchar **reason)
 {
   const GstMapFlags flags = GST_MAP_READ | (GstMapFlags) GST_VIDEO_FRAME_MAP_FLAG_NO_REF;
-  if (!gst_video_frame_map (map, (GstVideoInfo *) info, buffer, flags)) {
-    map->buffer = NULL;
-    *reason = "the buffer cannot be mapped for reading";
+  if (!weir_frame_map_whole (map, info, buffer, flags, reason))
     return FALSE;
-  }
   *dst = (WeirFrame){ .matrix = choose_matrix (info),
     .range = choose_range (info),
     .width_px = (guint32) GST_VIDEO_FRAME_WIDTH (map),
@@ -107,11 +148,6 @@ gboolean weir_frame_map (GstVideoFrame *map, const GstVideoInfo *info, GstBuffer
     return FALSE;
   }
   for (guint i = 0; i < GST_VIDEO_FRAME_N_PLANES (map); i++) {
-    if (!plane_fits (map, i)) {
-      weir_frame_unmap (map);
-      *reason = "the buffer is smaller than its picture";
-      return FALSE;
-    }
     dst->planes[i] = GST_VIDEO_FRAME_PLANE_DATA (map, i);
     dst->stride_bytes[i] = GST_VIDEO_FRAME_PLANE_STRIDE (map, i);
   }
@@ -135,18 +171,29 @@ gboolean weir_buffer_has_other_layout (GstBuffer *buffer, const GstVideoInfo *in
   return FALSE;
 }
 
+/* FALSE where the buffer has less than its picture, or another one than its caps say. */
+static gboolean copy_picture (GstBuffer *dst, GstBuffer *src, const GstVideoInfo *info)
+{
+  GstVideoFrame from, to;
+  const gchar *reason;
+  gboolean done = FALSE;
+  if (!weir_frame_map_whole (&from, info, src, GST_MAP_READ, &reason))
+    return FALSE;
+  if (gst_video_frame_map (&to, (GstVideoInfo *) info, dst, GST_MAP_WRITE)) {
+    done = gst_video_frame_copy (&to, &from);
+    gst_video_frame_unmap (&to);
+  }
+  gst_video_frame_unmap (&from);
+  return done;
+}
+
 GstBuffer *weir_buffer_to_caps_layout (GstBuffer *buffer, const GstVideoInfo *info)
 {
-  GstVideoFrame src, dst;
   GstBuffer *copy = gst_buffer_new_allocate (NULL, info->size, NULL);
-  if (!gst_video_frame_map (&src, (GstVideoInfo *) info, buffer, GST_MAP_READ)) {
+  if (!copy_picture (copy, buffer, info)) {
     gst_buffer_unref (copy);
     return buffer;
   }
-  gst_video_frame_map (&dst, (GstVideoInfo *) info, copy, GST_MAP_WRITE);
-  gst_video_frame_copy (&dst, &src);
-  gst_video_frame_unmap (&dst);
-  gst_video_frame_unmap (&src);
   gst_buffer_copy_into (copy, buffer,
       GST_BUFFER_COPY_FLAGS | GST_BUFFER_COPY_TIMESTAMPS | GST_BUFFER_COPY_META, 0, (gsize) -1);
   GstVideoMeta *layout = gst_buffer_get_video_meta (copy);

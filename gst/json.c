@@ -98,6 +98,12 @@ static void member_integer (GString *json, const gchar *key, gint64 value)
   append_integer (json, value);
 }
 
+static void member_count (GString *json, const gchar *key, guint64 value)
+{
+  append_key (json, key);
+  g_string_append_printf (json, "%" G_GUINT64_FORMAT, value);
+}
+
 static void member_model (GString *json, const gchar *name)
 {
   if (!name)
@@ -160,6 +166,13 @@ static void append_attribute_key (GString *json, GArray *attributes, guint index
   append_key (json, numbered ? numbered : name);
 }
 
+/* Only where it is an earlier frame's. */
+static void member_age (GString *json, guint age)
+{
+  if (age > 0)
+    member_integer (json, "age", age);
+}
+
 static void append_attribute (GString *json, GArray *attributes, guint index)
 {
   const WeirMetaAttribute *attribute = &g_array_index (attributes, WeirMetaAttribute, index);
@@ -170,6 +183,7 @@ static void append_attribute (GString *json, GArray *attributes, guint index)
   open_with (json, '{');
   append_class (json, &g_array_index (attribute->classes, WeirMetaClass, 0));
   member_model (json, attribute->model);
+  member_age (json, attribute->age);
   if (attribute->classes->len > 1) {
     append_key (json, "others");
     open_with (json, '[');
@@ -188,6 +202,7 @@ static void append_tensor (GString *json, const WeirMetaTensor *tensor)
   open_with (json, '{');
   member_string (json, "name", tensor->name);
   member_model (json, tensor->model);
+  member_age (json, tensor->age);
   append_key (json, "dims");
   open_with (json, '[');
   for (guint i = 0; i < tensor->rank; i++)
@@ -218,6 +233,8 @@ static void append_object (GString *json, const WeirMetaObject *object, const We
   append_place (json, object, frame);
   member_integer (json, "region_id", object->region_id);
   member_integer (json, "parent_id", object->parent_id);
+  if (object->track_id != 0)
+    member_count (json, "id", object->track_id);
   member_string (json, "roi_type", object->is_detection ? object->label : "");
   if (object->is_detection)
     append_detection (json, object);
@@ -252,12 +269,9 @@ void weir_json_append_frame (GString *json, const WeirMeta *meta, const WeirJson
   g_string_append_c (json, '{');
   member_string (json, "schema", "weir/1");
   member_string (json, "stream", meta && meta->stream ? meta->stream : frame->stream);
-  append_key (json, "frame");
-  g_string_append_printf (json, "%" G_GUINT64_FORMAT, meta ? meta->frame : frame->frame);
-  if (GST_CLOCK_TIME_IS_VALID (frame->pts)) {
-    append_key (json, "timestamp");
-    g_string_append_printf (json, "%" G_GUINT64_FORMAT, frame->pts);
-  }
+  member_count (json, "frame", meta ? meta->frame : frame->frame);
+  if (GST_CLOCK_TIME_IS_VALID (frame->pts))
+    member_count (json, "timestamp", frame->pts);
   if (frame->width > 0 && frame->height > 0) {
     append_key (json, "resolution");
     open_with (json, '{');

@@ -2,6 +2,7 @@
 /* Colours by label (a stable hash into a palette of distant hues) and texts of objects. */
 #include "gst/marks.h"
 
+#include "gst/roi.h"
 #include <math.h>
 
 /* Neighbours differ in hue and in lightness, so that close indices stay apart on any picture. */
@@ -35,14 +36,6 @@ guint32 weir_marks_colour (const gchar *label, gint label_id)
   return palette[(hash ^ (hash >> 16)) % G_N_ELEMENTS (palette)];
 }
 
-gboolean weir_marks_is_points (const WeirMetaTensor *tensor)
-{
-  static const gchar *const names[] = { "landmarks", "keypoints", NULL };
-
-  return tensor->rank == 2 && tensor->dims[1] == 2 && tensor->name &&
-         g_strv_contains (names, tensor->name);
-}
-
 static void append_word (GString *text, const gchar *word)
 {
   if (text->len > 0)
@@ -60,11 +53,35 @@ static void append_confidence (GString *text, gdouble confidence)
   append_word (text, g_ascii_formatd (digits, sizeof digits, "%.2f", confidence));
 }
 
+/* "face #7": the number of its track. */
+static void append_track (GString *text, guint64 track_id)
+{
+  gchar digits[24];
+
+  if (track_id == 0)
+    return;
+  g_snprintf (digits, sizeof digits, "#%" G_GUINT64_FORMAT, track_id);
+  append_word (text, digits);
+}
+
+/* What is true of the object goes by its name, what is false unsaid. */
+static void append_attribute (
+    GString *text, const gchar *name, const gchar *label, gdouble confidence)
+{
+  const gboolean is_true = g_strcmp0 (label, "true") == 0;
+
+  if (g_strcmp0 (label, "false") == 0)
+    return;
+  append_word (text, is_true && name ? name : label ? label : "?");
+  append_confidence (text, confidence);
+}
+
 void weir_marks_object_text (const WeirMetaObject *object, gboolean confidence, GString *text)
 {
   g_string_truncate (text, 0);
   if (object->label && *object->label)
     append_word (text, object->label);
+  append_track (text, object->track_id);
   if (confidence && object->is_detection && object->attributes->len == 0)
     append_confidence (text, object->confidence);
   for (guint i = 0; i < object->attributes->len; i++) {
@@ -72,9 +89,7 @@ void weir_marks_object_text (const WeirMetaObject *object, gboolean confidence, 
     const WeirMetaClass *best = &g_array_index (attribute->classes, WeirMetaClass, 0);
     if (attribute->classes->len == 0)
       continue;
-    append_word (text, best->label ? best->label : "?");
-    if (confidence)
-      append_confidence (text, best->confidence);
+    append_attribute (text, attribute->name, best->label, confidence ? best->confidence : NAN);
   }
 }
 
@@ -86,15 +101,16 @@ void weir_marks_roi_text (
   g_string_truncate (text, 0);
   if (type && *type)
     append_word (text, type);
+  append_track (text, weir_roi_track_id (roi));
   for (const GList *l = roi->params; l; l = l->next) {
     const GstStructure *param = l->data;
-    gboolean is_detection = gst_structure_has_name (param, "detection");
-    const gchar *label = is_detection ? NULL : gst_structure_get_string (param, "label");
-    gdouble value;
-    if (label)
-      append_word (text, label);
-    if (confidence && (label || is_detection) &&
-        gst_structure_get_double (param, "confidence", &value))
+    gdouble value = NAN;
+    if (confidence)
+      gst_structure_get_double (param, "confidence", &value);
+    if (gst_structure_has_name (param, "detection"))
       append_confidence (text, value);
+    else if (gst_structure_has_field_typed (param, "label", G_TYPE_STRING))
+      append_attribute (
+          text, gst_structure_get_name (param), gst_structure_get_string (param, "label"), value);
   }
 }

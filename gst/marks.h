@@ -8,9 +8,8 @@ G_BEGIN_DECLS
 
 /* 0xRRGGBB: the same for the same label, on every machine. */
 guint32 weir_marks_colour (const gchar *label, gint label_id);
-/* True for landmarks: a tensor [n, 2] of that name. */
-gboolean weir_marks_is_points (const WeirMetaTensor *tensor);
-/* "face 0.98"; with attributes "character 7 0.99": their confidences stand for the object's. */
+/* "face 0.98"; with attributes "character 7 0.99": their confidences stand for the object's. Where
+ * it is tracked, its number follows the label: "face #7 0.98". */
 void weir_marks_object_text (const WeirMetaObject *object, gboolean confidence, GString *text);
 /* The same from a region's parameters, as any element wrote them. */
 void weir_marks_roi_text (

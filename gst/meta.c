@@ -54,12 +54,33 @@ static gpointer append (GArray *array)
   return array->data + (gsize) index * g_array_get_element_size (array);
 }
 
+static void init_object (WeirMetaObject *object)
+{
+  object->analytics_id = -1;
+  object->attributes = new_array (sizeof (WeirMetaAttribute), clear_attribute);
+  object->tensors = new_array (sizeof (WeirMetaTensor), clear_tensor);
+}
+
 WeirMetaObject *weir_meta_add_object (WeirMeta *meta)
 {
   WeirMetaObject *object = append (meta->objects);
-  object->attributes = new_array (sizeof (WeirMetaAttribute), clear_attribute);
-  object->tensors = new_array (sizeof (WeirMetaTensor), clear_tensor);
+  init_object (object);
   return object;
+}
+
+WeirMetaObject *weir_meta_object_new (void)
+{
+  WeirMetaObject *object = g_new0 (WeirMetaObject, 1);
+  init_object (object);
+  return object;
+}
+
+void weir_meta_object_free (WeirMetaObject *object)
+{
+  if (!object)
+    return;
+  clear_object (object);
+  g_free (object);
 }
 
 WeirMetaObject *weir_meta_find_object (WeirMeta *meta, guint region_id)
@@ -91,7 +112,7 @@ void weir_meta_attribute_add_class (
   c->confidence = confidence;
 }
 
-void weir_meta_object_add_tensor (
+WeirMetaTensor *weir_meta_object_add_tensor (
     WeirMetaObject *object, const WeirNamedTensor *tensor, const gchar *model)
 {
   WeirMetaTensor *copy = append (object->tensors);
@@ -101,6 +122,26 @@ void weir_meta_object_add_tensor (
   memcpy (copy->dims, tensor->dims, sizeof copy->dims);
   copy->n_elements = tensor->n_elements;
   copy->data = g_memdup2 (tensor->data, tensor->n_elements * sizeof *tensor->data);
+  return copy;
+}
+
+gboolean weir_meta_tensor_is_points (const WeirMetaTensor *tensor)
+{
+  static const gchar *const names[] = { "landmarks", "keypoints", NULL };
+  return tensor->rank == 2 && tensor->dims[1] == 2 && tensor->name &&
+         g_strv_contains (names, tensor->name);
+}
+
+void weir_meta_tensor_move (WeirMetaTensor *tensor, const gdouble src[4], const gdouble dst[4])
+{
+  if (!weir_meta_tensor_is_points (tensor))
+    return;
+  for (guint axis = 0; axis < 2; axis++) {
+    const gdouble size = src[2 + axis] - src[axis];
+    const gdouble scale = size > 0 ? (dst[2 + axis] - dst[axis]) / size : 0;
+    for (gsize i = axis; i < tensor->n_elements; i += 2)
+      tensor->data[i] = (gfloat) (dst[axis] + scale * ((gdouble) tensor->data[i] - src[axis]));
+  }
 }
 
 /* First and last pixel line that an interval of fractions touches. */
@@ -124,28 +165,45 @@ void weir_meta_object_pixels (
   interval_pixels (object->y_min, object->y_max, height, &pixels->y_px, &pixels->height_px);
 }
 
-static void copy_attributes (WeirMetaObject *dst, const WeirMetaObject *src)
+WeirBox weir_meta_object_box (const WeirMetaObject *object, const WeirFrame *frame)
 {
-  for (guint i = 0; i < src->attributes->len; i++) {
+  WeirRegion pixels;
+  if (object->box.width_px > 0 && object->box.height_px > 0)
+    return object->box;
+  weir_meta_object_pixels (object, frame->width_px, frame->height_px, &pixels);
+  return weir_box_make (pixels.x_px, pixels.y_px, pixels.width_px, pixels.height_px);
+}
+
+static void append_attributes (WeirMetaObject *dst, const WeirMetaObject *src, guint first)
+{
+  for (guint i = first; i < src->attributes->len; i++) {
     const WeirMetaAttribute *from = &g_array_index (src->attributes, WeirMetaAttribute, i);
     WeirMetaAttribute *to = weir_meta_object_add_attribute (dst, from->name, from->model);
     for (guint k = 0; k < from->classes->len; k++) {
       const WeirMetaClass *c = &g_array_index (from->classes, WeirMetaClass, k);
       weir_meta_attribute_add_class (to, c->label, c->label_id, c->confidence);
     }
+    to->age = from->age;
   }
 }
 
-static void copy_tensors (WeirMetaObject *dst, const WeirMetaObject *src)
+static void append_tensors (WeirMetaObject *dst, const WeirMetaObject *src, guint first)
 {
-  for (guint i = 0; i < src->tensors->len; i++) {
+  for (guint i = first; i < src->tensors->len; i++) {
     const WeirMetaTensor *from = &g_array_index (src->tensors, WeirMetaTensor, i);
     WeirNamedTensor named = {
       .name = from->name, .rank = from->rank, .n_elements = from->n_elements, .data = from->data
     };
     memcpy (named.dims, from->dims, sizeof named.dims);
-    weir_meta_object_add_tensor (dst, &named, from->model);
+    weir_meta_object_add_tensor (dst, &named, from->model)->age = from->age;
   }
+}
+
+void weir_meta_object_append_results (
+    WeirMetaObject *dst, const WeirMetaObject *src, guint first_attribute, guint first_tensor)
+{
+  append_attributes (dst, src, first_attribute);
+  append_tensors (dst, src, first_tensor);
 }
 
 static void copy_objects (WeirMeta *dst, const WeirMeta *src)
@@ -158,8 +216,21 @@ static void copy_objects (WeirMeta *dst, const WeirMeta *src)
     to->label = g_strdup (from->label);
     to->attributes = attributes;
     to->tensors = tensors;
-    copy_attributes (to, from);
-    copy_tensors (to, from);
+    weir_meta_object_append_results (to, from, 0, 0);
+  }
+}
+
+/* The public metas are scaled by GStreamer, from whole pixels to whole pixels; what they have
+ * become is known only by doing the same. */
+static void scale_boxes (WeirMeta *meta, const GstVideoMetaTransform *transform)
+{
+  const GstVideoInfo *src = transform->in_info, *dst = transform->out_info;
+  if (GST_VIDEO_INFO_WIDTH (src) <= 0 || GST_VIDEO_INFO_HEIGHT (src) <= 0)
+    return;
+  for (guint i = 0; i < meta->objects->len; i++) {
+    WeirBox *box = &g_array_index (meta->objects, WeirMetaObject, i).box;
+    *box = weir_box_scale (box, GST_VIDEO_INFO_WIDTH (src), GST_VIDEO_INFO_HEIGHT (src),
+        GST_VIDEO_INFO_WIDTH (dst), GST_VIDEO_INFO_HEIGHT (dst));
   }
 }
 
@@ -204,6 +275,8 @@ static gboolean transform_meta (
   copy->stream = g_strdup (meta->stream);
   copy->frame = meta->frame;
   copy_objects (copy, meta);
+  if (GST_VIDEO_META_TRANSFORM_IS_SCALE (type))
+    scale_boxes (copy, data);
   return TRUE;
 }
 

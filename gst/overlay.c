@@ -6,12 +6,13 @@
  *
  * Draws a box, its label, confidence, attributes and landmarks for every object that #inferdetect
  * and #inferclassify found, in one colour per label. Without their metadata it draws every
- * #GstVideoRegionOfInterestMeta. A frame that was not inferred gets a line that says why.
+ * #GstVideoRegionOfInterestMeta. A frame that was not inferred gets a line that says why. One
+ * whose buffer does not hold its picture passes as it is, with a WARNING at the 1st, 10th, 100th.
  *
- * ## Example launch line
+ * ## Example
  * |[
- * gst-launch-1.0 videotestsrc ! inferdetect model=faces.onnx ! inferoverlay ! videoconvert !
- * autovideosink
+ * gst-launch-1.0 filesrc location=street.mp4 ! decodebin ! inferdetect model=yolox_nano.onnx ! \
+ *     inferoverlay ! videoconvert ! autovideosink
  * ]|
  *
  * Since: 0.1
@@ -21,17 +22,15 @@
  */
 #include "gst/overlay.h"
 
+#include "gst/bus_errors.h"
 #include "gst/caption.h"
+#include "gst/frame_map.h"
 #include "gst/marks.h"
 #include "gst/paint.h"
 #include <math.h>
 
 GST_DEBUG_CATEGORY_STATIC (weir_overlay_debug);
 #define GST_CAT_DEFAULT weir_overlay_debug
-
-#define FORMATS                                                                           \
-  "{ NV12, I420, YV12, YUY2, UYVY, RGB, BGR, RGBA, BGRA, RGBx, BGRx, xRGB, xBGR, GRAY8, " \
-  "P010_10LE }"
 
 enum { PROP_0, PROP_FONT_SCALE, PROP_LINE_WIDTH, PROP_SHOW_LABELS, PROP_SHOW_CONFIDENCE };
 
@@ -48,6 +47,7 @@ struct _InferOverlay {
   WeirCaptions *captions; /* NULL until there is a text: fonts take their time to load */
   GArray *placed;         /* GstVideoRectangle: captions of this frame */
   GString *text;
+  guint64 n_failures; /* frames that could not be drawn into, since the start */
 };
 
 /* What one frame is drawn with. */
@@ -61,9 +61,12 @@ typedef struct Drawing {
 G_DEFINE_FINAL_TYPE (InferOverlay, weir_overlay, GST_TYPE_BASE_TRANSFORM)
 GST_ELEMENT_REGISTER_DEFINE (inferoverlay, "inferoverlay", GST_RANK_NONE, WEIR_TYPE_OVERLAY)
 
+/* Captions that others keep clear of: so many fill any picture, and there may be far more. */
+#define MAX_PLACED 256
+
 static gboolean overlaps_placed (GArray *placed, const GstVideoRectangle *r)
 {
-  for (guint i = 0; i < placed->len; i++) {
+  for (guint i = 0; i < MIN (placed->len, MAX_PLACED); i++) {
     const GstVideoRectangle *other = &g_array_index (placed, GstVideoRectangle, i);
     if (r->x < other->x + other->w && other->x < r->x + r->w && r->y < other->y + other->h &&
         other->y < r->y + r->h)
@@ -158,7 +161,7 @@ static void draw_object (Drawing *drawing, const WeirMetaObject *object)
     weir_paint_box (drawing->frame, &box, drawing->line_px, &paint);
   for (guint i = 0; i < object->tensors->len; i++) {
     const WeirMetaTensor *tensor = &g_array_index (object->tensors, WeirMetaTensor, i);
-    if (weir_marks_is_points (tensor))
+    if (weir_meta_tensor_is_points (tensor))
       draw_points (drawing, tensor, &paint);
   }
   if (!drawing->settings.show_labels)
@@ -256,6 +259,22 @@ static void scale_marks (Drawing *drawing)
   drawing->font_px = (guint) lrint (MAX (font_px, 4.0));
 }
 
+/* A frame that is not whole passes as it is: the next one may be fine. */
+static gboolean map_frame (InferOverlay *self, GstVideoFrame *frame, GstBuffer *buffer)
+{
+  const gchar *reason;
+
+  if (weir_frame_map_whole (frame, &self->info, buffer, GST_MAP_READWRITE, &reason))
+    return TRUE;
+  if (weir_bus_is_told (++self->n_failures))
+    weir_bus_warning (GST_ELEMENT (self),
+        "%s (%" G_GSIZE_FORMAT " bytes, %d x %d %s): nothing is drawn (%" G_GUINT64_FORMAT
+        " such frames so far)",
+        reason, gst_buffer_get_size (buffer), GST_VIDEO_INFO_WIDTH (&self->info),
+        GST_VIDEO_INFO_HEIGHT (&self->info), GST_VIDEO_INFO_NAME (&self->info), self->n_failures);
+  return FALSE;
+}
+
 static GstFlowReturn transform_ip (GstBaseTransform *base, GstBuffer *buffer)
 {
   InferOverlay *self = WEIR_OVERLAY (base);
@@ -264,11 +283,8 @@ static GstFlowReturn transform_ip (GstBaseTransform *base, GstBuffer *buffer)
 
   if (!has_marks (buffer))
     return GST_FLOW_OK;
-  if (!gst_video_frame_map (&frame, &self->info, buffer, GST_MAP_READWRITE)) {
-    GST_ELEMENT_ERROR (self, STREAM, FAILED, ("A video frame could not be mapped for drawing."),
-        ("buffer of %" G_GSIZE_FORMAT " bytes", gst_buffer_get_size (buffer)));
-    return GST_FLOW_ERROR;
-  }
+  if (!map_frame (self, &frame, buffer))
+    return GST_FLOW_OK;
   GST_OBJECT_LOCK (self);
   drawing.settings = self->settings;
   GST_OBJECT_UNLOCK (self);
@@ -288,7 +304,10 @@ static gboolean set_caps (GstBaseTransform *base, GstCaps *sink_caps, GstCaps *s
 
 static gboolean stop (GstBaseTransform *base)
 {
-  g_clear_pointer (&WEIR_OVERLAY (base)->captions, weir_captions_free);
+  InferOverlay *self = WEIR_OVERLAY (base);
+
+  g_clear_pointer (&self->captions, weir_captions_free);
+  self->n_failures = 0;
   return TRUE;
 }
 
@@ -355,20 +374,18 @@ static void install_properties (GObjectClass *class)
 
   g_object_class_install_property (class, PROP_FONT_SCALE,
       g_param_spec_double ("font-scale", "Font scale",
-          "Height of the letters relative to the automatic one (1/36 of the picture's shorter "
-          "side)",
-          0.1, 10.0, 1.0, flags));
+          "Height of the letters; 1 = automatic (1/36 of the picture's shorter side)", 0.1, 10.0,
+          1.0, flags));
   g_object_class_install_property (class, PROP_LINE_WIDTH,
       g_param_spec_uint ("line-width", "Line width",
-          "Width of the boxes' lines in pixels; 0 = automatic (1/216 of the picture's shorter "
-          "side)",
-          0, 100, 0, flags));
+          "Width of the lines in pixels; 0 = automatic (1/216 of the picture's shorter side)", 0,
+          100, 0, flags));
   g_object_class_install_property (class, PROP_SHOW_LABELS,
       g_param_spec_boolean ("show-labels", "Show labels",
           "Write the label and the attributes of each object", TRUE, flags));
   g_object_class_install_property (class, PROP_SHOW_CONFIDENCE,
       g_param_spec_boolean ("show-confidence", "Show confidence",
-          "Write confidences (0..1) behind labels and attributes", TRUE, flags));
+          "Write confidences, 0 to 1, behind labels and attributes", TRUE, flags));
 }
 
 static void weir_overlay_class_init (InferOverlayClass *class)
@@ -376,7 +393,7 @@ static void weir_overlay_class_init (InferOverlayClass *class)
   GObjectClass *object_class = G_OBJECT_CLASS (class);
   GstElementClass *element_class = GST_ELEMENT_CLASS (class);
   GstBaseTransformClass *base_class = GST_BASE_TRANSFORM_CLASS (class);
-  g_autoptr (GstCaps) caps = gst_caps_from_string (GST_VIDEO_CAPS_MAKE (FORMATS));
+  g_autoptr (GstCaps) caps = gst_caps_from_string (GST_VIDEO_CAPS_MAKE (WEIR_VIDEO_FORMATS));
 
   GST_DEBUG_CATEGORY_INIT (weir_overlay_debug, "inferoverlay", 0, "draws inference results");
   object_class->set_property = set_property;
@@ -384,7 +401,7 @@ static void weir_overlay_class_init (InferOverlayClass *class)
   object_class->finalize = finalize;
   install_properties (object_class);
   gst_element_class_set_static_metadata (element_class, "Inference overlay", "Filter/Editor/Video",
-      "Draws boxes, labels, attributes and landmarks that inference found", "the Weir authors");
+      "Draws boxes, labels, attributes and landmarks that inference found", "The Weir developers");
   gst_element_class_add_pad_template (
       element_class, gst_pad_template_new ("sink", GST_PAD_SINK, GST_PAD_ALWAYS, caps));
   gst_element_class_add_pad_template (

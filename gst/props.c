@@ -46,15 +46,15 @@ static const GEnumValue colors[] = {
 };
 static const GEnumValue resizes[] = {
   { 0, "From the model", "auto" },
-  { 1, "Width and height independently", "stretch" },
+  { 1, "Width and height each to its size", "stretch" },
   { 2, "Aspect kept, borders on both sides", "letterbox-centre" },
   { 3, "Aspect kept, borders right or below", "letterbox-top-left" },
   { 4, "Aspect kept, the middle of the picture", "crop" },
   { 0 },
 };
 static const GEnumValue leaks[] = {
-  { WEIR_LEAKY_NO, "Block upstream while the queue is full", "no" },
-  { WEIR_LEAKY_DOWNSTREAM, "Skip the inference, never the frame", "downstream" },
+  { WEIR_LEAKY_NO, "Upstream waits", "no" },
+  { WEIR_LEAKY_DOWNSTREAM, "Frames pass without inference, marked as skipped", "downstream" },
   { 0 },
 };
 static const GEnumValue regions[] = {
@@ -87,40 +87,39 @@ static const GEnumValue metas[] = {
 
 static const Row rows[] = {
   STRING ("model", "Model", model, NULL,
-      "The network: an .onnx file, an .xml file of OpenVINO IR, or a folder with one"),
+      "The network: an .onnx file, an .xml file of OpenVINO IR, or a folder with one of them"),
   STRING ("labels", "Labels", labels, NULL,
-      "Names of the classes: a file with one a line, or a,b,c (unset: from the model)"),
+      "Names of the classes: a file with one a line, or a list a,b,c (unset: from the model)"),
   STRING ("model-proc", "Model-proc", model_proc, NULL,
-      "Model-proc file of DL Streamer, schema 2.x: how inputs are prepared and outputs are read"),
+      "Model-proc file of DL Streamer, schema 2.x: how inputs are prepared and outputs are "
+      "read (unset: as the model says)"),
   STRING ("device", "Device", device, "CPU",
-      "Where to run: CPU, GPU, GPU.1, AUTO; BATCH: in front asks for automatic batching whatever "
-      "the "
-      "performance hint, (N) behind it gives the largest batch: BATCH:CPU(8); SIM(A,B) only takes "
-      "A + B n ms for a batch of n and gives zeros, for planning"),
+      "Where to run: CPU, GPU, GPU.1, GPU.pocl (by a part of its name), AUTO (the first GPU "
+      "that works, else the CPU). BATCH: in front asks for automatic batching "
+      "whatever the performance hint, (N) behind gives the largest batch, as in BATCH:CPU(8). "
+      "SIM(A,B) only takes A + B n ms for a batch of n and gives zeros, for planning"),
   ENUM ("precision", "Precision", AT (precision), "WeirPrecision", precisions, 0, FALSE,
-      "Arithmetic to run in (auto: int8 for quantised models, bf16 or f32, as the CPU does best); "
-      "`stats` says what was really executed"),
+      "Arithmetic to run in (auto: int8 for quantised models, bf16 or f32, as the CPU does "
+      "best); `stats` says what was really executed"),
   ENUM ("performance-hint", "Performance hint", AT (performance_hint), "WeirPerformanceHint", hints,
       0, FALSE, "What to optimise for"),
   NUMBER (KIND_UINT, "num-requests", "Number of requests", AT (num_requests), 0, 1024, 0, BOTH,
       TRUE,
-      "Bound of the items in flight (queued and running); 0 = no hint. A change while playing is "
-      "for "
-      "all elements that share the session"),
+      "Most items in flight, queued and running; 0 = as many as the device can use. A change "
+      "while playing is for all elements that share the session"),
   NUMBER (KIND_UINT, "batch-size", "Batch size", AT (batch_size), 0, 1024, 0, BOTH, FALSE,
-      "Largest batch in items; 0 = automatic"),
+      "Largest batch, in items; 0 = what the device and the model allow"),
   NUMBER (KIND_INT, "batch-timeout", "Batch timeout", AT (batch_timeout_ms), -1, G_MAXINT, -1, BOTH,
       TRUE,
-      "Longest wait that batching adds to the oldest item, in ms; -1 = learned, 0 = never wait. A "
-      "change while playing is for all elements that share the session"),
+      "Longest wait in ms that batching adds to the oldest item; 0 = never wait, -1 = as long "
+      "as it is seen to pay. A change while playing is for all elements that share the session"),
   BOOL ("allow-auto-batching", "Allow automatic batching", AT (allow_auto_batching), TRUE, FALSE,
-      "Group items of all streams into batches; false: one by one"),
+      "Group the items of all streams into batches; false = one by one"),
   LIVE_STRING ("config", "Configuration", config,
-      "KEY=VALUE,KEY=VALUE in OpenVINO's spelling (PERFORMANCE_HINT=LATENCY …), before the "
-      "properties "
-      "of the same meaning. While playing, PERFORMANCE_HINT_NUM_REQUESTS and AUTO_BATCH_TIMEOUT "
-      "take "
-      "effect at once, for all elements that share the session; other keys at the next start"),
+      "KEY=VALUE,KEY=VALUE in OpenVINO's spelling, as PERFORMANCE_HINT=LATENCY; they go before "
+      "the properties of the same meaning. While playing, PERFORMANCE_HINT_NUM_REQUESTS and "
+      "AUTO_BATCH_TIMEOUT take effect at once, for all elements that share the session, other "
+      "keys at the next start"),
   STRING ("instance", "Instance", instance, NULL,
       "Share one session by this name (unset: elements with equal settings share anyway)"),
   ENUM ("region", "Region", AT (region), "WeirRegionSource", regions, 0, FALSE, "Where to look"),
@@ -128,32 +127,34 @@ static const Row rows[] = {
       "Labels a,b,c: inferdetect keeps only these objects, inferclassify looks only at them "
       "(unset: all)"),
   NUMBER (KIND_UINT, "interval", "Interval", LIVE (interval), 1, G_MAXUINT, 1, BOTH, TRUE,
-      "Every N-th frame is inferred, the others pass marked as skipped; in frames"),
+      "Look at every N-th frame; the others pass, marked as skipped"),
   ENUM ("color-format", "Colour format", AT (color_format), "WeirColorFormat", colors, 0, FALSE,
-      "Order of the channels of the network's input"),
+      "Colours of the network's input and their order"),
   STRING ("mean", "Mean", mean, NULL,
-      "x' = (x - mean) * scale, x in 0..255: one number, or one per channel of the network's input "
-      "a,b,c (unset: from the model)"),
-  STRING ("scale", "Scale", scale, NULL, "See mean (unset: from the model)"),
+      "What is taken off each pixel: x' = (x - mean) * scale, x in 0..255. One number, or one "
+      "per channel of the network's input a,b,c (unset: from the model)"),
+  STRING ("scale", "Scale", scale, NULL,
+      "What each pixel is then multiplied by; written like mean (unset: from the model)"),
   STRING ("input-shape", "Input shape", input_shape, NULL,
-      "Height and width where the network leaves them open: 1x3x320x320 (unset: from the model)"),
+      "Sizes of the input where the network leaves them open, as 1x3x320x320 (unset: from the "
+      "model)"),
   STRING ("constant-inputs", "Constant inputs", constant_inputs, NULL,
       "NAME=VALUE,NAME=VALUE: what fills inputs that take no picture; one number, or a:b:c for "
-      "each "
-      "element (unset: from the model, its model-proc file or names)"),
+      "each of their elements (unset: from the model, its model-proc file or their names)"),
   ENUM ("resize", "Resize", AT (resize), "WeirResize", resizes, 0, FALSE,
       "How a region becomes the network's input"),
   STRING ("decoder", "Decoder", decoder, "auto", NULL),
   ENUM ("leaky", "Leaky", LIVE (leaky), "WeirLeaky", leaks, WEIR_LEAKY_NO, TRUE,
-      "What happens where the session's queue is full"),
+      "What happens while the session's queue is full"),
   BOOL ("qos", "Quality of service", LIVE (qos), FALSE, TRUE,
-      "Skip the inference of frames that are late, never the frames"),
+      "Let frames that are late at the sink pass without inference, marked as skipped"),
   ENUM ("meta", "Metadata", AT (meta), "WeirMetaKind", metas, WEIR_META_AUTO, FALSE,
-      "Public metadata to attach beside WeirMeta; analytics needs GStreamer 1.24 at build time"),
+      "Public metadata to attach beside WeirMeta; analytics needs GStreamer 1.24 at build time and "
+      "holds up to 4096 results of a frame"),
   BOOL ("attach-tensors", "Attach tensors", LIVE (attach_tensors), FALSE, TRUE,
-      "Attach the outputs of the network as tensors"),
+      "Attach all outputs of the network as tensors"),
   BOOL ("deterministic", "Deterministic", AT (deterministic), FALSE, FALSE,
-      "Bit-identical results whatever the batch"),
+      "Bit-identical results whatever the batch, at some cost in speed"),
   STRING ("stream", "Stream", stream, NULL,
       "Name of the stream in the results (unset: the element's name)"),
   NUMBER (KIND_FLOAT, "threshold", "Threshold", LIVE (threshold), 0, 1, 0.5, DETECT, TRUE,
@@ -162,13 +163,16 @@ static const Row rows[] = {
       "Least confidence of a class, 0 to 1"),
   NUMBER (KIND_FLOAT, "iou-threshold", "IoU threshold", LIVE (iou_threshold), 0, 1, 0.45, DETECT,
       TRUE,
-      "Of two boxes of a class that overlap by more than this (intersection over union, 0 to 1) "
-      "the "
-      "better one stays"),
+      "Of two boxes of a class that overlap by more than this, the better one stays "
+      "(intersection over union, 0 to 1)"),
   NUMBER (KIND_UINT, "max-detections", "Maximum detections", LIVE (max_detections), 1, 100000, 200,
-      DETECT, TRUE, "Most objects per region"),
+      DETECT, TRUE, "Most objects of a region, the best ones"),
   NUMBER (KIND_UINT, "top-k", "Top k", LIVE (top_k), 1, 1000, 1, CLASSIFY, TRUE,
-      "Classes to report per attribute, best first"),
+      "Most classes of an attribute, best first"),
+  NUMBER (KIND_UINT, "reclassify-interval", "Reclassify interval", LIVE (reclassify_interval), 0,
+      G_MAXUINT, 1, CLASSIFY, TRUE,
+      "A tracked object is looked at again after so many frames, until then it keeps what is known "
+      "of it; 0 = once"),
 };
 
 static gpointer field (const WeirSettings *settings, const Row *row)
@@ -178,14 +182,18 @@ static gpointer field (const WeirSettings *settings, const Row *row)
 
 static GType enum_type (const Row *row)
 {
-  const GType type = g_type_from_name (row->enum_name);
-  return type ? type : g_enum_register_static (row->enum_name, row->enum_values);
+  GType type = g_type_from_name (row->enum_name);
+  if (!type) {
+    type = g_enum_register_static (row->enum_name, row->enum_values);
+    gst_type_mark_as_plugin_api (type, 0);
+  }
+  return type;
 }
 
 /* The decoders of this build, so that gst-inspect-1.0 lists them. */
 static gchar *decoder_blurb (void)
 {
-  GString *text = g_string_new ("How the outputs are read: auto = by their names and shapes");
+  GString *text = g_string_new ("How the outputs are read: auto (recognised by names and shapes)");
   for (const char *const *name = weir_decoder_names (); *name; name++)
     g_string_append_printf (text, ", %s", *name);
   return g_string_free (text, FALSE);

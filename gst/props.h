@@ -19,7 +19,7 @@ typedef enum WeirMetaKind {
 typedef struct WeirLiveSettings {
   gfloat threshold, iou_threshold;
   guint max_detections, top_k;
-  guint interval;
+  guint interval, reclassify_interval;
   gint leaky; /* WeirLeaky */
   gboolean qos, attach_tensors;
 } WeirLiveSettings;

@@ -4,14 +4,15 @@
  * @title: inferpublish
  * @short_description: writes the results of inference as JSON
  *
- * Writes one JSON object for every buffer that passes, layout "weir/1" (docs/weir-1.schema.json),
- * and passes the buffer on untouched. Several elements may name the same file or the standard
- * output: their lines do not mix. Whatever cannot be written is an error on the bus.
+ * Writes one JSON object for every buffer that passes, layout "weir/1"
+ * ([weir-1.schema.json](weir-1.schema.json)), and passes the buffer on untouched. Several elements
+ * may name the same file or the standard output: their lines do not mix. Whatever cannot be written
+ * is an error on the bus.
  *
- * ## Example launch line
+ * ## Example
  * |[
- * gst-launch-1.0 videotestsrc ! inferdetect model=faces.onnx ! inferpublish location=faces.jsonl !
- * fakesink
+ * gst-launch-1.0 filesrc location=street.mp4 ! decodebin ! inferdetect model=yolox_nano.onnx ! \
+ *     inferpublish location=street.jsonl ! fakesink
  * ]|
  *
  * Since: 0.1
@@ -79,11 +80,11 @@ static GType format_get_type (void)
 static void post_error (InferPublish *self, const GError *error)
 {
   if (g_error_matches (error, G_FILE_ERROR, G_FILE_ERROR_NOSPC))
-    GST_ELEMENT_ERROR (self, RESOURCE, NO_SPACE_LEFT, ("%s", error->message), (NULL));
+    GST_ELEMENT_ERROR (self, RESOURCE, NO_SPACE_LEFT, ("inferpublish: %s", error->message), (NULL));
   else if (g_error_matches (error, G_FILE_ERROR, G_FILE_ERROR_INVAL))
-    GST_ELEMENT_ERROR (self, RESOURCE, SETTINGS, ("%s", error->message), (NULL));
+    GST_ELEMENT_ERROR (self, RESOURCE, SETTINGS, ("inferpublish: %s", error->message), (NULL));
   else
-    GST_ELEMENT_ERROR (self, RESOURCE, WRITE, ("%s", error->message), (NULL));
+    GST_ELEMENT_ERROR (self, RESOURCE, WRITE, ("inferpublish: %s", error->message), (NULL));
 }
 
 static GstFlowReturn transform_ip (GstBaseTransform *base, GstBuffer *buffer)
@@ -127,29 +128,62 @@ static gboolean set_caps (GstBaseTransform *base, GstCaps *sink_caps, GstCaps *s
   return TRUE;
 }
 
+typedef struct Target {
+  gchar *location;
+  WeirPublishFormat format;
+  gboolean append;
+} Target;
+
+/* The location is the caller's. */
+static Target copy_target (InferPublish *self)
+{
+  GST_OBJECT_LOCK (self);
+  const Target target = {
+    .location = g_strdup (self->location && *self->location ? self->location : "-"),
+    .format = self->format,
+    .append = self->append,
+  };
+  GST_OBJECT_UNLOCK (self);
+  return target;
+}
+
 static gboolean start (GstBaseTransform *base)
 {
   InferPublish *self = WEIR_PUBLISH (base);
   g_autoptr (GError) error = NULL;
-  g_autofree gchar *location = NULL;
-  WeirPublishFormat format;
-  gboolean append;
+  const Target target = copy_target (self);
+  g_autofree gchar *location = target.location;
 
   GST_OBJECT_LOCK (self);
-  location = g_strdup (self->location && *self->location ? self->location : "-");
-  format = self->format;
-  append = self->append;
   self->own_stream = g_strdup (self->stream ? self->stream : GST_OBJECT_NAME (self));
   GST_OBJECT_UNLOCK (self);
   self->n_frames = 0;
   self->width = self->height = 0;
-  self->file = weir_publish_file_open (location, format, append, &error);
+  if (weir_publish_file_check (location, target.format, target.append, &error))
+    self->file = weir_publish_file_open (location, target.format, target.append, &error);
   if (!self->file) {
     g_clear_pointer (&self->own_stream, g_free);
     post_error (self, error);
     return FALSE;
   }
   return TRUE;
+}
+
+/* What cannot be written is told before anything runs. */
+static GstStateChangeReturn change_state (GstElement *element, GstStateChange transition)
+{
+  InferPublish *self = WEIR_PUBLISH (element);
+  g_autoptr (GError) error = NULL;
+
+  if (transition == GST_STATE_CHANGE_NULL_TO_READY) {
+    const Target target = copy_target (self);
+    g_autofree gchar *location = target.location;
+    if (!weir_publish_file_check (location, target.format, target.append, &error)) {
+      post_error (self, error);
+      return GST_STATE_CHANGE_FAILURE;
+    }
+  }
+  return GST_ELEMENT_CLASS (weir_publish_parent_class)->change_state (element, transition);
 }
 
 static gboolean stop (GstBaseTransform *base)
@@ -238,19 +272,19 @@ static void install_properties (GObjectClass *class)
           WEIR_PUBLISH_METHOD_FILE, flags));
   g_object_class_install_property (class, PROP_LOCATION,
       g_param_spec_string ("location", "Location",
-          "Path of the file, shared with other elements that name it; - = the standard output", "-",
+          "Path of the file, which several elements may share; - = the standard output", "-",
           flags));
   g_object_class_install_property (class, PROP_FORMAT,
       g_param_spec_enum ("format", "Format", "How the objects stand in the file",
           format_get_type (), WEIR_PUBLISH_JSON_LINES, flags));
   g_object_class_install_property (class, PROP_APPEND,
       g_param_spec_boolean ("append", "Append",
-          "Write behind what the file holds instead of emptying it; json-lines only", FALSE,
+          "Write behind what the file holds instead of emptying it (format json-lines only)", FALSE,
           flags));
   g_object_class_install_property (class, PROP_STREAM,
       g_param_spec_string ("stream", "Stream",
-          "Stream's name for buffers without inference metadata; NULL = the element's name", NULL,
-          flags));
+          "Name of the stream of frames without inference metadata (unset: the element's name)",
+          NULL, flags));
 }
 
 static void weir_publish_class_init (InferPublishClass *class)
@@ -267,11 +301,12 @@ static void weir_publish_class_init (InferPublishClass *class)
   install_properties (object_class);
   gst_element_class_set_static_metadata (element_class, "Inference publisher",
       "Filter/Analyzer/Video", "Writes what inference found as JSON, one object a buffer",
-      "the Weir authors");
+      "The Weir developers");
   gst_element_class_add_pad_template (
       element_class, gst_pad_template_new ("sink", GST_PAD_SINK, GST_PAD_ALWAYS, caps));
   gst_element_class_add_pad_template (
       element_class, gst_pad_template_new ("src", GST_PAD_SRC, GST_PAD_ALWAYS, caps));
+  element_class->change_state = change_state;
   base_class->set_caps = set_caps;
   base_class->start = start;
   base_class->stop = stop;

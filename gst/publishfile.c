@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glib/gstdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -31,9 +32,9 @@ struct WeirPublishFile {
 static GMutex outputs_lock;
 static GHashTable *outputs; /* NULL while empty */
 
-static void set_error (GError **error, const Output *output, const gchar *what, int code)
+static void set_error (GError **error, const gchar *path, const gchar *what, int code)
 {
-  const gchar *name = g_str_equal (output->name, "-") ? "standard output" : output->name;
+  const gchar *name = g_str_equal (path, "-") ? "standard output" : path;
 
   g_set_error (error, G_FILE_ERROR, (gint) g_file_error_from_errno (code), "%s: %s: %s", name, what,
       g_strerror (code));
@@ -64,7 +65,7 @@ static Output *output_new (gchar *name, WeirPublishFormat format, gboolean appen
   output->fd =
       open (name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (append ? 0 : O_TRUNC), 0666);
   if (output->fd < 0) {
-    set_error (error, output, "cannot be opened for writing", errno);
+    set_error (error, output->name, "cannot be opened for writing", errno);
     output_free (output);
     return NULL;
   }
@@ -96,18 +97,40 @@ static Output *find_or_open (
   return output;
 }
 
+/* What opening a path for writing would say, but for what only opening can find out. */
+static int find_obstacle (const gchar *path)
+{
+  g_autofree gchar *folder = g_path_get_dirname (path);
+
+  if (g_file_test (path, G_FILE_TEST_IS_DIR))
+    return EISDIR;
+  if (g_access (g_file_test (path, G_FILE_TEST_EXISTS) ? path : folder, W_OK) != 0)
+    return errno;
+  return 0;
+}
+
+gboolean weir_publish_file_check (
+    const gchar *location, WeirPublishFormat format, gboolean append, GError **error)
+{
+  const int code = g_str_equal (location, "-") ? 0 : find_obstacle (location);
+
+  if (append && format == WEIR_PUBLISH_JSON) {
+    g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_INVAL,
+        "%s: append=true needs format=json-lines: nothing can follow the end of an array",
+        location);
+    return FALSE;
+  }
+  if (code)
+    set_error (error, location, "cannot be opened for writing", code);
+  return code == 0;
+}
+
 WeirPublishFile *weir_publish_file_open (
     const gchar *location, WeirPublishFormat format, gboolean append, GError **error)
 {
   WeirPublishFile *file;
   Output *output;
 
-  if (append && format == WEIR_PUBLISH_JSON) {
-    g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_INVAL,
-        "%s: append=true needs format=json-lines: nothing can follow the end of an array",
-        location);
-    return NULL;
-  }
   g_mutex_lock (&outputs_lock);
   output = find_or_open (location, format, append, error);
   if (output) {
@@ -157,7 +180,7 @@ static gboolean flush (Output *output, GError **error)
     } else if (code != EINTR) {
       if (done > 0)
         take_back (output, done);
-      set_error (error, output, "cannot be written", code);
+      set_error (error, output->name, "cannot be written", code);
       return FALSE;
     }
   }
@@ -228,7 +251,7 @@ gboolean weir_publish_file_close (WeirPublishFile *file, GError **error)
     g_clear_pointer (&outputs, g_hash_table_unref);
   g_mutex_unlock (&outputs_lock);
   if (output->fd != STDOUT_FILENO && close (output->fd) != 0 && ok) {
-    set_error (error, output, "cannot be closed", errno);
+    set_error (error, output->name, "cannot be closed", errno);
     ok = FALSE;
   }
   output_free (output);

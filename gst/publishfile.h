@@ -15,9 +15,12 @@ typedef enum WeirPublishFormat {
 /* Thread-safety: one thread at a time; the output behind it is shared safely. */
 typedef struct WeirPublishFile WeirPublishFile;
 
+/* What weir_publish_file_open would refuse, as far as that is to be seen without opening. */
+gboolean weir_publish_file_check (
+    const gchar *location, WeirPublishFormat format, gboolean append, GError **error);
 /* `location` is a path or "-" for the standard output. The first user creates or, without `append`,
- * empties the file; later ones write behind it. Errors (G_FILE_ERROR) name the output and the
- * cause. */
+ * empties the file; later ones write behind it. To be checked before. Errors (G_FILE_ERROR) name
+ * the output and the cause. */
 WeirPublishFile *weir_publish_file_open (
     const gchar *location, WeirPublishFormat format, gboolean append, GError **error);
 /* Writes one JSON object, whole and at once; blocks as long as the output does. */

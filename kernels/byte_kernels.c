@@ -11,11 +11,17 @@ extern const WeirByteKernels weir_byte_kernels_avx2;
 #ifdef WEIR_HAVE_AVX512
 extern const WeirByteKernels weir_byte_kernels_avx512;
 #endif
+#ifdef WEIR_HAVE_AVX512VBMI
+extern const WeirByteKernels weir_byte_kernels_avx512vbmi;
+#endif
 
 static const struct {
   unsigned isa;
   const WeirByteKernels *kernels;
 } variants[] = {
+#ifdef WEIR_HAVE_AVX512VBMI
+  { WEIR_ISA_VBMI, &weir_byte_kernels_avx512vbmi },
+#endif
 #ifdef WEIR_HAVE_AVX512
   { WEIR_ISA_AVX512, &weir_byte_kernels_avx512 },
 #endif

@@ -25,6 +25,12 @@ typedef struct WeirByteKernels {
       const uint8_t *b, size_t b_step, WeirCodes codes_b, size_t n);
   void (*multiply) (uint8_t *dst, WeirCodes to, const uint8_t *a, size_t a_step, WeirCodes codes_a,
       const uint8_t *b, size_t b_step, WeirCodes codes_b, size_t n);
+  /* dst[i] = table[src[i]], of 256 bytes */
+  void (*look_up) (uint8_t *dst, const uint8_t *src, const uint8_t *table, size_t n);
+  /* dst[i] = src[i] · scale[i] + offset[i], rounded and kept within low to high; |offset[i]|, and
+   * |scale[i]| · 255, are below 2^21 */
+  void (*follow_lines) (uint8_t *dst, const uint8_t *src, const float *scale, const float *offset,
+      uint8_t low, uint8_t high, size_t n);
   /* sum[i] += src[i] ^ flip */
   void (*accumulate) (uint32_t *sum, const uint8_t *src, uint8_t flip, size_t n);
   /* range[0], range[1]: the least and the most of the elements and 0; NaN does not count */

@@ -34,6 +34,11 @@ unsigned weir_cpu_isa (void)
       __builtin_cpu_supports ("avx512dq") && __builtin_cpu_supports ("avx512vl") &&
       !is_disabled ("avx512"))
     isa |= WEIR_ISA_AVX512;
+  if ((isa & WEIR_ISA_AVX512) && __builtin_cpu_supports ("avx512vbmi") &&
+      __builtin_cpu_supports ("avx512vnni") && !is_disabled ("avx512vbmi"))
+    isa |= WEIR_ISA_VBMI;
+  if ((isa & WEIR_ISA_AVX512) && __builtin_cpu_supports ("avx512vnni") && !is_disabled ("int8"))
+    isa |= WEIR_ISA_VNNI;
 #endif
   return isa;
 }

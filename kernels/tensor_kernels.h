@@ -25,6 +25,8 @@ typedef enum WeirUnary {
   WEIR_UNARY_RECIPROCAL,
   WEIR_UNARY_RELU,
   WEIR_UNARY_ROUND,
+  WEIR_UNARY_ROUND_TO_CODES,  /* as WEIR_ACTIVATION_ROUND_TO_CODES: step alpha, from beta on */
+  WEIR_UNARY_ROUND_TO_LEVELS, /* fake_quantize of 255 steps from alpha to beta, to the same */
   WEIR_UNARY_SCALED_TANH,
   WEIR_UNARY_SELU, /* alpha, beta: ONNX's alpha and gamma */
   WEIR_UNARY_SIGMOID,
@@ -85,8 +87,12 @@ typedef struct WeirTensorKernels {
   /* sum[i] += src[i]; most[i] = max (most[i], src[i]) */
   void (*accumulate) (float *sum, const float *src, size_t n);
   void (*accumulate_max) (float *most, const float *src, size_t n);
+  /* sum[i] += (src[i] - centre[i])² */
+  void (*accumulate_squares) (float *sum, const float *src, const float *centre, size_t n);
   /* Weighted sum of four rows. */
   void (*blend) (float *dst, const float *const src[4], const float weights[4], size_t n);
+  /* dst[i * n_channels + c] = src[c * n + i] */
+  void (*interleave) (float *dst, const float *src, size_t n_channels, size_t n);
 } WeirTensorKernels;
 
 /* For this CPU. Every variant gives the same bytes. */

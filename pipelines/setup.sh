@@ -4,8 +4,13 @@
 
 weir_build_packages="gcc libc6-dev meson ninja-build pkg-config libglib2.0-dev libgstreamer1.0-dev
   libgstreamer-plugins-base1.0-dev libdnnl-dev libprotobuf-c-dev protobuf-c-compiler libonnx-dev
-  libjson-glib-dev libpango1.0-dev check"
+  libjson-glib-dev libpango1.0-dev ocl-icd-opencl-dev opencl-headers check"
 weir_run_packages="gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-x fonts-dejavu-core"
+weir_launch_packages="gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav"
+weir_camera_packages="python3-gi gir1.2-gst-rtsp-server-1.0"
+weir_test_packages="$weir_launch_packages $weir_camera_packages gir1.2-gst-plugins-base-1.0 python3
+  pocl-opencl-icd"
+weir_kernel_packages="oclgrind" # not in Debian 13
 
 weir_is_installed() {
   [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
@@ -41,6 +46,11 @@ weir_packages() {
   rm -f "$log"
 }
 
+# What of a configured build folder to compile; nothing said is all.
+weir_targets() {
+  :
+}
+
 # Configures (once) and compiles; prints the compiler's output only when it fails.
 weir_build() {
   local dir=$1 log; shift
@@ -49,8 +59,9 @@ weir_build() {
   if [ ! -f "$dir/build.ninja" ]; then
     meson setup "$@" "$dir" "$root" >"$log" 2>&1 || { tail -n 40 "$log" >&2; rm -f "$log"; return 1; }
   fi
-  if ! ninja -C "$dir" >"$log" 2>&1; then
-    grep -E 'error|warning|FAILED' -A 5 "$log" | tail -n 80 >&2
+  # shellcheck disable=SC2046
+  if ! ninja -C "$dir" $(weir_targets "$dir") >"$log" 2>&1; then
+    grep -E 'error:|warning:|FAILED:' -A 5 "$log" | tail -n 80 >&2
     rm -f "$log"
     echo "The build failed: see above." >&2
     return 1

@@ -62,6 +62,8 @@ def main():
         if found != version:
             sys.exit(f"the program says {found}, expected is {version}")
         for example in sorted((ROOT / "docs" / "examples").glob("*.c")):
+            if "<weir/weir.h>" not in example.read_text():
+                continue  # an application of the elements: it needs no header of ours
             run(*cc, "-Wall", "-Wextra", "-Werror", example, "-o", program, *flags)
             run(program, env=env, cwd=ROOT)
     print(f"{len(headers)} headers, {found}")

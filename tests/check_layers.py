@@ -8,7 +8,7 @@ import sys
 ROOT = pathlib.Path(sys.argv[1])
 
 # Folder (longest prefix wins): what it may include of the project, and which outside headers it owns.
-PUBLIC = {"error.h", "export.h", "frame.h", "model.h", "request.h", "result.h", "session.h", "tensor.h", "tensor_file.h", "weir.h"}
+PUBLIC = {"error.h", "export.h", "frame.h", "model.h", "profile.h", "request.h", "result.h", "session.h", "tensor.h", "tensor_file.h", "tune.h", "weir.h"}
 VOCABULARY = {f"engine/{n}" for n in ("error.h", "export.h", "tensor.h", "frame.h", "result.h")}
 BASE = ["engine/base/", "kernels/"]
 GRAPH = BASE + ["engine/graph/"]
@@ -22,7 +22,7 @@ MAY = {
     "engine/ref/": PLAN + ["engine/ref/"],
     "engine/cpu/": PLAN + ["engine/cpu/"],
     "engine/sim/": PLAN + ["engine/sim/"],
-    "engine/ocl/": PLAN + ["engine/ocl/"],
+    "engine/ocl/": PLAN + ["engine/ocl/", "engine/pre/"],
     "engine/pre/": BASE + ["engine/pre/"],
     "engine/post/": GRAPH + ["engine/pre/", "engine/post/"],
     "engine/cli/": ["engine/cli/"],

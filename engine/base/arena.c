@@ -3,7 +3,6 @@
  * the same list, so a load that fits once fits for ever without the allocator. */
 #include "engine/base/arena.h"
 
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +12,7 @@
 typedef struct Block {
   struct Block *next;
   size_t size, used; /* of the bytes that follow the header */
+  bool is_alone;     /* one allocation has it all */
 } Block;
 
 #define HEADER_BYTES ((sizeof (Block) + BLOCK_ALIGNMENT - 1) & ~(BLOCK_ALIGNMENT - 1))
@@ -41,7 +41,7 @@ void weir_arena_free (WeirArena *arena)
 void weir_arena_reset (WeirArena *arena)
 {
   for (Block *block = arena->first; block; block = block->next)
-    block->used = 0;
+    *block = (Block){ .next = block->next, .size = block->size };
   arena->current = arena->first;
 }
 
@@ -86,7 +86,42 @@ void *weir_arena_try_alloc (WeirArena *arena, size_t n_bytes)
   else
     arena->first = block;
   arena->current = block;
-  return take (block, n_bytes);
+  block->is_alone = n_bytes > BLOCK_BYTES;
+  void *memory = take (block, n_bytes);
+  block->used = block->is_alone ? block->size : block->used;
+  return memory;
+}
+
+/* Whether one of the sorted addresses lies in the block. */
+static bool holds_any (const Block *block, const uintptr_t *kept, size_t n_kept)
+{
+  const uintptr_t start = (uintptr_t) block + HEADER_BYTES;
+  size_t low = 0, high = n_kept;
+  while (low < high) {
+    size_t middle = low + (high - low) / 2;
+    if (kept[middle] < start)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low < n_kept && kept[low] - start < block->size;
+}
+
+bool weir_arena_release (WeirArena *arena, const void *memory, const uintptr_t *kept, size_t n_kept)
+{
+  Block *before = NULL, *block = arena->first;
+  for (; block && (char *) block + HEADER_BYTES != memory; block = block->next)
+    before = block;
+  if (!block || !block->is_alone || holds_any (block, kept, n_kept))
+    return false;
+  if (before)
+    before->next = block->next;
+  else
+    arena->first = block->next;
+  if (arena->current == block)
+    arena->current = before ? before : arena->first;
+  free (block);
+  return true;
 }
 
 void *weir_arena_alloc (WeirArena *arena, size_t n_bytes)

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <glib.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 G_BEGIN_DECLS
 
@@ -22,6 +24,11 @@ void *weir_arena_alloc (WeirArena *arena, size_t n_bytes);
 void *weir_arena_try_alloc (WeirArena *arena, size_t n_bytes);
 char *weir_arena_strdup (WeirArena *arena, const char *text); /* NULL gives NULL */
 void *weir_arena_memdup (WeirArena *arena, const void *bytes, size_t n_bytes);
+
+/* Gives back a block that holds nothing but what was allocated at `memory` (over 16 KiB do), and in
+ * which none of the `n_kept` addresses lies, sorted. False where it is not such a block. */
+bool weir_arena_release (
+    WeirArena *arena, const void *memory, const uintptr_t *kept, size_t n_kept);
 
 #define weir_arena_new_array(arena, Type, n) \
   ((Type *) weir_arena_alloc ((arena), weir_n_bytes (sizeof (Type), (n))))

@@ -28,6 +28,13 @@ static const CliCommand commands[] = {
       "Frames that end during the warm-up are not counted; percentiles inside \"stats\" include "
       "them.",
       cli_bench },
+  { "tune", "MODEL", "measures which kernels of a GPU are fastest for a model, and keeps that",
+      "Every way that the device has to compute the model's convolutions is measured; what is "
+      "found\n"
+      "is kept in the cache folder and used by all later sessions on that device and driver. It "
+      "takes\n"
+      "an idle device. Results stay the same within rounding.",
+      cli_tune },
   { "devices", NULL, "the devices that this build and machine have", NULL, cli_devices },
   { "decoders", NULL, "how outputs of networks can be read", NULL, cli_decoders },
   { "operators", NULL, "the operators that models may use", NULL, cli_operators },

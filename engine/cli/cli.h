@@ -24,6 +24,7 @@ typedef struct CliCommand {
 int cli_inspect (const CliCommand *command, int argc, char **argv);
 int cli_run (const CliCommand *command, int argc, char **argv);
 int cli_bench (const CliCommand *command, int argc, char **argv);
+int cli_tune (const CliCommand *command, int argc, char **argv);
 int cli_devices (const CliCommand *command, int argc, char **argv);
 int cli_decoders (const CliCommand *command, int argc, char **argv);
 int cli_operators (const CliCommand *command, int argc, char **argv);
@@ -39,6 +40,7 @@ typedef enum CliOptionSet {
                                  * constant-inputs */
   CLI_OPTIONS_NORMAL = 1 << 1,  /* mean, scale of the model's own preprocessing */
   CLI_OPTIONS_SESSION = 1 << 2, /* device, precision, batching */
+  CLI_OPTIONS_OWN_BATCHES = 1 << 3, /* … but batch-size, which is the command's own */
 } CliOptionSet;
 
 /* Parses argv: `entries` (may be NULL) and the sets. What is left are at least min and at most max

@@ -12,12 +12,15 @@
 /* Measured time: of a run, and of each of a search's. */
 #define RUN_SECONDS   10
 #define TRIAL_SECONDS 4
+/* Of which --profile prepares pictures where the model takes any. */
+#define PROFILE_PICTURE "1280x720"
 
 typedef struct BenchOptions {
   int streams; /* NOT_GIVEN */
-  char *rate, *items, *picture;
+  char *rate, *items, *picture, *sort;
   double seconds, warmup, find_p99_ms; /* NOT_GIVEN */
-  gboolean json, profile;
+  gboolean json, profile, peaks;
+  BenchSort order; /* of `sort` */
 } BenchOptions;
 
 /* One number for all streams, or one a stream. */
@@ -161,15 +164,6 @@ static void clear (Bench *bench)
   g_clear_pointer (&bench->items, g_array_unref);
 }
 
-static bool print_profile (WeirSession *session, GError **error)
-{
-  g_autofree char *table = weir_session_profile (session, 1, error);
-
-  if (table)
-    fputs (table, stdout);
-  return table != NULL;
-}
-
 static bool measure (Bench *bench, const BenchOptions *options, GError **error)
 {
   g_autofree BenchResult *result = g_new0 (BenchResult, 1);
@@ -199,11 +193,14 @@ static bool run (Bench *bench, const char *model, const BenchOptions *options, G
     return false;
   bench->session = session;
   bench->model = weir_session_model (session);
-  if (options->profile)
-    return print_profile (session, error);
   bench_make_streams (bench, n_streams);
-  if (!options->picture && !make_tensors (bench, error))
+  if (options->profile && !options->picture && weir_model_check_picture (bench->model, NULL) &&
+      !make_picture (bench, PROFILE_PICTURE, error))
     return false;
+  if (!bench->pixels && !make_tensors (bench, error))
+    return false;
+  if (options->profile)
+    return bench_profile (bench, bench->streams[0].items, options->order, options->json, error);
   if (options->find_p99_ms != NOT_GIVEN)
     return bench_find_streams (bench, options->find_p99_ms,
         options->streams == NOT_GIVEN ? MAX_STREAMS : n_streams, options->json, error);
@@ -224,7 +221,21 @@ static const char *find_problem (const BenchOptions *options)
   return options->profile ? "and --profile do not go together" : NULL;
 }
 
-static int check_options (const CliCommand *command, const BenchOptions *options)
+/* What a profile cannot be given; NULL: all is well. Fills options->order. */
+static const char *profile_problem (BenchOptions *options)
+{
+  if (options->sort && !options->profile)
+    return "--sort is of --profile";
+  if (options->sort && !bench_parse_sort (options->sort, &options->order))
+    return "--sort: order, time or loss is expected";
+  if (options->profile && options->items && strchr (options->items, ','))
+    return "--profile takes one number of --items";
+  if (options->peaks && options->profile)
+    return "--peaks are a part of --profile: give one of them";
+  return NULL;
+}
+
+static int check_options (const CliCommand *command, BenchOptions *options)
 {
   const char *problem = find_problem (options);
 
@@ -236,6 +247,9 @@ static int check_options (const CliCommand *command, const BenchOptions *options
     return cli_usage (command, "--warmup: %g is not in 0..3600", options->warmup);
   if (problem)
     return cli_usage (command, "--find-streams: %g %s", options->find_p99_ms, problem);
+  problem = profile_problem (options);
+  if (problem)
+    return cli_usage (command, "%s", problem);
   return CLI_OK;
 }
 
@@ -262,7 +276,15 @@ int cli_bench (const CliCommand *command, int argc, char **argv)
     { "warmup", 0, 0, G_OPTION_ARG_DOUBLE, &options.warmup,
         "Time before that, which does not count (default 1)", "S" },
     { "profile", 0, 0, G_OPTION_ARG_NONE, &options.profile,
-        "Time each step of the plan for one item instead, slowest first", NULL },
+        "Instead: time, work and share of the machine's peak of each step for a request of "
+        "--items, "
+        "by kind, and of preprocessing, decoding and queue",
+        NULL },
+    { "sort", 0, 0, G_OPTION_ARG_STRING, &options.sort,
+        "Steps of --profile as they run (order, the default), by time, or by loss against the peak",
+        "order|time|loss" },
+    { "peaks", 0, 0, G_OPTION_ARG_NONE, &options.peaks,
+        "Instead: what the machine can do, on one thread and on all; needs no model", NULL },
     { "json", 0, 0, G_OPTION_ARG_NONE, &options.json, "Print a JSON object", NULL },
     { NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL },
   };
@@ -273,7 +295,9 @@ int cli_bench (const CliCommand *command, int argc, char **argv)
 
   if (status == CLI_OK)
     status = check_options (command, &options);
-  if (status == CLI_OK) {
+  if (status == CLI_OK && options.peaks) {
+    bench_print_peaks (options.json);
+  } else if (status == CLI_OK) {
     bool is_search = options.find_p99_ms != NOT_GIVEN;
     bench.warmup_s = options.warmup;
     bench.seconds = options.seconds != NOT_GIVEN ? options.seconds
@@ -286,5 +310,6 @@ int cli_bench (const CliCommand *command, int argc, char **argv)
   g_free (options.rate);
   g_free (options.items);
   g_free (options.picture);
+  g_free (options.sort);
   return status;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* weir bench: the load (cli_load.c), what is said about it (cli_bench_report.c), and the search for
- * the most streams (cli_bench_search.c). */
+ * the most streams (cli_bench_search.c), where the time goes (cli_bench_profile.c). */
 #pragma once
 
 #include "engine/cli/cli_data.h"
@@ -69,6 +69,9 @@ typedef struct BenchResult {
 void bench_make_streams (Bench *bench, uint32_t n_streams);
 void bench_free_streams (Bench *bench);
 
+/* The streams' data as n_items of a request, in place of what it had. */
+bool bench_fill (const Bench *bench, uint32_t n_items, WeirRequest *request, GError **error);
+
 /* Opens no session: bench->session, model, streams' items and periods are set. Runs warm-up and
  * measurement; false: the first failure of any stream. */
 bool bench_load_run (Bench *bench, BenchResult *result, GError **error);
@@ -85,5 +88,20 @@ void bench_print_head (const Bench *bench, const WeirStats *stats);
  * trial and the answer. */
 bool bench_find_streams (
     Bench *bench, double p99_ms, uint32_t max_streams, bool as_json, GError **error);
+
+/* cli_bench_profile.c: in which order steps are listed. */
+typedef enum BenchSort {
+  BENCH_SORT_ORDER = 0, /* as they run */
+  BENCH_SORT_TIME,      /* the slowest first */
+  BENCH_SORT_LOSS,      /* those first that are furthest from the peak, in time */
+  BENCH_N_SORTS
+} BenchSort;
+
+/* False: there is no such order. */
+bool bench_parse_sort (const char *text, BenchSort *sort);
+/* Where the time of a request of n_items goes. */
+bool bench_profile (Bench *bench, uint32_t n_items, BenchSort sort, bool as_json, GError **error);
+/* What the machine can do, on one thread and on all. */
+void bench_print_peaks (bool as_json);
 
 G_END_DECLS

@@ -128,11 +128,9 @@ static bool count (BenchStream *stream, BenchRequest *request)
   return true;
 }
 
-static bool fill (BenchStream *stream, BenchRequest *request)
+bool bench_fill (const Bench *bench, uint32_t n_items, WeirRequest *request, GError **error)
 {
-  const Bench *bench = stream->bench;
-
-  weir_request_reset (request->request);
+  weir_request_reset (request);
   for (uint32_t k = 0; bench->inputs && k < bench->n_inputs; k++) {
     WeirTensor rows = bench->inputs[k].tensor, shape;
     uint32_t axis = weir_model_input_axis (bench->model, k);
@@ -140,22 +138,26 @@ static bool fill (BenchStream *stream, BenchRequest *request)
       continue;
     weir_model_input (bench->model, k, &shape);
     if (rows.rank > axis)
-      rows.dims[axis] = shape.dims[axis] * stream->items;
-    if (!weir_request_set_input (request->request, k, &rows, &stream->error))
+      rows.dims[axis] = shape.dims[axis] * n_items;
+    if (!weir_request_set_input (request, k, &rows, error))
       return false;
   }
   if (bench->inputs)
     return true;
-  weir_request_set_frame (request->request, &bench->picture);
-  for (uint32_t i = 0; i < stream->items; i++) {
-    WeirRegion strip = { .y_px =
-                             (uint32_t) ((uint64_t) bench->picture.height_px * i / stream->items),
+  weir_request_set_frame (request, &bench->picture);
+  for (uint32_t i = 0; i < n_items; i++) {
+    WeirRegion strip = { .y_px = (uint32_t) ((uint64_t) bench->picture.height_px * i / n_items),
       .width_px = bench->picture.width_px };
     strip.height_px =
-        (uint32_t) ((uint64_t) bench->picture.height_px * (i + 1) / stream->items) - strip.y_px;
-    weir_request_add_region (request->request, &strip);
+        (uint32_t) ((uint64_t) bench->picture.height_px * (i + 1) / n_items) - strip.y_px;
+    weir_request_add_region (request, &strip);
   }
   return true;
+}
+
+static bool fill (BenchStream *stream, BenchRequest *request)
+{
+  return bench_fill (stream->bench, stream->items, request->request, &stream->error);
 }
 
 /* One frame before the clock starts: what cannot work at all says so at once. */

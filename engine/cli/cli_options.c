@@ -52,12 +52,16 @@ static const GOptionEntry session_entries[] = {
   TEXT ("config", config, "KEY=VALUE,... in OpenVINO's spelling", "CONFIG"),
   TEXT ("num-requests", num_requests, "Items in flight, queued and running: 0 (no hint) to 1024",
       "R"),
-  TEXT ("batch-size", batch_size, "Largest batch: 0 (automatic) to 1024", "B"),
   TEXT ("batch-timeout", batch_timeout,
       "Longest wait that batching adds, ms: -1 adaptive (default), 0 never", "T"),
   TEXT ("allow-auto-batching", allow_auto_batching, "false: every batch is 1", "true|false"),
   { "deterministic", 0, 0, G_OPTION_ARG_NONE, &options.deterministic,
       "Bit-identical results whatever the batch", NULL },
+  END,
+};
+
+static const GOptionEntry batch_entries[] = {
+  TEXT ("batch-size", batch_size, "Largest batch: 0 (automatic) to 1024", "B"),
   END,
 };
 
@@ -67,6 +71,8 @@ static void add_entries (GOptionContext *context, const GOptionEntry *entries, C
     g_option_context_add_main_entries (context, entries, NULL);
   if (sets & CLI_OPTIONS_SESSION)
     g_option_context_add_main_entries (context, session_entries, NULL);
+  if ((sets & CLI_OPTIONS_SESSION) && !(sets & CLI_OPTIONS_OWN_BATCHES))
+    g_option_context_add_main_entries (context, batch_entries, NULL);
   if (sets & CLI_OPTIONS_LABELS)
     g_option_context_add_main_entries (context, label_entries, NULL);
   if (sets & CLI_OPTIONS_NORMAL)

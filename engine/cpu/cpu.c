@@ -5,6 +5,7 @@
  * the table below, or whose `propose` declines, is the reference backend's. */
 #include "engine/cpu/cpu.h"
 
+#include "engine/cpu/cpu_crew.h"
 #include "kernels/kernels.h"
 
 static const WeirCpuOp *const operators[WEIR_N_OPS] = {
@@ -35,6 +36,8 @@ static const WeirCpuOp *const operators[WEIR_N_OPS] = {
   [WEIR_OP_RECIPROCAL] = &weir_cpu_unary,
   [WEIR_OP_RELU] = &weir_cpu_unary,
   [WEIR_OP_ROUND] = &weir_cpu_unary,
+  [WEIR_OP_ROUND_TO_CODES] = &weir_cpu_unary,
+  [WEIR_OP_ROUND_TO_LEVELS] = &weir_cpu_unary,
   [WEIR_OP_SCALED_TANH] = &weir_cpu_unary,
   [WEIR_OP_SELU] = &weir_cpu_unary,
   [WEIR_OP_SIGMOID] = &weir_cpu_unary,
@@ -71,8 +74,11 @@ static const WeirCpuOp *const operators[WEIR_N_OPS] = {
   [WEIR_OP_PAD] = &weir_cpu_pad,
   [WEIR_OP_TRANSPOSE] = &weir_cpu_permute,
   [WEIR_OP_CHANNEL_SHUFFLE] = &weir_cpu_permute,
+  [WEIR_OP_CHANNEL_GATHER] = &weir_cpu_channel_gather,
   [WEIR_OP_DEPTH_TO_SPACE] = &weir_cpu_permute,
   [WEIR_OP_SPACE_TO_DEPTH] = &weir_cpu_permute,
+  [WEIR_OP_TILE] = &weir_cpu_repeat,
+  [WEIR_OP_EXPAND] = &weir_cpu_repeat,
   [WEIR_OP_REORDER] = &weir_cpu_reorder,
   [WEIR_OP_QUANTISED_CONV] = &weir_cpu_quantised_convolution,
   [WEIR_OP_Q_LINEAR_CONV] = &weir_cpu_quantised_convolution,
@@ -107,8 +113,10 @@ static void close_device (WeirDevice *device)
     return;
   weir_dnnl_free (device->dnnl);
   g_hash_table_unref (device->packed);
+  g_hash_table_unref (device->blobs);
   g_free (device->is_tail);
   weir_mutex_clear (&device->lock);
+  weir_cpu_crew_unref ();
   g_free (device);
 }
 
@@ -153,7 +161,9 @@ static WeirDevice *open_device (const WeirDeviceOptions *options, GError **error
 {
   WeirDevice *device = g_new0 (WeirDevice, 1);
   weir_mutex_init (&device->lock);
+  weir_cpu_crew_ref ();
   device->packed = weir_cpu_packed_table_new ();
+  device->blobs = weir_cpu_blob_table_new ();
   device->n_threads = MAX (options->n_threads, 1);
   device->kernels = weir_tensor_kernels ();
   device->dnnl = weir_dnnl_new (error);
@@ -173,7 +183,7 @@ static void *compile (
     WeirDevice *device, const WeirStepSpec *spec, size_t *scratch_bytes, GError **error)
 {
   *scratch_bytes = 0;
-  WeirCpuThread before = weir_cpu_thread_enter (device->n_threads);
+  WeirCpuThread before = weir_cpu_thread_enter ();
   void *kernel = operators[spec->node->op]->compile (device, spec, scratch_bytes, error);
   weir_cpu_thread_leave (before);
   return kernel;
@@ -190,9 +200,9 @@ WeirCpuKernel *weir_cpu_kernel_new (WeirDevice *device, const WeirStepSpec *spec
   WeirCpuKernel *kernel = g_malloc0 (n_bytes);
   kernel->name = name;
   kernel->device = device;
-  kernel->n_threads = device->n_threads;
   kernel->n_src = spec->n_src;
   kernel->n_dst = spec->n_dst;
+  kernel->overwritten = WEIR_NONE;
   kernel->run = run;
   kernel->free = free_plain;
   return kernel;
@@ -209,7 +219,9 @@ void weir_cpu_unbind (WeirCpuBound *bound)
   if (!bound)
     return;
   weir_cpu_unbind (bound->inner);
-  weir_dnnl_unbind (bound->dnnl);
+  for (uint32_t k = 0; bound->dnnl && bound->dnnl[k]; k++)
+    weir_dnnl_unbind (bound->dnnl[k]);
+  g_free (bound->dnnl);
   g_free (bound);
 }
 
@@ -245,7 +257,7 @@ static void unbind (void *bound)
 static bool run (void *data, GError **error)
 {
   const WeirCpuBound *bound = data;
-  WeirCpuThread before = weir_cpu_thread_enter (bound->kernel->n_threads);
+  WeirCpuThread before = weir_cpu_thread_enter ();
   bool ok = bound->kernel->run (bound, error);
   weir_cpu_thread_leave (before);
   return ok;
@@ -256,6 +268,31 @@ static const char *describe (const void *kernel)
   return ((const WeirCpuKernel *) kernel)->name;
 }
 
+static uint32_t overwrites (const void *kernel)
+{
+  return ((const WeirCpuKernel *) kernel)->overwritten;
+}
+
+static bool may_join (const void *first, const WeirStepSpec *second)
+{
+  return weir_cpu_may_join (first, second);
+}
+
+static void *join (void *first, void *second, size_t *scratch_bytes)
+{
+  return weir_cpu_join (first, second, scratch_bytes);
+}
+
+static void begin_batch (WeirDevice *device)
+{
+  weir_cpu_crew_begin ();
+}
+
+static uint64_t end_batch (WeirDevice *device)
+{
+  return weir_cpu_crew_end ();
+}
+
 static size_t weight_bytes (const WeirDevice *device)
 {
   WeirMutex *lock = (WeirMutex *) &device->lock;
@@ -263,6 +300,11 @@ static size_t weight_bytes (const WeirDevice *device)
   size_t n_bytes = device->weight_bytes;
   weir_mutex_unlock (lock);
   return n_bytes;
+}
+
+static const char *library (const WeirDevice *device)
+{
+  return weir_dnnl_version ();
 }
 
 const WeirBackend weir_backend_cpu = {
@@ -277,6 +319,11 @@ const WeirBackend weir_backend_cpu = {
   .run = run,
   .unbind = unbind,
   .describe = describe,
+  .overwrites = overwrites,
+  .may_join = may_join,
+  .join = join,
+  .begin_batch = begin_batch,
+  .end_batch = end_batch,
   .weight_bytes = weight_bytes,
-  .library = weir_dnnl_version,
+  .library = library,
 };

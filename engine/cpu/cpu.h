@@ -6,7 +6,11 @@
 #include "engine/cpu/dnnl.h"
 #include "engine/error.h"
 #include "engine/graph/geometry.h"
+#include "engine/graph/moves.h"
 #include "engine/plan/backend.h"
+#include "kernels/activation.h"
+#include "kernels/depthwise.h"
+#include "kernels/gemm.h"
 #include "kernels/tensor_kernels.h"
 
 #include <string.h>
@@ -15,12 +19,14 @@ G_BEGIN_DECLS
 
 struct WeirDevice {
   WeirPrecision precision;
-  WeirDtype dtype; /* of the activations that compute-heavy operators read and write */
-  uint32_t n_threads;
+  WeirDtype dtype;    /* of the activations that compute-heavy operators read and write */
+  uint32_t n_threads; /* that may run one step: into so many parts work is cut */
   const WeirTensorKernels *kernels;
   WeirDnnl *dnnl;
   WeirMutex lock;     /* guards everything below */
   GHashTable *packed; /* address of a constant → WeirPacked list */
+  GSList *own_packed; /* WeirCpuPacked, of our own kernels */
+  GHashTable *blobs;  /* of cpu_blob.c */
   size_t weight_bytes;
   const WeirGraph *tail_graph;
   uint8_t *is_tail; /* by value id of tail_graph */
@@ -32,7 +38,7 @@ typedef struct WeirCpuKernel WeirCpuKernel;
 typedef struct WeirCpuBound {
   const WeirCpuKernel *kernel;
   void *scratch;
-  WeirDnnlBound *dnnl;
+  WeirDnnlBound **dnnl;       /* by part, NULL ends; or NULL */
   struct WeirCpuBound *inner; /* of a kernel that this one runs; NULL: none */
   void **src, **dst;          /* in the same block as this */
 } WeirCpuBound;
@@ -41,8 +47,8 @@ typedef struct WeirCpuBound {
 struct WeirCpuKernel {
   const char *name;
   WeirDevice *device;
-  uint32_t n_threads; /* that run it; the device's, or 1 where the work is too little to share */
   uint32_t n_src, n_dst;
+  uint32_t overwritten; /* the source that dst[0] is written over, WEIR_NONE */
   bool (*bind) (const WeirCpuKernel *kernel, WeirCpuBound *bound, GError **error); /* or NULL */
   bool (*run) (const WeirCpuBound *bound, GError **error);
   void (*free) (WeirCpuKernel *kernel);
@@ -72,6 +78,8 @@ extern const WeirCpuOp weir_cpu_split;
 extern const WeirCpuOp weir_cpu_slice; /* Slice, Crop */
 extern const WeirCpuOp weir_cpu_pad;
 extern const WeirCpuOp weir_cpu_permute; /* Transpose, ChannelShuffle, DepthToSpace, SpaceToDepth */
+extern const WeirCpuOp weir_cpu_channel_gather;
+extern const WeirCpuOp weir_cpu_repeat; /* Tile, Expand */
 extern const WeirCpuOp weir_cpu_reorder;
 extern const WeirCpuOp weir_cpu_quantised_convolution;
 extern const WeirCpuOp weir_cpu_quantised_matrix;
@@ -110,10 +118,6 @@ bool weir_cpu_has_elements (const WeirTensor *tensor);
 /* The type in which a compute-heavy operator gives value `dst`: f32 where nothing compute-heavy
  * follows, for there decoders read large numbers. */
 WeirDtype weir_cpu_result_dtype (WeirDevice *device, const WeirStepSpec *spec, uint32_t k);
-/* Strides in elements by logical dim. */
-void weir_cpu_strides (const WeirTensor *tensor, int64_t strides[WEIR_MAX_RANK]);
-/* The dims in the order of memory, slowest first. */
-void weir_cpu_memory_order (const WeirTensor *tensor, uint32_t order[WEIR_MAX_RANK]);
 WeirDnnlShape weir_cpu_dnnl_shape (const WeirTensor *tensor);
 /* A constant of a floating type as f32, newly allocated. NULL for other types. */
 float *weir_cpu_constant_f32 (const WeirTensor *tensor, int64_t *n);
@@ -121,18 +125,6 @@ float *weir_cpu_constant_f32 (const WeirTensor *tensor, int64_t *n);
 /* cpu_primitive.c: kernels that run a oneDNN primitive; their packed weights are shared by every
  * kernel of a device. */
 typedef struct WeirPacked WeirPacked;
-
-typedef struct WeirCpuPrimitive {
-  WeirCpuKernel base;
-  WeirDnnlPrimitive *primitive;
-  WeirPacked *weights; /* NULL where they are no constant */
-  float *bias, *scales;
-  int32_t src_zero;
-  uint32_t n_post;
-  uint32_t post_src[WEIR_DNNL_MAX_POST]; /* index of the added source, WEIR_NONE */
-  uint32_t sum_src;                      /* copied to dst before it runs, WEIR_NONE */
-  size_t dst_bytes;
-} WeirCpuPrimitive;
 
 /* Constant weights of a primitive. */
 typedef struct WeirCpuWeights {
@@ -157,6 +149,12 @@ bool weir_cpu_accepts_post (const WeirStepSpec *spec);
 /* The formats of the sources that node->post adds. */
 void weir_cpu_propose_post (const WeirStepSpec *spec, WeirFormat dst, WeirFormat *src);
 
+/* cpu_blob.c: constants packed for our own kernels, of which a device holds equal ones once. Takes
+ * `data`, which free() frees; the result stays until its last unref. */
+const uint8_t *weir_cpu_blob_take (WeirDevice *device, uint8_t *data, size_t n_bytes);
+void weir_cpu_blob_unref (WeirDevice *device, const uint8_t *data, size_t n_bytes);
+GHashTable *weir_cpu_blob_table_new (void);
+
 /* cpu_convolution.c: [outputs, inputs / groups, …] - with is_transposed [inputs, outputs / groups,
  * …] - as oneDNN's [groups,] outputs, inputs, …. */
 WeirDnnlShape weir_cpu_weights_shape (
@@ -166,25 +164,57 @@ void weir_cpu_fill_window (
     const WeirStepSpec *spec, const WeirWindow *window, bool is_transposed, WeirDnnlSpec *dnnl);
 
 /* cpu_depthwise.c: depthwise convolutions in own loops, in f32 whatever the storage. */
-bool weir_cpu_is_depthwise (const WeirDevice *device, const WeirStepSpec *spec);
+bool weir_cpu_is_depthwise (const WeirStepSpec *spec);
 WeirCpuKernel *weir_cpu_depthwise_new (
     WeirDevice *device, const WeirStepSpec *spec, size_t *scratch_bytes, GError **error);
+
+/* cpu_pointwise.c: 1x1 convolutions in f32 as matrix products of our own. */
+bool weir_cpu_is_pointwise (const WeirStepSpec *spec);
+WeirCpuKernel *weir_cpu_pointwise_new (
+    WeirDevice *device, const WeirStepSpec *spec, size_t *scratch_bytes, GError **error);
+
+/* What of these two kernels, in f32, can run strip by strip, for cpu_strips.c; NULL, false: not this
+ * one. *added: the source that is added, WEIR_NONE. */
+const WeirDepthwisePlan *weir_cpu_depthwise_strips (
+    const WeirCpuKernel *kernel, const float **weights);
+const WeirGemm *weir_cpu_pointwise_strips (const WeirCpuKernel *kernel, uint32_t *added);
+
+/* cpu_strips.c: 1x1 and depthwise convolutions after one another, strip by strip. As WeirBackend's
+ * may_join and join. */
+bool weir_cpu_may_join (const WeirCpuKernel *first, const WeirStepSpec *second);
+WeirCpuKernel *weir_cpu_join (WeirCpuKernel *first, WeirCpuKernel *second, size_t *scratch_bytes);
+
+/* cpu_winograd.c: 3x3 convolutions in f32 by minimal filtering, where that pays. `spec` has the
+ * formats that were proposed. */
+bool weir_cpu_is_winograd (const WeirStepSpec *spec, const WeirWindow *window);
+WeirCpuKernel *weir_cpu_winograd_new (WeirDevice *device, const WeirStepSpec *spec,
+    const WeirWindow *window, size_t *scratch_bytes, GError **error);
+
+/* cpu_max_pool.c: MaxPool in own loops. */
+bool weir_cpu_is_max_pool (const WeirStepSpec *spec, const WeirWindow *window);
+WeirCpuKernel *weir_cpu_max_pool_new (
+    WeirDevice *device, const WeirStepSpec *spec, const WeirWindow *window);
 
 /* cpu_elementwise.c: the loop of a unary operator; NULL where there is none. */
 bool weir_cpu_has_unary (WeirOp op);
 WeirUnaryFn weir_cpu_unary_fn (const WeirDevice *device, WeirOp op);
 
+/* cpu_activation.c: the activation that kernels apply to sums in registers; false where there is
+ * none for this post-op. */
+bool weir_cpu_activation (const WeirPostOp *post, WeirActivation *activation);
+
 /* cpu_threads.c */
-/* Calls body on parts of 0..n with up to n_threads threads; a part has at least `grain`. */
+/* Calls body on parts of 0..n by up to n_threads threads, this one and the crew's
+ * (engine/cpu/cpu_crew.h); a part has at least `grain`. */
 void weir_cpu_for (uint32_t n_threads, int64_t n, int64_t grain,
     void (*body) (const void *job, int64_t begin, int64_t end), const void *job);
 /* What a thread has set while it compiles or runs, and had set before. */
 typedef struct WeirCpuThread {
   uint32_t n_threads, float_control;
 } WeirCpuThread;
-/* The number of OpenMP threads; and denormals count as zero, for trained weights hold many and each
- * costs a hundred times a normal number. Threads of OpenMP inherit the latter from their maker. */
-WeirCpuThread weir_cpu_thread_enter (uint32_t n_threads);
+/* One OpenMP thread, for parts are shared out by the crew; and denormals count as zero, for trained
+ * weights hold many and each costs a hundred times a normal number. */
+WeirCpuThread weir_cpu_thread_enter (void);
 void weir_cpu_thread_leave (WeirCpuThread before);
 
 G_END_DECLS

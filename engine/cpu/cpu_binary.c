@@ -3,14 +3,14 @@
  *
  * The result keeps the layout of the larger source. Its dims in the order of memory, merged where
  * both sources go along, become rows over the last of them; a source walks along a row, repeats one
- * element, or (rarely) jumps. Constants of few channels, the scales and means of pictures, are
- * repeated to rows of many pixels. */
+ * element, or (rarely) jumps. A source with one element for each channel, such as a gate or the
+ * mean of pictures, is repeated to a row of many pixels. */
 #include "engine/cpu/cpu.h"
 
-#include "engine/cpu/cpu_rows.h"
+#include "engine/cpu/cpu_row_posts.h"
 
-#define PARALLEL_ELEMENTS 32768
-#define MAX_TILED         64 /* channels */
+#define PARALLEL_ELEMENTS 8192
+#define MAX_TILED         (WEIR_CPU_ROW / 2) /* channels */
 
 typedef struct Kernel {
   WeirCpuKernel base;
@@ -20,8 +20,9 @@ typedef struct Kernel {
   int64_t dims[WEIR_MAX_RANK];
   int64_t strides[2][WEIR_MAX_RANK];
   int64_t n_rows, parts_per_row, part_length;
-  uint32_t tiled; /* the source that `tile` stands for */
-  float *tile;    /* part_length elements; NULL: none */
+  uint32_t tiled; /* the source that is repeated every n_tiled elements; WEIR_NONE */
+  int64_t n_tiled;
+  WeirCpuRowPosts posts;
 } Kernel;
 
 static const struct {
@@ -55,9 +56,9 @@ static uint32_t leader (const WeirStepSpec *spec)
 
 static bool propose (WeirDevice *device, const WeirStepSpec *spec, WeirFormat *src, WeirFormat *dst)
 {
-  if (!binaries[spec->node->op].is_known || spec->node->n_post || !is_numeric (&spec->src[0]) ||
-      !is_numeric (&spec->src[1]) || (spec->src[0].buffer && spec->src[1].buffer) ||
-      !weir_cpu_has_elements (&spec->dst[0]))
+  if (!binaries[spec->node->op].is_known || !weir_cpu_row_posts_can (spec) ||
+      !is_numeric (&spec->src[0]) || !is_numeric (&spec->src[1]) ||
+      (spec->src[0].buffer && spec->src[1].buffer) || !weir_cpu_has_elements (&spec->dst[0]))
     return false;
   const WeirTensor *lead = &spec->src[leader (spec)];
   bool is_last = lead->layout == WEIR_LAYOUT_CHANNELS_LAST && lead->rank == spec->dst[0].rank;
@@ -71,6 +72,11 @@ static bool propose (WeirDevice *device, const WeirStepSpec *spec, WeirFormat *s
       dst[0].dtype = WEIR_DTYPE_F32;
   }
   dst[0].layout = is_last ? WEIR_LAYOUT_CHANNELS_LAST : WEIR_LAYOUT_PLAIN;
+  for (uint32_t i = 2; i < spec->n_src; i++) { /* what post-ops add */
+    src[i] = (WeirFormat){ spec->src[i].dtype, dst[0].layout };
+    if (src[i].dtype == WEIR_DTYPE_F32)
+      dst[0].dtype = WEIR_DTYPE_F32;
+  }
   return true;
 }
 
@@ -78,7 +84,30 @@ typedef struct Job {
   const Kernel *self;
   const void *src[2];
   void *dst;
+  void *const *added; /* all sources */
 } Job;
+
+/* Where a row of source k begins. */
+static int64_t find_row (const Kernel *self, uint32_t k, int64_t row)
+{
+  int64_t at = 0;
+  for (uint32_t i = self->rank - 1; i-- > 0; row /= self->dims[i])
+    at += row % self->dims[i] * self->strides[k][i];
+  return at;
+}
+
+static void fill_tile (const Job *job, int64_t row, float *tile)
+{
+  const Kernel *self = job->self;
+  uint32_t k = self->tiled;
+  size_t n = (size_t) self->n_tiled, n_all = (size_t) self->part_length;
+  const float *values = weir_cpu_row_load (self->base.device->kernels, self->src_dtype[k],
+      job->src[k], find_row (self, k, row), 1, n, tile);
+  if (values != tile)
+    memcpy (tile, values, n * sizeof *tile);
+  for (size_t i = n; i < n_all; i += n)
+    memcpy (tile + i, tile, n * sizeof *tile);
+}
 
 static void run_part (const void *data, int64_t begin, int64_t end)
 {
@@ -86,35 +115,36 @@ static void run_part (const void *data, int64_t begin, int64_t end)
   const Kernel *self = job->self;
   uint32_t last = self->rank - 1;
   const WeirTensorKernels *kernels = self->base.device->kernels;
-  float buffers[2][WEIR_CPU_ROW], result[WEIR_CPU_ROW];
+  float buffers[2][WEIR_CPU_ROW], results[2][WEIR_CPU_ROW];
+  bool is_direct = self->dst_dtype == WEIR_DTYPE_F32 && self->posts.n == 0;
+  int64_t row_in_tile = -1;
   for (int64_t part = begin; part < end; part++) {
     int64_t row = part / self->parts_per_row,
             first = part % self->parts_per_row * self->part_length;
     size_t n = (size_t) MIN (self->dims[last] - first, self->part_length);
     const float *rows[2];
     for (uint32_t k = 0; k < 2; k++) {
-      if (self->tile && self->tiled == k) {
-        rows[k] = self->tile;
-        continue;
-      }
-      int64_t at = first * self->strides[k][last], rest = row;
-      for (uint32_t i = last; i-- > 0; rest /= self->dims[i])
-        at += rest % self->dims[i] * self->strides[k][i];
-      rows[k] = weir_cpu_row_load (
-          kernels, self->src_dtype[k], job->src[k], at, self->strides[k][last], n, buffers[k]);
+      rows[k] = buffers[k];
+      if (self->tiled != k)
+        rows[k] = weir_cpu_row_load (kernels, self->src_dtype[k], job->src[k],
+            find_row (self, k, row) + first * self->strides[k][last], self->strides[k][last], n,
+            buffers[k]);
+      else if (row != row_in_tile)
+        fill_tile (job, row_in_tile = row, buffers[k]);
     }
     int64_t to = row * self->dims[last] + first;
-    float *dst = self->dst_dtype == WEIR_DTYPE_F32 ? (float *) job->dst + to : result;
+    float *dst = is_direct ? (float *) job->dst + to : results[0];
     self->fn (dst, rows[0], self->strides[0][last] != 0, rows[1], self->strides[1][last] != 0, n);
-    if (dst == result)
-      weir_cpu_row_store (kernels, self->dst_dtype, job->dst, to, n, result);
+    if (!is_direct)
+      weir_cpu_row_store (kernels, self->dst_dtype, job->dst, to, n,
+          weir_cpu_row_posts_run (&self->posts, kernels, job->added, to, n, dst, results));
   }
 }
 
 static bool run (const WeirCpuBound *bound, GError **error)
 {
   const Kernel *self = (const Kernel *) bound->kernel;
-  Job job = { self, { bound->src[0], bound->src[1] }, bound->dst[0] };
+  Job job = { self, { bound->src[0], bound->src[1] }, bound->dst[0], bound->src };
   weir_cpu_for (self->base.device->n_threads, self->n_rows * self->parts_per_row,
       PARALLEL_ELEMENTS / self->part_length + 1, run_part, &job);
   return true;
@@ -124,7 +154,7 @@ static bool run (const WeirCpuBound *bound, GError **error)
 static void broadcast_strides (const WeirTensor *src, const WeirTensor *dst, int64_t *strides)
 {
   int64_t own[WEIR_MAX_RANK];
-  weir_cpu_strides (src, own);
+  weir_tensor_strides (src, own);
   for (uint32_t i = 0; i < dst->rank; i++) {
     uint32_t missing = dst->rank - src->rank;
     bool is_repeated = i < missing || src->dims[i - missing] == 1;
@@ -138,7 +168,7 @@ static void describe (Kernel *self, const WeirStepSpec *spec)
   const WeirTensor *dst = &spec->dst[0];
   uint32_t order[WEIR_MAX_RANK];
   int64_t strides[2][WEIR_MAX_RANK];
-  weir_cpu_memory_order (dst, order);
+  weir_memory_order (dst, order);
   for (uint32_t k = 0; k < 2; k++)
     broadcast_strides (&spec->src[k], dst, strides[k]);
   for (uint32_t i = 0; i < dst->rank; i++) {
@@ -159,34 +189,23 @@ static void describe (Kernel *self, const WeirStepSpec *spec)
     self->dims[self->rank++] = 1;
 }
 
-/* Source k is a constant of a few channels, the other one dense: both as one row of all pixels. */
-static bool tile_channels (Kernel *self, const WeirStepSpec *spec, uint32_t k)
+/* Source k has one element for each channel, the other one is dense: both as one row of all pixels.
+ */
+static bool tile_channels (Kernel *self, uint32_t k)
 {
   uint32_t last = self->rank - 1;
   int64_t n = self->dims[last];
   const int64_t *own = self->strides[k], *other = self->strides[1 - k];
-  const float *data = weir_tensor_data (&spec->src[k]);
-  if (last == 0 || n > MAX_TILED || !data || spec->src[k].dtype != WEIR_DTYPE_F32 ||
-      own[last] != 1 || own[last - 1] != 0 || other[last] != 1 || other[last - 1] != n)
+  if (last == 0 || n > MAX_TILED || own[last] != 1 || own[last - 1] != 0 || other[last] != 1 ||
+      other[last - 1] != n)
     return false;
-  for (uint32_t i = 0; i + 1 < last; i++)
-    if (own[i] != 0)
-      return false;
   self->tiled = k;
-  self->tile = g_new (float, WEIR_CPU_ROW);
-  for (int64_t i = 0; i < WEIR_CPU_ROW; i++)
-    self->tile[i] = data[i % n];
+  self->n_tiled = n;
   self->dims[last - 1] *= n;
   self->strides[1 - k][last - 1] = self->strides[k][last - 1] = 1;
   self->rank--;
   self->part_length = WEIR_CPU_ROW / n * n;
   return true;
-}
-
-static void release (WeirCpuKernel *kernel)
-{
-  g_free (((Kernel *) kernel)->tile);
-  g_free (kernel);
 }
 
 static WeirCpuKernel *compile (
@@ -197,11 +216,12 @@ static WeirCpuKernel *compile (
   self->src_dtype[0] = spec->src[0].dtype;
   self->src_dtype[1] = spec->src[1].dtype;
   self->dst_dtype = spec->dst[0].dtype;
-  self->base.free = release;
+  weir_cpu_row_posts_take (&self->posts, device, spec, 0);
+  self->tiled = WEIR_NONE;
   self->part_length = WEIR_CPU_ROW;
   describe (self, spec);
-  if (!tile_channels (self, spec, 0))
-    tile_channels (self, spec, 1);
+  if (!tile_channels (self, 0))
+    tile_channels (self, 1);
   self->n_rows = 1;
   for (uint32_t i = 0; i + 1 < self->rank; i++)
     self->n_rows *= self->dims[i];

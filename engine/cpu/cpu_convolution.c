@@ -43,7 +43,7 @@ static bool propose (WeirDevice *device, const WeirStepSpec *spec, WeirFormat *s
     return false;
   for (uint32_t i = 1; i < spec->n_src; i++)
     src[i] = weir_cpu_format_as_is ();
-  bool keeps_f32 = weir_cpu_is_depthwise (device, spec) && spec->src[0].dtype == WEIR_DTYPE_F32;
+  bool keeps_f32 = weir_cpu_is_depthwise (spec) && spec->src[0].dtype == WEIR_DTYPE_F32;
   src[0] = weir_cpu_format_last (keeps_f32 ? WEIR_DTYPE_F32 : device->dtype, rank);
   dst[0] = weir_cpu_format_last (weir_cpu_result_dtype (device, spec, 0), rank);
   if (is_stem (spec))
@@ -59,7 +59,7 @@ WeirDnnlShape weir_cpu_weights_shape (const WeirTensor *tensor, int64_t groups, 
   uint32_t first = groups > 1, n = tensor->rank;
   WeirDnnlShape shape = { .dtype = WEIR_DTYPE_F32, .rank = n + first };
   int64_t strides[WEIR_MAX_RANK];
-  weir_cpu_strides (tensor, strides);
+  weir_tensor_strides (tensor, strides);
   for (uint32_t i = 0; i < n; i++) {
     uint32_t to = first + (is_transposed && i < 2 ? 1 - i : i);
     shape.dims[to] = i == 0 ? tensor->dims[0] / groups : tensor->dims[i];
@@ -104,10 +104,14 @@ static WeirCpuKernel *compile (
     .src = weir_cpu_dnnl_shape (&spec->src[0]),
     .dst = weir_cpu_dnnl_shape (&spec->dst[0]) };
   float *bias = NULL;
-  if (weir_cpu_is_depthwise (device, spec))
+  if (weir_cpu_is_depthwise (spec))
     return weir_cpu_depthwise_new (device, spec, scratch_bytes, error);
+  if (weir_cpu_is_pointwise (spec))
+    return weir_cpu_pointwise_new (device, spec, scratch_bytes, error);
   if (!resolve_window (spec, &window, error))
     return NULL;
+  if (weir_cpu_is_winograd (spec, &window))
+    return weir_cpu_winograd_new (device, spec, &window, scratch_bytes, error);
   weir_cpu_fill_window (spec, &window, is_transposed (spec), &dnnl);
   WeirCpuWeights weights = { .constant = &spec->src[1],
     .scale = 1.0f,

@@ -13,7 +13,7 @@
 #include <string.h>
 
 #define BLOCK          16
-#define PARALLEL_BYTES ((int64_t) 256 * 1024)
+#define PARALLEL_BYTES ((int64_t) 64 * 1024)
 
 typedef void (*TileFn) (char *dst, const char *src, const WeirCpuCopy *copy, int64_t n_rows);
 
@@ -60,6 +60,17 @@ TILE (tile_bf16_f32, uint16_t, float, weir_bf16_to_f32)
 TILE (tile_u8_f32, uint8_t, float, (float) )
 TILE (tile_u8_bf16, uint8_t, uint16_t, U8_TO_BF16)
 
+/* Of short rows a copy of a known size is one instruction. */
+static inline void copy_row (void *dst, const void *src, size_t n_bytes)
+{
+  if (n_bytes == 8)
+    memcpy (dst, src, 8);
+  else if (n_bytes == 16)
+    memcpy (dst, src, 16);
+  else
+    memcpy (dst, src, n_bytes);
+}
+
 /* Rows that are contiguous on both sides. */
 #define ROWS(name, Src, Dst, statement)                                                \
   static void name (                                                                   \
@@ -74,10 +85,10 @@ TILE (tile_u8_bf16, uint8_t, uint16_t, U8_TO_BF16)
     }                                                                                  \
   }
 
-ROWS (rows_1, uint8_t, uint8_t, memcpy (dst, src, n))
-ROWS (rows_2, uint16_t, uint16_t, memcpy (dst, src, 2 * n))
-ROWS (rows_4, uint32_t, uint32_t, memcpy (dst, src, 4 * n))
-ROWS (rows_8, uint64_t, uint64_t, memcpy (dst, src, 8 * n))
+ROWS (rows_1, uint8_t, uint8_t, copy_row (dst, src, n))
+ROWS (rows_2, uint16_t, uint16_t, copy_row (dst, src, 2 * n))
+ROWS (rows_4, uint32_t, uint32_t, copy_row (dst, src, 4 * n))
+ROWS (rows_8, uint64_t, uint64_t, copy_row (dst, src, 8 * n))
 ROWS (rows_f32_bf16, float, uint16_t, copy->kernels->bf16_from_f32 (dst, src, n))
 ROWS (rows_bf16_f32, uint16_t, float, copy->kernels->f32_from_bf16 (dst, src, n))
 ROWS (rows_u8_f32, uint8_t, float, copy->kernels->f32_from_u8 (dst, src, n))

@@ -3,12 +3,12 @@
  * by way of a small buffer. */
 #include "engine/cpu/cpu.h"
 
-#include "engine/cpu/cpu_rows.h"
+#include "engine/cpu/cpu_row_posts.h"
 #include "engine/graph/postop.h"
 
 #include <math.h>
 
-#define PARALLEL_ELEMENTS 32768
+#define PARALLEL_ELEMENTS 8192
 
 /* --- unary --- */
 
@@ -42,6 +42,8 @@ static const struct {
   [WEIR_OP_RECIPROCAL] = { true, WEIR_UNARY_RECIPROCAL },
   [WEIR_OP_RELU] = { true, WEIR_UNARY_RELU },
   [WEIR_OP_ROUND] = { true, WEIR_UNARY_ROUND },
+  [WEIR_OP_ROUND_TO_CODES] = { true, WEIR_UNARY_ROUND_TO_CODES },
+  [WEIR_OP_ROUND_TO_LEVELS] = { true, WEIR_UNARY_ROUND_TO_LEVELS },
   [WEIR_OP_SCALED_TANH] = { true, WEIR_UNARY_SCALED_TANH },
   [WEIR_OP_SELU] = { true, WEIR_UNARY_SELU },
   [WEIR_OP_SIGMOID] = { true, WEIR_UNARY_SIGMOID },
@@ -133,15 +135,18 @@ typedef struct Affine {
   WeirCpuKernel base;
   WeirDtype dtype;
   bool is_last;
-  int64_t n_outer, n_channels, n_inner; /* rows: inner elements, or channels when is_last */
+  int64_t n, n_channels;
+  int64_t n_row; /* of one channel; is_last: of whole pixels, as many as scale and shift are for */
   float *scale, *shift;
+  WeirCpuRowPosts posts;
 } Affine;
 
 static bool propose_batch_norm (
     WeirDevice *device, const WeirStepSpec *spec, WeirFormat *src, WeirFormat *dst)
 {
-  if (spec->node->n_post || !weir_cpu_is_float (spec->src[0].dtype) || spec->src[0].rank < 2 ||
-      !weir_cpu_has_elements (&spec->src[0]) || weir_node_int (spec->node, "training_mode", 0))
+  if (!weir_cpu_row_posts_can (spec) || !weir_cpu_is_float (spec->src[0].dtype) ||
+      spec->src[0].rank < 2 || !weir_cpu_has_elements (&spec->src[0]) ||
+      weir_node_int (spec->node, "training_mode", 0))
     return false;
   for (uint32_t i = 1; i < spec->n_dst; i++)
     if (spec->node->dst[i] != WEIR_NONE)
@@ -159,26 +164,29 @@ static void affine_part (const void *data, int64_t begin, int64_t end)
 {
   const WeirCpuBound *bound = data;
   const Affine *self = (const Affine *) bound->kernel;
-  int64_t row_length = self->is_last ? self->n_channels : self->n_inner;
   const WeirTensorKernels *kernels = self->base.device->kernels;
-  float x[WEIR_CPU_ROW], y[WEIR_CPU_ROW];
+  float buffers[2][WEIR_CPU_ROW];
   for (int64_t row = begin; row < end; row++)
-    for (int64_t i = 0; i < row_length; i += WEIR_CPU_ROW) {
-      size_t n = (size_t) MIN (row_length - i, WEIR_CPU_ROW);
-      int64_t at = row * row_length + i, channel = self->is_last ? i : row % self->n_channels;
-      const float *values = weir_cpu_row_load (kernels, self->dtype, bound->src[0], at, 1, n, x);
-      kernels->affine (y, values, self->scale + channel, self->shift + channel, self->is_last, n);
-      weir_cpu_row_store (kernels, self->dtype, bound->dst[0], at, n, y);
+    for (int64_t i = 0; i < self->n_row && row * self->n_row + i < self->n; i += WEIR_CPU_ROW) {
+      int64_t at = row * self->n_row + i, k = self->is_last ? i : row % self->n_channels;
+      size_t n = (size_t) MIN (MIN (self->n_row - i, self->n - at), WEIR_CPU_ROW);
+      const float *values =
+          weir_cpu_row_load (kernels, self->dtype, bound->src[0], at, 1, n, buffers[1]);
+      bool is_direct = self->dtype == WEIR_DTYPE_F32 && self->posts.n == 0;
+      float *dst = is_direct ? (float *) bound->dst[0] + at : buffers[0];
+      kernels->affine (dst, values, self->scale + k, self->shift + k, self->is_last, n);
+      if (!is_direct)
+        weir_cpu_row_store (kernels, self->dtype, bound->dst[0], at, n,
+            weir_cpu_row_posts_run (&self->posts, kernels, bound->src, at, n, dst, buffers));
     }
 }
 
 static bool run_affine (const WeirCpuBound *bound, GError **error)
 {
   const Affine *self = (const Affine *) bound->kernel;
-  int64_t row_length = self->is_last ? self->n_channels : self->n_inner;
-  int64_t n_rows = self->n_outer * (self->is_last ? self->n_inner : self->n_channels);
-  weir_cpu_for (
-      self->base.device->n_threads, n_rows, PARALLEL_ELEMENTS / row_length + 1, affine_part, bound);
+  int64_t n_rows = (self->n + self->n_row - 1) / self->n_row;
+  weir_cpu_for (self->base.device->n_threads, n_rows, PARALLEL_ELEMENTS / self->n_row + 1,
+      affine_part, bound);
   return true;
 }
 
@@ -190,7 +198,7 @@ static void free_affine (WeirCpuKernel *kernel)
   g_free (self);
 }
 
-/* With room for the channels' scale and shift. */
+/* With room for the channels' scale and shift, which affine_finish repeats to n_row of them. */
 static Affine *affine_new (WeirDevice *device, const WeirStepSpec *spec)
 {
   const WeirTensor *src = &spec->src[0];
@@ -198,15 +206,25 @@ static Affine *affine_new (WeirDevice *device, const WeirStepSpec *spec)
       (Affine *) weir_cpu_kernel_new (device, spec, sizeof *self, "elementwise", run_affine);
   self->base.free = free_affine;
   self->dtype = src->dtype;
-  self->is_last = src->layout == WEIR_LAYOUT_CHANNELS_LAST;
-  self->n_outer = src->dims[0];
+  self->is_last = src->layout == WEIR_LAYOUT_CHANNELS_LAST || src->rank == 2;
   self->n_channels = src->dims[1];
-  self->n_inner = 1;
-  for (uint32_t i = 2; i < src->rank; i++)
-    self->n_inner *= src->dims[i];
-  self->scale = g_new (float, (size_t) self->n_channels);
-  self->shift = g_new (float, (size_t) self->n_channels);
+  weir_tensor_n_elements (src, &self->n);
+  self->n_row = self->is_last ? MAX (WEIR_CPU_ROW / self->n_channels, 1) * self->n_channels
+                              : self->n / (src->dims[0] * self->n_channels);
+  size_t n = (size_t) (self->is_last ? self->n_row : self->n_channels);
+  self->scale = g_new (float, n);
+  self->shift = g_new (float, n);
+  weir_cpu_row_posts_take (&self->posts, device, spec, 0);
   return self;
+}
+
+static WeirCpuKernel *affine_finish (Affine *self)
+{
+  for (int64_t i = self->n_channels; i < self->n_row && self->is_last; i++) {
+    self->scale[i] = self->scale[i - self->n_channels];
+    self->shift[i] = self->shift[i - self->n_channels];
+  }
+  return &self->base;
 }
 
 static WeirCpuKernel *compile_batch_norm (
@@ -222,7 +240,7 @@ static WeirCpuKernel *compile_batch_norm (
     self->scale[c] = (float) factor;
     self->shift[c] = (float) (shift[c] - mean[c] * factor);
   }
-  return &self->base;
+  return affine_finish (self);
 }
 
 static bool propose_image_scaler (
@@ -245,7 +263,7 @@ static WeirCpuKernel *compile_image_scaler (
     self->scale[c] = weir_node_float (spec->node, "scale", 1);
     self->shift[c] = has_bias ? bias->floats[c] : 0;
   }
-  return &self->base;
+  return affine_finish (self);
 }
 
 const WeirCpuOp weir_cpu_unary = { propose_unary, compile_unary };

@@ -7,7 +7,7 @@
 #include "engine/cpu/cpu_rows.h"
 #include "engine/graph/geometry.h"
 
-#define PARALLEL_ELEMENTS 32768
+#define PARALLEL_ELEMENTS 8192
 #define MAX_LEVELS        (1 << 22) /* that the kernel can round */
 #define N_ENDS            4
 
@@ -89,8 +89,8 @@ static void run_rows (const void *data, int64_t begin, int64_t end)
 static bool run (const WeirCpuBound *bound, GError **error)
 {
   const Kernel *self = (const Kernel *) bound->kernel;
-  weir_cpu_for (self->base.n_threads, self->n_rows, PARALLEL_ELEMENTS / self->row_length + 1,
-      self->is_flat ? run_flat : run_rows, bound);
+  weir_cpu_for (self->base.device->n_threads, self->n_rows,
+      PARALLEL_ELEMENTS / self->row_length + 1, self->is_flat ? run_flat : run_rows, bound);
   return true;
 }
 

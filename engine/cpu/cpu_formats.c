@@ -26,33 +26,10 @@ bool weir_cpu_has_elements (const WeirTensor *tensor)
   return weir_tensor_bytes (tensor, &n_bytes) && weir_tensor_n_elements (tensor, &n) && n > 0;
 }
 
-void weir_cpu_memory_order (const WeirTensor *tensor, uint32_t order[WEIR_MAX_RANK])
-{
-  bool is_last = tensor->layout == WEIR_LAYOUT_CHANNELS_LAST && tensor->rank >= 3;
-  for (uint32_t i = 0; i < tensor->rank; i++)
-    order[i] = i;
-  if (!is_last)
-    return;
-  for (uint32_t i = 1; i + 1 < tensor->rank; i++)
-    order[i] = i + 1;
-  order[tensor->rank - 1] = 1;
-}
-
-void weir_cpu_strides (const WeirTensor *tensor, int64_t strides[WEIR_MAX_RANK])
-{
-  uint32_t order[WEIR_MAX_RANK];
-  int64_t stride = 1;
-  weir_cpu_memory_order (tensor, order);
-  for (uint32_t i = tensor->rank; i-- > 0;) {
-    strides[order[i]] = stride;
-    stride *= tensor->dims[order[i]];
-  }
-}
-
 WeirDnnlShape weir_cpu_dnnl_shape (const WeirTensor *tensor)
 {
   WeirDnnlShape shape = { .dtype = tensor->dtype, .rank = tensor->rank };
-  weir_cpu_strides (tensor, shape.strides);
+  weir_tensor_strides (tensor, shape.strides);
   for (uint32_t i = 0; i < tensor->rank; i++)
     shape.dims[i] = tensor->dims[i];
   return shape;
@@ -64,11 +41,10 @@ float *weir_cpu_constant_f32 (const WeirTensor *tensor, int64_t *n)
   if (!data || !weir_tensor_n_elements (tensor, n) || *n > (int64_t) (SIZE_MAX / sizeof (float)))
     return NULL;
   float *copy = g_try_new (float, (size_t) MAX (*n, 1));
+  if (copy && tensor->dtype == WEIR_DTYPE_F32)
+    return memcpy (copy, data, (size_t) *n * sizeof *copy);
   for (int64_t i = 0; copy && i < *n; i++) {
     switch (tensor->dtype) {
-    case WEIR_DTYPE_F32:
-      copy[i] = ((const float *) data)[i];
-      break;
     case WEIR_DTYPE_F16:
       copy[i] = weir_f16_to_f32 (((const uint16_t *) data)[i]);
       break;

@@ -8,7 +8,7 @@
 
 #include <math.h>
 
-#define PARALLEL_ELEMENTS 65536
+#define PARALLEL_ELEMENTS 16384
 
 typedef struct Kernel {
   WeirCpuKernel base;
@@ -45,23 +45,25 @@ static bool propose (WeirDevice *device, const WeirStepSpec *spec, WeirFormat *s
   return true;
 }
 
-/* Channels begin..end of one item. */
+/* Channels from `begin` on of one item. Where they are few, as many pixels at once as fill a row.
+ */
 static void reduce (const Kernel *self, const WeirCpuBound *bound, int64_t item, int64_t begin)
 {
   const WeirTensorKernels *kernels = self->base.device->kernels;
   float row[WEIR_CPU_ROW], result[WEIR_CPU_ROW];
   size_t n = (size_t) MIN (self->n_channels - begin, WEIR_CPU_ROW);
-  for (size_t i = 0; i < n; i++)
+  int64_t n_at_once = CLAMP (WEIR_CPU_ROW / self->n_channels, 1, self->n_pixels);
+  for (size_t i = 0; i < n * (size_t) n_at_once; i++)
     result[i] = self->is_max ? -INFINITY : 0.0f;
-  for (int64_t pixel = 0; pixel < self->n_pixels; pixel++) {
+  for (int64_t pixel = 0; pixel < self->n_pixels; pixel += n_at_once) {
     int64_t at = (item * self->n_pixels + pixel) * self->n_channels + begin;
+    size_t n_values = n * (size_t) MIN (n_at_once, self->n_pixels - pixel);
     const float *values =
-        weir_cpu_row_load (kernels, self->src_dtype, bound->src[0], at, 1, n, row);
-    if (self->is_max)
-      kernels->accumulate_max (result, values, n);
-    else
-      kernels->accumulate (result, values, n);
+        weir_cpu_row_load (kernels, self->src_dtype, bound->src[0], at, 1, n_values, row);
+    (self->is_max ? kernels->accumulate_max : kernels->accumulate) (result, values, n_values);
   }
+  for (size_t i = 1; i < (size_t) n_at_once; i++)
+    (self->is_max ? kernels->accumulate_max : kernels->accumulate) (result, result + i * n, n);
   for (size_t i = 0; i < n && !self->is_max; i++)
     result[i] /= (float) self->n_pixels;
   weir_cpu_row_store (

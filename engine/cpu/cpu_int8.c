@@ -11,11 +11,6 @@
 
 #include <math.h>
 
-static const WeirTensor *find_src (const WeirStepSpec *spec, uint32_t i)
-{
-  return i < spec->n_src && spec->src[i].dtype != WEIR_DTYPE_NONE ? &spec->src[i] : NULL;
-}
-
 static int64_t count (const WeirTensor *tensor)
 {
   int64_t n = 0;
@@ -23,45 +18,8 @@ static int64_t count (const WeirTensor *tensor)
   return n;
 }
 
-bool weir_cpu_read_quantiser (
-    const WeirStepSpec *spec, uint32_t scale, uint32_t zero, WeirCpuQuantiser *quantiser)
-{
-  const WeirTensor *s = find_src (spec, scale), *z = find_src (spec, zero);
-  *quantiser = (WeirCpuQuantiser){ 0 };
-  if (!s || !s->buffer || s->dtype != WEIR_DTYPE_F32 || count (s) != 1 ||
-      (z && (!z->buffer || count (z) != 1 || !weir_cpu_is_8_bit (z->dtype))))
-    return false;
-  quantiser->scale = *(const float *) weir_tensor_data (s);
-  quantiser->zero = z ? weir_cpu_code_at (z, 0) : 0;
-  return isfinite (quantiser->scale) && quantiser->scale > 0;
-}
-
-/* One finite number that is not zero, or one for each channel. */
-static bool has_scales (const WeirCpuInt8 *node)
-{
-  const WeirTensor *scales = node->scales;
-  if (!scales || !scales->buffer || scales->dtype != WEIR_DTYPE_F32 || scales->rank > 1 ||
-      (count (scales) != 1 && count (scales) != node->n_channels))
-    return false;
-  for (int64_t i = 0; i < count (scales); i++) {
-    float value = ((const float *) weir_tensor_data (scales))[i];
-    if (!isfinite (value) || !(value > 0 || value < 0))
-      return false;
-  }
-  return true;
-}
-
-static bool has_bias (const WeirCpuInt8 *node)
-{
-  const WeirTensor *bias = node->bias;
-  return !bias ||
-         (bias->buffer && (bias->dtype == WEIR_DTYPE_F32 || bias->dtype == WEIR_DTYPE_I32) &&
-             (count (bias) == 1 || (count (bias) == node->n_channels &&
-                                       bias->dims[bias->rank - 1] == node->n_channels)));
-}
-
 /* Index of a weight's channel. */
-static int64_t channel_of (const WeirCpuInt8 *node, int64_t i)
+static int64_t channel_of (const WeirInt8Spec *node, int64_t i)
 {
   int64_t n_inner = 1;
   for (uint32_t axis = node->channel_axis + 1; axis < node->weights->rank; axis++)
@@ -71,19 +29,19 @@ static int64_t channel_of (const WeirCpuInt8 *node, int64_t i)
 
 /* The weights less their zero points as i8: those of the constant, or in *own, newly allocated.
  * NULL where one does not fit. */
-static const int8_t *find_codes (const WeirCpuInt8 *node, int8_t **own)
+static const int8_t *find_codes (const WeirInt8Spec *node, int8_t **own)
 {
   int64_t n = count (node->weights), n_zeros = node->zeros ? count (node->zeros) : 0;
   bool is_plain = node->weights->dtype == WEIR_DTYPE_I8;
   for (int64_t i = 0; i < n_zeros; i++)
-    is_plain = is_plain && weir_cpu_code_at (node->zeros, i) == 0;
+    is_plain = is_plain && weir_int8_code_at (node->zeros, i) == 0;
   if (is_plain)
     return weir_tensor_data (node->weights);
   g_autofree int8_t *codes = g_try_new (int8_t, (size_t) n);
   for (int64_t i = 0; codes && i < n; i++) {
-    int32_t code = weir_cpu_code_at (node->weights, i);
+    int32_t code = weir_int8_code_at (node->weights, i);
     if (n_zeros)
-      code -= weir_cpu_code_at (node->zeros, n_zeros > 1 ? channel_of (node, i) : 0);
+      code -= weir_int8_code_at (node->zeros, n_zeros > 1 ? channel_of (node, i) : 0);
     if (code < INT8_MIN || code > INT8_MAX)
       return NULL;
     codes[i] = (int8_t) code;
@@ -91,54 +49,14 @@ static const int8_t *find_codes (const WeirCpuInt8 *node, int8_t **own)
   return *own = g_steal_pointer (&codes);
 }
 
-static bool is_transposed (const WeirStepSpec *spec, const char *name)
+bool weir_cpu_int8_read (const WeirStepSpec *spec, WeirInt8Spec *node)
 {
-  return weir_node_int (spec->node, name, 0) != 0;
-}
-
-static bool is_convolution (const WeirStepSpec *spec)
-{
-  return spec->node->op == WEIR_OP_QUANTISED_CONV || spec->node->op == WEIR_OP_Q_LINEAR_CONV;
-}
-
-/* Which of the weights' dims is that of the result's channels. */
-static bool read_channels (const WeirStepSpec *spec, WeirCpuInt8 *node)
-{
-  uint32_t rank = spec->src[0].rank;
-  node->channel_axis = is_convolution (spec) || is_transposed (spec, "transB") ? 0 : 1;
-  if (!node->weights->buffer || !weir_cpu_is_8_bit (node->weights->dtype) ||
-      (is_convolution (spec)
-              ? rank < 3 || rank > 5
-              : node->weights->rank != 2 || rank < 1 || is_transposed (spec, "transA")))
-    return false;
-  node->n_channels = node->weights->dims[node->channel_axis];
-  return true;
-}
-
-bool weir_cpu_int8_read (const WeirStepSpec *spec, WeirCpuInt8 *node)
-{
-  bool is_gemm = spec->node->op == WEIR_OP_Q_GEMM;
-  uint32_t result = WEIR_QUANTISED_RESULT + is_gemm;
-  node->weights = find_src (spec, WEIR_QUANTISED_WEIGHTS);
-  node->scales = find_src (spec, WEIR_QUANTISED_WEIGHTS + 1);
-  node->zeros = find_src (spec, WEIR_QUANTISED_WEIGHTS + 2);
-  node->bias = find_src (spec, is_gemm ? 6 : WEIR_QUANTISED_BIAS);
-  node->alpha = is_gemm ? weir_node_float (spec->node, "alpha", 1) : 1;
-  node->is_quantised = find_src (spec, result) != NULL;
-  if (node->is_quantised && !weir_cpu_read_quantiser (spec, result, result + 1, &node->dst))
-    return false;
-  if (!weir_cpu_read_quantiser (spec, 1, 2, &node->src) ||
-      !weir_cpu_is_8_bit (spec->src[0].dtype) || spec->src[0].buffer ||
-      (node->zeros && !node->zeros->buffer) || !isfinite (node->alpha) ||
-      !(node->alpha > 0 || node->alpha < 0) || !weir_cpu_has_elements (&spec->src[0]) ||
-      !weir_cpu_has_elements (&spec->dst[0]) || !read_channels (spec, node))
-    return false;
-  return has_scales (node) && has_bias (node) && weir_cpu_int8_accepts_post (spec, node);
+  return weir_int8_spec_read (spec, node) && weir_cpu_int8_accepts_post (spec, node);
 }
 
 /* oneDNN multiplies u8 by i8. Without VNNI it adds two such products in 16 bits, where they may not
  * fit. */
-static bool is_native (const WeirCpuInt8 *node)
+static bool is_native (const WeirInt8Spec *node)
 {
   g_autofree int8_t *own = NULL;
   return weir_cpu_has_int8 () && find_codes (node, &own) != NULL;
@@ -162,7 +80,7 @@ static void propose_sources (const WeirStepSpec *spec, WeirLayout layout, WeirFo
 static bool propose_convolution (
     WeirDevice *device, const WeirStepSpec *spec, WeirFormat *src, WeirFormat *dst)
 {
-  WeirCpuInt8 node;
+  WeirInt8Spec node;
   if (!weir_cpu_int8_read (spec, &node))
     return false;
   if (!is_native (&node))
@@ -173,7 +91,7 @@ static bool propose_convolution (
   return true;
 }
 
-static WeirCpuKernel *build (WeirDevice *device, const WeirStepSpec *spec, const WeirCpuInt8 *node,
+static WeirCpuKernel *build (WeirDevice *device, const WeirStepSpec *spec, const WeirInt8Spec *node,
     bool folds_zero, WeirDnnlSpec *dnnl, size_t *scratch_bytes, GError **error)
 {
   uint32_t post_src[WEIR_DNNL_MAX_POST];
@@ -204,16 +122,33 @@ static bool has_padding (const WeirDnnlSpec *dnnl)
   return false;
 }
 
+static WeirCpuKernel *compile_own (WeirDevice *device, const WeirStepSpec *spec,
+    const WeirInt8Spec *node, const WeirWindow *window, size_t *scratch_bytes)
+{
+  g_autofree int8_t *own = NULL;
+  const int8_t *codes = find_codes (node, &own);
+  if (!codes)
+    return NULL;
+  WeirCpuKernel *kernel = weir_cpu_int8_depthwise_new (device, spec, node, codes, window);
+  if (!kernel)
+    kernel = weir_cpu_int8_pointwise_new (device, spec, node, codes, window);
+  return kernel ? kernel
+                : weir_cpu_int8_convolution_new (device, spec, node, codes, window, scratch_bytes);
+}
+
 static WeirCpuKernel *compile_convolution (
     WeirDevice *device, const WeirStepSpec *spec, size_t *scratch_bytes, GError **error)
 {
-  WeirCpuInt8 node;
+  WeirInt8Spec node;
   WeirWindow window;
   if (!weir_cpu_int8_read (spec, &node) ||
       !weir_window_resolve (spec->graph, spec->node, spec->src, node.weights, &window, error))
     return NULL;
   if (!is_native (&node))
     return weir_cpu_widened_compile (device, spec, scratch_bytes, error);
+  WeirCpuKernel *own = compile_own (device, spec, &node, &window, scratch_bytes);
+  if (own)
+    return own;
   int64_t groups = weir_node_int (spec->node, "group", 1);
   WeirDnnlSpec dnnl = { .kind = WEIR_DNNL_CONVOLUTION,
     .src = weir_cpu_dnnl_shape (&spec->src[0]),
@@ -229,7 +164,7 @@ static WeirCpuKernel *compile_convolution (
 static bool propose_matrix (
     WeirDevice *device, const WeirStepSpec *spec, WeirFormat *src, WeirFormat *dst)
 {
-  WeirCpuInt8 node;
+  WeirInt8Spec node;
   if (!weir_cpu_int8_read (spec, &node))
     return false;
   if (!is_native (&node))
@@ -251,7 +186,7 @@ static WeirDnnlShape as_rows (const WeirTensor *tensor, int64_t n_columns)
 static WeirCpuKernel *compile_matrix (
     WeirDevice *device, const WeirStepSpec *spec, size_t *scratch_bytes, GError **error)
 {
-  WeirCpuInt8 node;
+  WeirInt8Spec node;
   if (!weir_cpu_int8_read (spec, &node))
     return NULL;
   if (!is_native (&node))

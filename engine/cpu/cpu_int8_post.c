@@ -12,7 +12,7 @@
 
 typedef struct Chain {
   const WeirStepSpec *spec;
-  const WeirCpuInt8 *node;
+  const WeirInt8Spec *node;
   WeirDnnlPost posts[2 * WEIR_MAX_POST_OPS + 2];
   uint32_t srcs[2 * WEIR_MAX_POST_OPS + 2];
   uint32_t n;
@@ -28,11 +28,11 @@ static bool is_same (float a, float b)
 /* The unit that a post-op computes in; 0: any. */
 static float unit_of (const Chain *chain, const WeirPostOp *post)
 {
-  WeirCpuQuantiser q;
+  WeirInt8Scale q;
   if (post->op == WEIR_OP_RELU || post->op == WEIR_OP_LEAKY_RELU || post->op == WEIR_OP_CLIP)
     return 0;
-  if (post->op == WEIR_OP_ADD && weir_cpu_is_8_bit (chain->spec->src[post->src].dtype) &&
-      weir_cpu_read_quantiser (chain->spec, post->src + 1, post->src + 2, &q))
+  if (post->op == WEIR_OP_ADD && weir_int8_is_code (chain->spec->src[post->src].dtype) &&
+      weir_int8_scale_read (chain->spec, post->src + 1, post->src + 2, &q))
     return q.scale;
   return 1;
 }
@@ -58,9 +58,9 @@ static void change_unit (Chain *chain, float unit, float added)
 static void push_add (Chain *chain, const WeirPostOp *post)
 {
   const WeirTensor *src = &chain->spec->src[post->src];
-  WeirCpuQuantiser q = { 1, 0 };
-  if (weir_cpu_is_8_bit (src->dtype))
-    weir_cpu_read_quantiser (chain->spec, post->src + 1, post->src + 2, &q);
+  WeirInt8Scale q = { 1, 0 };
+  if (weir_int8_is_code (src->dtype))
+    weir_int8_scale_read (chain->spec, post->src + 1, post->src + 2, &q);
   change_unit (chain, q.scale, (float) -q.zero);
   push (chain, (WeirDnnlPost){ .op = WEIR_OP_ADD }, post->src);
 }
@@ -105,7 +105,7 @@ static void shift_bounds (Chain *chain, float zero)
 
 static void finish (Chain *chain)
 {
-  const WeirCpuInt8 *node = chain->node;
+  const WeirInt8Spec *node = chain->node;
   float zero = (float) node->dst.zero;
   if (!node->is_quantised)
     change_unit (chain, 1, 0);
@@ -131,16 +131,16 @@ static void build (Chain *chain)
 
 static bool accepts_added (const WeirStepSpec *spec, const WeirPostOp *post)
 {
-  WeirCpuQuantiser q;
+  WeirInt8Scale q;
   if (post->src >= spec->n_src || spec->src[post->src].buffer ||
       !weir_tensor_same_shape (&spec->src[post->src], spec->dst))
     return false;
   return weir_cpu_is_float (spec->src[post->src].dtype) ||
-         (weir_cpu_is_8_bit (spec->src[post->src].dtype) &&
-             weir_cpu_read_quantiser (spec, post->src + 1, post->src + 2, &q));
+         (weir_int8_is_code (spec->src[post->src].dtype) &&
+             weir_int8_scale_read (spec, post->src + 1, post->src + 2, &q));
 }
 
-bool weir_cpu_int8_accepts_post (const WeirStepSpec *spec, const WeirCpuInt8 *node)
+bool weir_cpu_int8_accepts_post (const WeirStepSpec *spec, const WeirInt8Spec *node)
 {
   for (uint32_t i = 0; i < spec->node->n_post; i++) {
     const WeirPostOp *post = &spec->node->post[i];
@@ -153,7 +153,7 @@ bool weir_cpu_int8_accepts_post (const WeirStepSpec *spec, const WeirCpuInt8 *no
 }
 
 /* Sum of a channel's codes. */
-static double sum_codes (const WeirCpuInt8 *node, const int8_t *codes, int64_t channel)
+static double sum_codes (const WeirInt8Spec *node, const int8_t *codes, int64_t channel)
 {
   const WeirTensor *w = node->weights;
   int64_t n_inner = 1, n_outer = 1, sum = 0;
@@ -167,29 +167,7 @@ static double sum_codes (const WeirCpuInt8 *node, const int8_t *codes, int64_t c
   return (double) sum;
 }
 
-/* Step of the sums of a channel. */
-static double step_of (const WeirCpuInt8 *node, int64_t channel)
-{
-  const float *scales = weir_tensor_data (node->scales);
-  int64_t n = 0;
-  weir_tensor_n_elements (node->scales, &n);
-  return (double) node->src.scale * (double) scales[n > 1 ? channel : 0] * (double) node->alpha;
-}
-
-double weir_cpu_int8_bias (const WeirCpuInt8 *node, int64_t channel)
-{
-  int64_t n = 0;
-  if (!node->bias)
-    return 0;
-  weir_tensor_n_elements (node->bias, &n);
-  const void *data = weir_tensor_data (node->bias);
-  int64_t i = n > 1 ? channel : 0;
-  return node->bias->dtype == WEIR_DTYPE_I32
-             ? (double) ((const int32_t *) data)[i] * step_of (node, channel)
-             : (double) ((const float *) data)[i];
-}
-
-bool weir_cpu_int8_fill (const WeirStepSpec *spec, const WeirCpuInt8 *node, const int8_t *codes,
+bool weir_cpu_int8_fill (const WeirStepSpec *spec, const WeirInt8Spec *node, const int8_t *codes,
     bool folds_zero, WeirDnnlSpec *dnnl, uint32_t *post_src, float **bias)
 {
   Chain chain = { .spec = spec, .node = node };
@@ -210,15 +188,77 @@ bool weir_cpu_int8_fill (const WeirStepSpec *spec, const WeirCpuInt8 *node, cons
   dnnl->src_zero = folds_zero ? 0 : node->src.zero;
   float *scales = g_new (float, (size_t) n_scales);
   for (int64_t i = 0; i < n_scales; i++)
-    scales[i] = (float) (step_of (node, i) / (double) chain.first_unit);
+    scales[i] = (float) (weir_int8_spec_step (node, i) / (double) chain.first_unit);
   dnnl->scales = scales;
   *bias = g_new (float, (size_t) node->n_channels);
   for (int64_t i = 0; i < node->n_channels; i++) {
-    double value = weir_cpu_int8_bias (node, i);
+    double value = weir_int8_spec_bias (node, i);
     if (folds_zero && node->src.zero)
-      value -= step_of (node, i) * sum_codes (node, codes, i) * node->src.zero;
+      value -= weir_int8_spec_step (node, i) * sum_codes (node, codes, i) * node->src.zero;
     (*bias)[i] = (float) (value / (double) chain.first_unit + (double) chain.shift);
   }
   weir_dnnl_scale_bias (dnnl, *bias, (size_t) node->n_channels);
+  return true;
+}
+
+/* --- for kernels of our own --- */
+
+/* Bounds in codes that count from 0 on. */
+static bool fill_bounds (const WeirStepSpec *spec, const WeirInt8Spec *node, WeirRequantise *r)
+{
+  int32_t zero = node->dst.zero + (r->flip ? 128 : 0);
+  float low = 0, high = UINT8_MAX;
+  for (uint32_t i = 0; i < spec->node->n_post; i++) {
+    const WeirPostOp *post = &spec->node->post[i];
+    bool is_clip = post->op == WEIR_OP_CLIP;
+    if (!is_clip && post->op != WEIR_OP_RELU)
+      return false;
+    float bounds[2] = { is_clip ? post->alpha : 0, is_clip ? post->beta : FLT_MAX };
+    for (int k = 0; k < 2; k++)
+      bounds[k] = rintf (CLAMP (bounds[k] / node->dst.scale + (float) zero, -1.0f, 256.0f));
+    low = CLAMP (low, bounds[0], bounds[1]);
+    high = CLAMP (high, bounds[0], bounds[1]);
+  }
+  r->low = (uint8_t) CLAMP (low, 0, UINT8_MAX);
+  r->high = (uint8_t) CLAMP (high, 0, UINT8_MAX);
+  return true;
+}
+
+/* False where a sum, or what becomes of it, could be too large. */
+static bool fill_channel (const WeirInt8Spec *node, const int8_t *codes, int64_t n, int64_t channel,
+    double zero, float *scale, float *bias)
+{
+  double least = 0, most = 0;
+  for (int64_t i = 0; i < n; i++) {
+    double code = codes[channel * n + i];
+    *(code < 0 ? &least : &most) += code * UINT8_MAX;
+  }
+  double step = weir_int8_spec_step (node, channel) / (double) node->dst.scale;
+  double added = weir_int8_spec_bias (node, channel) / (double) node->dst.scale + zero;
+  *scale = (float) step;
+  *bias = (float) added;
+  return most - least < 0x1p24 && fabs (step) * (most - least) + fabs (added) < 0x1p30;
+}
+
+bool weir_cpu_int8_requantise (const WeirStepSpec *spec, const WeirInt8Spec *node,
+    const int8_t *codes, WeirRequantise *requantise, float **numbers)
+{
+  int64_t n = 0;
+  weir_tensor_n_elements (node->weights, &n);
+  bool is_signed = spec->dst[0].dtype == WEIR_DTYPE_I8;
+  *requantise =
+      (WeirRequantise){ .src_zero = (uint8_t) node->src.zero, .flip = is_signed ? 0x80 : 0 };
+  if (spec->src[0].dtype != WEIR_DTYPE_U8 || !node->is_quantised || node->channel_axis != 0 ||
+      !fill_bounds (spec, node, requantise))
+    return false;
+  g_autofree float *values = g_new (float, 2 * (size_t) node->n_channels);
+  for (int64_t i = 0; i < node->n_channels; i++)
+    if (!fill_channel (node, codes, n / node->n_channels, i,
+            (double) node->dst.zero + (is_signed ? 128 : 0), values + i,
+            values + node->n_channels + i))
+      return false;
+  requantise->scale = values;
+  requantise->bias = values + node->n_channels;
+  *numbers = g_steal_pointer (&values);
   return true;
 }

@@ -4,49 +4,120 @@
 #include "engine/cpu/cpu_int8.h"
 
 #define N_CODES           256
-#define PARALLEL_ELEMENTS 32768
+#define PARALLEL_ELEMENTS 8192
 
 /* --- one table, or one for each channel --- */
 
+#define LEAST_ROW 256 /* elements: of fewer channels the numbers are repeated */
+
 typedef struct Lookup {
   WeirCpuKernel base;
-  int64_t n, n_channels, n_inner; /* 1 channel: one table; inner: elements between channels */
-  uint8_t tables[];
+  const WeirByteKernels *kernels;
+  int64_t n_runs, n_run, n_channels; /* elements of one channel in a row; 1 channel: one table */
+  int64_t n_row;                     /* elements of a row, for lines: whole pixels, n_run is 1 */
+  WeirCpuLines lines;                /* of the elements of a row; scale NULL: by the tables */
+  uint8_t *tables;                   /* NULL with lines */
 } Lookup;
 
-static void lookup_part (const void *data, int64_t begin, int64_t end)
+static void lookup_one (const void *data, int64_t begin, int64_t end)
 {
   const WeirCpuBound *bound = data;
   const Lookup *self = (const Lookup *) bound->kernel;
-  const uint8_t *src = bound->src[0];
-  uint8_t *dst = bound->dst[0];
-  if (self->n_channels == 1) {
-    for (int64_t i = begin; i < end; i++)
-      dst[i] = self->tables[src[i]];
-    return;
+  self->kernels->look_up ((uint8_t *) bound->dst[0] + begin,
+      (const uint8_t *) bound->src[0] + begin, self->tables, (size_t) (end - begin));
+}
+
+/* Rows of pixels; the last one may be shorter. */
+static void lookup_rows (const void *data, int64_t begin, int64_t end)
+{
+  const WeirCpuBound *bound = data;
+  const Lookup *self = (const Lookup *) bound->kernel;
+  const WeirCpuLines *lines = &self->lines;
+  for (int64_t at = begin * self->n_row; begin < end; begin++, at += self->n_row)
+    self->kernels->follow_lines ((uint8_t *) bound->dst[0] + at,
+        (const uint8_t *) bound->src[0] + at, lines->scale, lines->offset, lines->low, lines->high,
+        (size_t) MIN (self->n_row, self->n_runs - at));
+}
+
+static void lookup_runs (const void *data, int64_t begin, int64_t end)
+{
+  const WeirCpuBound *bound = data;
+  const Lookup *self = (const Lookup *) bound->kernel;
+  const uint8_t *src = (const uint8_t *) bound->src[0] + begin * self->n_run;
+  uint8_t *dst = (uint8_t *) bound->dst[0] + begin * self->n_run;
+  int64_t channel = begin % self->n_channels;
+  for (int64_t run = begin; run < end; run++, src += self->n_run, dst += self->n_run) {
+    const uint8_t *table = self->tables + channel * N_CODES;
+    if (self->n_run == 1)
+      *dst = table[*src];
+    else
+      self->kernels->look_up (dst, src, table, (size_t) self->n_run);
+    channel = channel + 1 == self->n_channels ? 0 : channel + 1;
   }
-  for (int64_t i = begin; i < end; i++)
-    dst[i] = self->tables[i / self->n_inner % self->n_channels * N_CODES + src[i]];
 }
 
 static bool run_lookup (const WeirCpuBound *bound, GError **error)
 {
   const Lookup *self = (const Lookup *) bound->kernel;
-  weir_cpu_for (self->base.device->n_threads, self->n, PARALLEL_ELEMENTS, lookup_part, bound);
+  uint32_t n_threads = self->base.device->n_threads;
+  if (self->lines.scale)
+    weir_cpu_for (n_threads, (self->n_runs + self->n_row - 1) / self->n_row,
+        PARALLEL_ELEMENTS / self->n_row + 1, lookup_rows, bound);
+  else if (self->n_channels == 1)
+    weir_cpu_for (n_threads, self->n_runs, PARALLEL_ELEMENTS, lookup_one, bound);
+  else
+    weir_cpu_for (n_threads, self->n_runs, PARALLEL_ELEMENTS / self->n_run + 1, lookup_runs, bound);
   return true;
 }
 
-static Lookup *lookup_new (WeirDevice *device, const WeirStepSpec *spec, int64_t n_channels)
+static void free_lookup (WeirCpuKernel *kernel)
+{
+  Lookup *self = (Lookup *) kernel;
+  g_free (self->lines.scale);
+  g_free (self->lines.offset);
+  g_free (self->tables);
+  g_free (self);
+}
+
+static Lookup *lookup_new (
+    WeirDevice *device, const WeirStepSpec *spec, const uint8_t *tables, int64_t n_channels)
 {
   const WeirTensor *src = &spec->src[0];
-  Lookup *self = (Lookup *) weir_cpu_kernel_new (
-      device, spec, sizeof *self + (size_t) n_channels * N_CODES, "lookup", run_lookup);
-  weir_tensor_n_elements (src, &self->n);
+  Lookup *self = (Lookup *) weir_cpu_kernel_new (device, spec, sizeof *self, "lookup", run_lookup);
+  int64_t n;
+  weir_tensor_n_elements (src, &n);
+  self->base.free = free_lookup;
+  self->kernels = weir_byte_kernels ();
+  self->tables = g_memdup2 (tables, (size_t) n_channels * N_CODES);
   self->n_channels = n_channels;
-  self->n_inner = 1;
+  self->n_run = 1;
   for (uint32_t i = 2; i < src->rank && src->layout == WEIR_LAYOUT_PLAIN; i++)
-    self->n_inner *= src->dims[i];
+    self->n_run *= src->dims[i];
+  if (n_channels == 1)
+    self->n_run = 1;
+  self->n_runs = n / self->n_run;
   return self;
+}
+
+/* Numbers for the elements of a row, where channels follow each other and every table is a line. */
+static void take_lines (Lookup *self)
+{
+  size_t n = (size_t) self->n_channels;
+  size_t n_row = n * ((LEAST_ROW + n - 1) / n);
+  WeirCpuLines lines = { .scale = g_new (float, n_row), .offset = g_new (float, n_row) };
+  if (self->n_run > 1 || n == 1 || !weir_cpu_fit_lines (self->tables, n, &lines)) {
+    g_free (lines.scale);
+    g_free (lines.offset);
+    return;
+  }
+  for (size_t i = n; i < n_row; i++) {
+    lines.scale[i] = lines.scale[i - n];
+    lines.offset[i] = lines.offset[i - n];
+  }
+  self->lines = lines;
+  self->n_row = (int64_t) n_row;
+  self->base.name = "lookup:lines";
+  g_clear_pointer (&self->tables, g_free);
 }
 
 static void propose_bytes (const WeirStepSpec *spec, WeirFormat *src, WeirFormat *dst)
@@ -70,8 +141,8 @@ static WeirCpuKernel *compile_lookup (
     WeirDevice *device, const WeirStepSpec *spec, size_t *scratch_bytes, GError **error)
 {
   int64_t n_channels = spec->src[1].rank == 2 ? spec->src[1].dims[0] : 1;
-  Lookup *self = lookup_new (device, spec, n_channels);
-  memcpy (self->tables, weir_tensor_data (&spec->src[1]), (size_t) n_channels * N_CODES);
+  Lookup *self = lookup_new (device, spec, weir_tensor_data (&spec->src[1]), n_channels);
+  take_lines (self);
   return &self->base;
 }
 
@@ -80,9 +151,9 @@ static WeirCpuKernel *compile_lookup (
 static bool propose_unary (
     WeirDevice *device, const WeirStepSpec *spec, WeirFormat *src, WeirFormat *dst)
 {
-  WeirCpuQuantiser from, to;
+  WeirInt8Scale from, to;
   if (spec->src[0].buffer || !weir_cpu_has_elements (&spec->src[0]) ||
-      !weir_cpu_read_quantiser (spec, 1, 2, &from) || !weir_cpu_read_quantiser (spec, 3, 4, &to))
+      !weir_int8_scale_read (spec, 1, 2, &from) || !weir_int8_scale_read (spec, 3, 4, &to))
     return false;
   propose_bytes (spec, src, dst);
   return true;
@@ -91,18 +162,16 @@ static bool propose_unary (
 static WeirCpuKernel *compile_unary (
     WeirDevice *device, const WeirStepSpec *spec, size_t *scratch_bytes, GError **error)
 {
-  uint8_t codes[N_CODES];
-  Lookup *self = lookup_new (device, spec, 1);
+  uint8_t codes[N_CODES], table[N_CODES];
   g_autofree WeirTensor *src = g_memdup2 (spec->src, spec->n_src * sizeof *src);
   WeirTensor dst = { .dtype = spec->dst[0].dtype, .rank = 1, .dims = { N_CODES } };
   for (int i = 0; i < N_CODES; i++)
     codes[i] = (uint8_t) i;
   src[0] = (WeirTensor){ .dtype = src[0].dtype, .rank = 1, .dims = { N_CODES }, .buffer = codes };
-  dst.buffer = self->tables;
-  if (weir_ref_evaluate (spec->graph, spec->node, src, &dst, error))
-    return &self->base;
-  g_free (self);
-  return NULL;
+  dst.buffer = table;
+  if (!weir_ref_evaluate (spec->graph, spec->node, src, &dst, error))
+    return NULL;
+  return &lookup_new (device, spec, table, 1)->base;
 }
 
 /* --- QLinearConcat --- */
@@ -116,6 +185,7 @@ typedef struct Part {
 
 typedef struct Concat {
   WeirCpuKernel base;
+  const WeirByteKernels *kernels;
   int64_t n_rows, row; /* bytes of dst's row */
   uint32_t n_parts;
   Part parts[];
@@ -129,13 +199,13 @@ static WeirLayout concat_layout (const WeirStepSpec *spec)
 static bool propose_concat (
     WeirDevice *device, const WeirStepSpec *spec, WeirFormat *src, WeirFormat *dst)
 {
-  WeirCpuQuantiser q;
-  if (!weir_cpu_has_elements (&spec->dst[0]) || !weir_cpu_read_quantiser (spec, 0, 1, &q))
+  WeirInt8Scale q;
+  if (!weir_cpu_has_elements (&spec->dst[0]) || !weir_int8_scale_read (spec, 0, 1, &q))
     return false;
   for (uint32_t i = 0; i < spec->n_src; i++)
     src[i] = weir_cpu_format_as_is ();
   for (uint32_t i = 2; i + 1 < spec->n_src; i += 3) {
-    if (spec->src[i].buffer || !weir_cpu_read_quantiser (spec, i + 1, i + 2, &q))
+    if (spec->src[i].buffer || !weir_int8_scale_read (spec, i + 1, i + 2, &q))
       return false;
     src[i] = (WeirFormat){ spec->src[i].dtype, concat_layout (spec) };
   }
@@ -155,8 +225,7 @@ static void concat_part (const void *data, int64_t begin, int64_t end)
       if (part->is_plain)
         memcpy (dst, src, (size_t) part->n);
       else
-        for (int64_t i = 0; i < part->n; i++)
-          dst[i] = part->table[src[i]];
+        self->kernels->look_up (dst, src, part->table, (size_t) part->n);
     }
 }
 
@@ -171,11 +240,11 @@ static bool run_concat (const WeirCpuBound *bound, GError **error)
 static void fill_table (const WeirStepSpec *spec, uint32_t src, Part *part)
 {
   const WeirByteKernels *kernels = weir_byte_kernels ();
-  WeirCpuQuantiser from, to;
+  WeirInt8Scale from, to;
   uint8_t codes[N_CODES];
   float values[N_CODES];
-  weir_cpu_read_quantiser (spec, 0, 1, &to);
-  weir_cpu_read_quantiser (spec, src + 1, src + 2, &from);
+  weir_int8_scale_read (spec, 0, 1, &to);
+  weir_int8_scale_read (spec, src + 1, src + 2, &from);
   WeirCodes a = weir_cpu_codes (&from, spec->src[src].dtype),
             b = weir_cpu_codes (&to, spec->dst[0].dtype);
   part->is_plain =
@@ -197,7 +266,8 @@ static WeirCpuKernel *compile_concat (
   Concat *self = (Concat *) weir_cpu_kernel_new (
       device, spec, sizeof *self + n_parts * sizeof (Part), "concat", run_concat);
   int64_t inner = 1;
-  weir_cpu_memory_order (dst, order);
+  self->kernels = weir_byte_kernels ();
+  weir_memory_order (dst, order);
   while (order[place] != axis)
     place++;
   self->n_rows = 1;

@@ -99,6 +99,15 @@ static bool is_row (const WeirTensor *tensor, int64_t n_columns)
          (n == n_columns || n == 1) && (tensor->rank == 0 || tensor->dims[tensor->rank - 1] == n);
 }
 
+/* Of what oneDNN sees as fewer rows. */
+static bool adds (const WeirNode *node)
+{
+  for (uint32_t i = 0; i < node->n_post; i++)
+    if (node->post[i].op == WEIR_OP_ADD)
+      return true;
+  return false;
+}
+
 static bool accepts (const WeirStepSpec *spec, const Product *product)
 {
   const WeirTensor *b = &spec->src[1];
@@ -107,7 +116,7 @@ static bool accepts (const WeirStepSpec *spec, const Product *product)
     return false;
   if (product->has_bias && !is_row (&spec->src[2], product->dst.dims[product->dst.rank - 1]))
     return false;
-  if (spec->node->n_post && product->dst.rank != spec->dst[0].rank)
+  if (adds (spec->node) && product->dst.rank != spec->dst[0].rank)
     return false;
   return weir_cpu_is_float (spec->src[0].dtype) && !spec->src[0].buffer;
 }

@@ -3,14 +3,15 @@
  * MeanVarianceNormalization, and MVN of OpenVINO IR.
  *
  * In plain layout each of them is rows, one set of statistics a row, in f32. Scale and bias are one
- * number for each part of a row (its channels), or one for each element. */
-#include "engine/cpu/cpu.h"
+ * number for each part of a row (its channels), or one for each element. Those with statistics for
+ * each channel have a form of their own for channels-last pictures: cpu_normalise_last.c. */
+#include "engine/cpu/cpu_normalise.h"
 
 #include "engine/graph/openvino.h"
 
 #include <math.h>
 
-#define PARALLEL_ELEMENTS 32768
+#define PARALLEL_ELEMENTS 8192
 
 typedef struct Kernel {
   WeirCpuKernel base;
@@ -23,18 +24,12 @@ typedef struct Kernel {
   float *scale, *shift;
 } Kernel;
 
-static WeirShapeJob job_of (const WeirStepSpec *spec)
-{
-  return (
-      WeirShapeJob){ .graph = spec->graph, .node = spec->node, .src = spec->src, .dst = spec->dst };
-}
-
 /* Where statistics are taken over the last axes, from which one on; axes of one element are on
  * either side. False where it is another set of axes, or is not divided by the deviation. */
 static bool find_axis (const WeirStepSpec *spec, WeirNormalise *n, uint32_t *axis)
 {
   const WeirTensor *src = &spec->src[0];
-  WeirShapeJob job = job_of (spec);
+  WeirShapeJob job = weir_step_job (spec);
   uint32_t axes[WEIR_MAX_RANK], n_axes;
   *n = (WeirNormalise){ .subtracts_mean = true, .divides = true, .eps_mode = WEIR_EPS_OUTSIDE };
   n->eps = 1e-9f; /* ONNX defines the operator with this constant */
@@ -63,6 +58,16 @@ static bool is_plain (WeirOp op)
   return op == WEIR_OP_MEAN_VARIANCE_NORMALIZATION || op == WEIR_OP_OV_MVN;
 }
 
+/* In f32, in the layout that it has if there is a form for it. */
+static bool propose_format (
+    const WeirStepSpec *spec, bool is_by_channel, WeirFormat *src, WeirFormat *dst)
+{
+  src[0] = dst[0] = (WeirFormat){ WEIR_DTYPE_F32, WEIR_LAYOUT_PLAIN };
+  if (is_by_channel && weir_cpu_channel_norm_can (&spec->src[0]))
+    src[0].layout = dst[0].layout = WEIR_LAYOUT_CHANNELS_LAST;
+  return true;
+}
+
 static bool propose (WeirDevice *device, const WeirStepSpec *spec, WeirFormat *src, WeirFormat *dst)
 {
   WeirNormalise normalise;
@@ -73,8 +78,7 @@ static bool propose (WeirDevice *device, const WeirStepSpec *spec, WeirFormat *s
   if (is_plain (spec->node->op)) {
     for (uint32_t i = 1; i < spec->n_src; i++)
       src[i] = weir_cpu_format_as_is ();
-    src[0] = dst[0] = (WeirFormat){ WEIR_DTYPE_F32, WEIR_LAYOUT_PLAIN };
-    return find_axis (spec, &normalise, &axis);
+    return find_axis (spec, &normalise, &axis) && propose_format (spec, axis == 2, src, dst);
   }
   for (uint32_t i = 1; i < spec->n_dst; i++)
     if (spec->node->dst[i] != WEIR_NONE)
@@ -85,8 +89,7 @@ static bool propose (WeirDevice *device, const WeirStepSpec *spec, WeirFormat *s
       return false;
     src[i] = weir_cpu_format_as_is ();
   }
-  src[0] = dst[0] = (WeirFormat){ WEIR_DTYPE_F32, WEIR_LAYOUT_PLAIN };
-  return true;
+  return propose_format (spec, spec->node->op == WEIR_OP_INSTANCE_NORMALIZATION, src, dst);
 }
 
 static void run_rows (const void *data, int64_t begin, int64_t end)
@@ -161,7 +164,7 @@ static float *expand_row (
 static void describe_rows (Kernel *self, const WeirStepSpec *spec)
 {
   static const WeirTensor absent;
-  WeirShapeJob job = job_of (spec);
+  WeirShapeJob job = weir_step_job (spec);
   WeirLayerNorm norm = { 0 };
   weir_layer_norm_resolve (&job, &norm, NULL);
   self->n_rows = norm.n_outer;
@@ -202,10 +205,28 @@ static void describe_plain (Kernel *self, const WeirStepSpec *spec)
   *self->scale = 1;
 }
 
+static WeirCpuKernel *compile_last (WeirDevice *device, const WeirStepSpec *spec)
+{
+  WeirCpuChannelNorm norm = { .epsilon = (double) weir_node_float (spec->node, "epsilon", 1e-5f) };
+  if (is_plain (spec->node->op)) {
+    WeirNormalise normalise;
+    uint32_t axis;
+    find_axis (spec, &normalise, &axis);
+    norm.is_outside = normalise.eps_mode == WEIR_EPS_OUTSIDE;
+    norm.epsilon = (double) normalise.eps;
+  } else {
+    norm.scale = expand_channels (&spec->src[1], spec->src[0].dims[1]);
+    norm.shift = expand_channels (&spec->src[2], spec->src[0].dims[1]);
+  }
+  return weir_cpu_channel_norm_new (device, spec, &norm);
+}
+
 static WeirCpuKernel *compile (
     WeirDevice *device, const WeirStepSpec *spec, size_t *scratch_bytes, GError **error)
 {
   const WeirNode *node = spec->node;
+  if (spec->src[0].layout == WEIR_LAYOUT_CHANNELS_LAST)
+    return compile_last (device, spec);
   Kernel *self = (Kernel *) weir_cpu_kernel_new (device, spec, sizeof *self, "normalise", run);
   self->base.free = free_kernel;
   self->is_centred = node->op != WEIR_OP_RMS_NORMALIZATION;

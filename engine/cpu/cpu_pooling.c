@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* MaxPool and AveragePool through oneDNN, channels-last. */
+/* MaxPool and AveragePool, channels-last, through oneDNN where there is no own loop. */
 #include "engine/cpu/cpu.h"
 
 static bool is_max (const WeirStepSpec *spec)
@@ -62,6 +62,8 @@ static WeirCpuKernel *compile (
   WeirWindow window;
   if (!weir_window_resolve (spec->graph, spec->node, spec->src, NULL, &window, error))
     return NULL;
+  if (weir_cpu_is_max_pool (spec, &window))
+    return weir_cpu_max_pool_new (device, spec, &window);
   WeirDnnlSpec dnnl = { .kind = is_max (spec)           ? WEIR_DNNL_MAX_POOL
                                 : counts_padding (spec) ? WEIR_DNNL_AVERAGE_POOL_PADDED
                                                         : WEIR_DNNL_AVERAGE_POOL,

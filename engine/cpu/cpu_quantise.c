@@ -5,7 +5,7 @@
 
 #include <math.h>
 
-#define PARALLEL_ELEMENTS 32768
+#define PARALLEL_ELEMENTS 8192
 
 typedef struct Kernel {
   WeirCpuKernel base;
@@ -36,10 +36,10 @@ static bool run_parts (
 static bool propose_quantise (
     WeirDevice *device, const WeirStepSpec *spec, WeirFormat *src, WeirFormat *dst)
 {
-  WeirCpuQuantiser q;
-  if (!weir_cpu_is_8_bit (spec->dst[0].dtype) || !weir_cpu_is_float (spec->src[0].dtype) ||
+  WeirInt8Scale q;
+  if (!weir_int8_is_code (spec->dst[0].dtype) || !weir_cpu_is_float (spec->src[0].dtype) ||
       spec->src[0].buffer || !weir_cpu_has_elements (&spec->src[0]) ||
-      !weir_cpu_read_quantiser (spec, 1, 2, &q))
+      !weir_int8_scale_read (spec, 1, 2, &q))
     return false;
   for (uint32_t i = 1; i < spec->n_src; i++)
     src[i] = weir_cpu_format_as_is ();
@@ -64,9 +64,9 @@ static bool run_quantise (const WeirCpuBound *bound, GError **error)
 static WeirCpuKernel *compile_quantise (
     WeirDevice *device, const WeirStepSpec *spec, size_t *scratch_bytes, GError **error)
 {
-  WeirCpuQuantiser q;
+  WeirInt8Scale q;
   Kernel *self = kernel_new (device, spec, "quantise", run_quantise);
-  weir_cpu_read_quantiser (spec, 1, 2, &q);
+  weir_int8_scale_read (spec, 1, 2, &q);
   self->codes = weir_cpu_codes (&q, spec->dst[0].dtype);
   return &self->base;
 }
@@ -76,10 +76,10 @@ static WeirCpuKernel *compile_quantise (
 static bool propose_dequantise (
     WeirDevice *device, const WeirStepSpec *spec, WeirFormat *src, WeirFormat *dst)
 {
-  WeirCpuQuantiser q;
-  if (!weir_cpu_is_8_bit (spec->src[0].dtype) || spec->src[0].buffer ||
+  WeirInt8Scale q;
+  if (!weir_int8_is_code (spec->src[0].dtype) || spec->src[0].buffer ||
       spec->dst[0].dtype != WEIR_DTYPE_F32 || !weir_cpu_has_elements (&spec->src[0]) ||
-      !weir_cpu_read_quantiser (spec, 1, 2, &q))
+      !weir_int8_scale_read (spec, 1, 2, &q))
     return false;
   for (uint32_t i = 1; i < spec->n_src; i++)
     src[i] = weir_cpu_format_as_is ();
@@ -104,9 +104,9 @@ static bool run_dequantise (const WeirCpuBound *bound, GError **error)
 static WeirCpuKernel *compile_dequantise (
     WeirDevice *device, const WeirStepSpec *spec, size_t *scratch_bytes, GError **error)
 {
-  WeirCpuQuantiser q;
+  WeirInt8Scale q;
   Kernel *self = kernel_new (device, spec, "dequantise", run_dequantise);
-  weir_cpu_read_quantiser (spec, 1, 2, &q);
+  weir_int8_scale_read (spec, 1, 2, &q);
   self->codes = weir_cpu_codes (&q, spec->src[0].dtype);
   return &self->base;
 }

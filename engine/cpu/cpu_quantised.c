@@ -2,7 +2,7 @@
 /* Sums and products of quantised tensors, and their global average: rows of channels. */
 #include "engine/cpu/cpu_int8.h"
 
-#define PARALLEL_ELEMENTS 32768
+#define PARALLEL_ELEMENTS 8192
 
 /* --- QLinearAdd, QLinearMul --- */
 
@@ -42,12 +42,12 @@ static bool split (const WeirTensor *tensor, const WeirTensor *dst, int64_t dims
 static bool propose_binary (
     WeirDevice *device, const WeirStepSpec *spec, WeirFormat *src, WeirFormat *dst)
 {
-  WeirCpuQuantiser q;
+  WeirInt8Scale q;
   int64_t dims[3];
   uint32_t rank = spec->dst[0].rank;
   if (!weir_cpu_has_elements (&spec->dst[0]) || rank < 1 || spec->src[0].buffer ||
-      spec->src[3].buffer || !weir_cpu_read_quantiser (spec, 1, 2, &q) ||
-      !weir_cpu_read_quantiser (spec, 4, 5, &q) || !weir_cpu_read_quantiser (spec, 6, 7, &q) ||
+      spec->src[3].buffer || !weir_int8_scale_read (spec, 1, 2, &q) ||
+      !weir_int8_scale_read (spec, 4, 5, &q) || !weir_int8_scale_read (spec, 6, 7, &q) ||
       !split (&spec->src[0], spec->dst, dims) || !split (&spec->src[3], spec->dst, dims))
     return false;
   for (uint32_t i = 0; i < spec->n_src; i++)
@@ -88,10 +88,10 @@ static bool run_binary (const WeirCpuBound *bound, GError **error)
 
 static Operand operand_of (const WeirStepSpec *spec, uint32_t i)
 {
-  WeirCpuQuantiser q;
+  WeirInt8Scale q;
   int64_t dims[3];
   split (&spec->src[i], spec->dst, dims);
-  weir_cpu_read_quantiser (spec, i + 1, i + 2, &q);
+  weir_int8_scale_read (spec, i + 1, i + 2, &q);
   return (Operand){ .item = dims[0] > 1 ? dims[1] * dims[2] : 0,
     .pixel = dims[2] > 1 ? dims[1] : 0,
     .step = dims[1] > 1,
@@ -115,11 +115,11 @@ static WeirCpuKernel *compile_binary (
 {
   const WeirByteKernels *kernels = weir_byte_kernels ();
   bool is_sum = spec->node->op == WEIR_OP_Q_LINEAR_ADD;
-  WeirCpuQuantiser q;
+  WeirInt8Scale q;
   int64_t dims[3];
   Binary *self = (Binary *) weir_cpu_kernel_new (
       device, spec, sizeof *self, is_sum ? "add" : "multiply", run_binary);
-  weir_cpu_read_quantiser (spec, 6, 7, &q);
+  weir_int8_scale_read (spec, 6, 7, &q);
   split (&spec->dst[0], spec->dst, dims);
   self->fn = is_sum ? kernels->add : kernels->multiply;
   self->to = weir_cpu_codes (&q, spec->dst[0].dtype);
@@ -146,10 +146,10 @@ typedef struct Pool {
 static bool propose_pool (
     WeirDevice *device, const WeirStepSpec *spec, WeirFormat *src, WeirFormat *dst)
 {
-  WeirCpuQuantiser q;
+  WeirInt8Scale q;
   if (spec->src[0].rank < 3 || !weir_cpu_has_elements (&spec->src[0]) || spec->src[0].buffer ||
-      weir_node_int (spec->node, "channels_last", 0) || !weir_cpu_read_quantiser (spec, 1, 2, &q) ||
-      !weir_cpu_read_quantiser (spec, 3, 4, &q))
+      weir_node_int (spec->node, "channels_last", 0) || !weir_int8_scale_read (spec, 1, 2, &q) ||
+      !weir_int8_scale_read (spec, 3, 4, &q))
     return false;
   for (uint32_t i = 1; i < spec->n_src; i++)
     src[i] = weir_cpu_format_as_is ();
@@ -197,10 +197,10 @@ static WeirCpuKernel *compile_pool (
     WeirDevice *device, const WeirStepSpec *spec, size_t *scratch_bytes, GError **error)
 {
   const WeirTensor *src = &spec->src[0];
-  WeirCpuQuantiser from, to;
+  WeirInt8Scale from, to;
   Pool *self = (Pool *) weir_cpu_kernel_new (device, spec, sizeof *self, "global pool", run_pool);
-  weir_cpu_read_quantiser (spec, 1, 2, &from);
-  weir_cpu_read_quantiser (spec, 3, 4, &to);
+  weir_int8_scale_read (spec, 1, 2, &from);
+  weir_int8_scale_read (spec, 3, 4, &to);
   self->kernels = weir_byte_kernels ();
   self->from = weir_cpu_codes (&from, src->dtype);
   self->to = weir_cpu_codes (&to, spec->dst[0].dtype);

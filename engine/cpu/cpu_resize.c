@@ -5,45 +5,24 @@
 #include "engine/cpu/cpu.h"
 
 #include "engine/cpu/cpu_rows.h"
-#include "engine/graph/geometry.h"
+#include "engine/graph/resize_taps.h"
 
-#include <math.h>
-
-#define PARALLEL_ELEMENTS 32768
-
-/* Source places of one element along an axis, and the weight of the second. */
-typedef struct Tap {
-  int64_t first, second;
-  float weight;
-} Tap;
+#define PARALLEL_ELEMENTS 8192
 
 typedef struct Kernel {
   WeirCpuKernel base;
   WeirDtype dtype;
   bool is_linear;
   int64_t n_items, n_channels, src_height, src_width, height, width;
-  Tap *rows, *columns;
+  WeirResizeTap *rows, *columns;
 } Kernel;
 
 static bool resolve (const WeirStepSpec *spec, WeirResize *resize)
 {
-  const WeirTensor *src = &spec->src[0], *dst = &spec->dst[0];
   WeirShapeJob job = {
     .graph = spec->graph, .node = spec->node, .src = spec->src, .dst = spec->dst
   };
-  if ((src->rank != 3 && src->rank != 4) || src->dims[0] != dst->dims[0] ||
-      src->dims[1] != dst->dims[1] || !weir_resize_resolve (&job, resize, NULL) ||
-      resize->mode == WEIR_RESIZE_CUBIC || resize->coordinates == WEIR_RESIZE_TF_CROP_AND_RESIZE)
-    return false;
-  for (uint32_t i = 0; i < src->rank; i++)
-    if (resize->src[i] != src->dims[i])
-      return false;
-  if (resize->mode == WEIR_RESIZE_NEAREST)
-    return true;
-  for (uint32_t i = 2; i < src->rank; i++)
-    if (resize->exclude_outside || (resize->antialias && resize->scale[i] < 1))
-      return false;
-  return true;
+  return weir_resize_has_taps (&job, resize);
 }
 
 static bool propose (WeirDevice *device, const WeirStepSpec *spec, WeirFormat *src, WeirFormat *dst)
@@ -60,36 +39,11 @@ static bool propose (WeirDevice *device, const WeirStepSpec *spec, WeirFormat *s
   return true;
 }
 
-static double round_nearest (const WeirResize *resize, uint32_t axis, double x)
-{
-  WeirResizeNearest rounding = resize->nearest;
-  if (rounding == WEIR_RESIZE_SIMPLE)
-    rounding = resize->scale[axis] < 1 ? WEIR_RESIZE_CEIL : WEIR_RESIZE_FLOOR;
-  switch (rounding) {
-  case WEIR_RESIZE_CEIL:
-    return ceil (x);
-  case WEIR_RESIZE_FLOOR:
-    return floor (x);
-  case WEIR_RESIZE_ROUND_PREFER_CEIL:
-    return floor (x + 0.5);
-  default:
-    return ceil (x - 0.5);
-  }
-}
-
-static Tap *taps_new (const WeirResize *resize, const WeirStepSpec *spec, uint32_t axis)
+static WeirResizeTap *taps_new (const WeirResize *resize, const WeirStepSpec *spec, uint32_t axis)
 {
   int64_t n_src = spec->src[0].dims[axis], n_dst = spec->dst[0].dims[axis];
-  Tap *taps = g_new0 (Tap, (size_t) n_dst);
-  for (int64_t j = 0; j < n_dst; j++) {
-    double x = n_src == n_dst ? (double) j : weir_resize_coordinate (resize, axis, n_src, j);
-    if (resize->mode == WEIR_RESIZE_NEAREST && n_src != n_dst)
-      x = round_nearest (resize, axis, x);
-    x = CLAMP (x, 0.0, (double) (n_src - 1));
-    taps[j].first = (int64_t) x;
-    taps[j].second = MIN (taps[j].first + 1, n_src - 1);
-    taps[j].weight = (float) (x - floor (x));
-  }
+  WeirResizeTap *taps = g_new0 (WeirResizeTap, (size_t) n_dst);
+  weir_resize_fill_taps (resize, axis, n_src, n_dst, taps);
   return taps;
 }
 
@@ -99,8 +53,8 @@ static const char *pixel (const Kernel *self, const void *src, int64_t item, int
   return (const char *) src + (size_t) at * weir_dtype_bytes (self->dtype);
 }
 
-static void blend_pixel (
-    const Kernel *self, const char *const corners[4], const Tap *row, const Tap *column, char *dst)
+static void blend_pixel (const Kernel *self, const char *const corners[4], const WeirResizeTap *row,
+    const WeirResizeTap *column, char *dst)
 {
   const WeirTensorKernels *kernels = self->base.device->kernels;
   float buffers[4][WEIR_CPU_ROW], result[WEIR_CPU_ROW];
@@ -124,9 +78,9 @@ static void blend_pixel (
 static void fill_row (const Kernel *self, const void *src, int64_t item, int64_t y, char *dst)
 {
   size_t pixel_bytes = (size_t) self->n_channels * weir_dtype_bytes (self->dtype);
-  const Tap *row = &self->rows[y];
+  const WeirResizeTap *row = &self->rows[y];
   for (int64_t x = 0; x < self->width; x++, dst += pixel_bytes) {
-    const Tap *column = &self->columns[x];
+    const WeirResizeTap *column = &self->columns[x];
     if (!self->is_linear) {
       memcpy (dst, pixel (self, src, item, row->first, column->first), pixel_bytes);
       continue;
@@ -139,7 +93,7 @@ static void fill_row (const Kernel *self, const void *src, int64_t item, int64_t
   }
 }
 
-static bool same_tap (const Tap *a, const Tap *b)
+static bool same_tap (const WeirResizeTap *a, const WeirResizeTap *b)
 {
   return a->first == b->first && a->second == b->second && !(a->weight < b->weight) &&
          !(a->weight > b->weight);
@@ -196,7 +150,7 @@ static WeirCpuKernel *compile (
   self->height = last == 3 ? dst->dims[2] : 1;
   self->src_width = src->dims[last];
   self->width = dst->dims[last];
-  self->rows = last == 3 ? taps_new (&resize, spec, 2) : g_new0 (Tap, 1);
+  self->rows = last == 3 ? taps_new (&resize, spec, 2) : g_new0 (WeirResizeTap, 1);
   self->columns = taps_new (&resize, spec, last);
   return &self->base;
 }

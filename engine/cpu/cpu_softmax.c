@@ -4,7 +4,7 @@
 
 #include "engine/graph/geometry.h"
 
-#define PARALLEL_ELEMENTS 32768
+#define PARALLEL_ELEMENTS 8192
 
 typedef struct Kernel {
   WeirCpuKernel base;

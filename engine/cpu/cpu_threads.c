@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Threads of the CPU backend: OpenMP's, the ones oneDNN runs on, so that no second pool competes.
+/* What threads set while they compute, and loops that are cut into parts.
  *
- * omp.h belongs to the compiler, the runtime to oneDNN; only the two functions below are needed,
- * and their prototypes are part of the OpenMP standard. Loops are cut by OpenMP where the
- * compiler's runtime is oneDNN's (WEIR_CPU_OPENMP), else they run in the caller. */
+ * omp.h belongs to the compiler, the OpenMP runtime to oneDNN; only the two functions below are
+ * needed, and their prototypes are part of the OpenMP standard. */
+#include "engine/cpu/cpu_crew.h"
+
 #include "engine/cpu/cpu.h"
 
 #if defined(__x86_64__)
@@ -31,33 +32,40 @@ static uint32_t set_float_control (uint32_t bits, bool adds)
 }
 #endif
 
-WeirCpuThread weir_cpu_thread_enter (uint32_t n_threads)
+WeirCpuThread weir_cpu_thread_enter (void)
 {
   WeirCpuThread before = { .n_threads = (uint32_t) omp_get_max_threads (),
     .float_control = set_float_control (FLUSH_DENORMALS, true) };
-  if (before.n_threads != n_threads)
-    omp_set_num_threads ((int) n_threads);
+  if (before.n_threads != 1)
+    omp_set_num_threads (1);
   return before;
 }
 
 void weir_cpu_thread_leave (WeirCpuThread before)
 {
-  if ((uint32_t) omp_get_max_threads () != before.n_threads)
+  if (before.n_threads != 1)
     omp_set_num_threads ((int) before.n_threads);
   set_float_control (before.float_control, false);
+}
+
+typedef struct Loop {
+  int64_t n, n_parts;
+  void (*body) (const void *job, int64_t begin, int64_t end);
+  const void *job;
+} Loop;
+
+static void run_part (const void *data, uint32_t part)
+{
+  const Loop *loop = data;
+  loop->body (loop->job, loop->n * part / loop->n_parts, loop->n * (part + 1) / loop->n_parts);
 }
 
 void weir_cpu_for (uint32_t n_threads, int64_t n, int64_t grain,
     void (*body) (const void *job, int64_t begin, int64_t end), const void *job)
 {
-  int64_t n_parts = MIN ((int64_t) n_threads, n / MAX (grain, 1));
-  if (n_parts <= 1) {
+  Loop loop = { n, MIN (MIN (n_threads, WEIR_CPU_MAX_PARTS), n / MAX (grain, 1)), body, job };
+  if (loop.n_parts > 1 && weir_cpu_crew_helps ())
+    weir_cpu_crew_run ((uint32_t) loop.n_parts, run_part, &loop);
+  else
     body (job, 0, n);
-    return;
-  }
-#ifdef WEIR_CPU_OPENMP
-#pragma omp parallel for num_threads(n_parts) schedule(static, 1)
-#endif
-  for (int64_t part = 0; part < n_parts; part++)
-    body (job, n * part / n_parts, n * (part + 1) / n_parts);
 }

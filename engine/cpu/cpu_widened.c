@@ -148,9 +148,9 @@ static void begin (Kernel *self, const WeirStepSpec *spec, WeirOp op)
 static bool fill_unary (Kernel *self, const WeirStepSpec *spec)
 {
   bool is_pool = spec->node->op == WEIR_OP_Q_LINEAR_AVERAGE_POOL;
-  WeirCpuQuantiser from, to;
-  if (weir_node_int (spec->node, "channels_last", 0) ||
-      !weir_cpu_read_quantiser (spec, 1, 2, &from) || !weir_cpu_read_quantiser (spec, 3, 4, &to))
+  WeirInt8Scale from, to;
+  if (weir_node_int (spec->node, "channels_last", 0) || !weir_int8_scale_read (spec, 1, 2, &from) ||
+      !weir_int8_scale_read (spec, 3, 4, &to))
     return false;
   begin (self, spec, is_pool ? WEIR_OP_AVERAGE_POOL : WEIR_OP_SOFTMAX);
   if (!is_pool) {
@@ -173,9 +173,9 @@ static float *new_weights (const WeirTensor *codes, const WeirTensor *zeros,
   float *weights = g_try_new (float, (size_t) count (codes));
   for (int64_t i = 0; weights && i < count (codes); i++) {
     int64_t channel = i / n_inner % codes->dims[axis];
-    int32_t code = weir_cpu_code_at (codes, i);
+    int32_t code = weir_int8_code_at (codes, i);
     if (n_zeros)
-      code -= weir_cpu_code_at (zeros, n_zeros > 1 ? channel : 0);
+      code -= weir_int8_code_at (zeros, n_zeros > 1 ? channel : 0);
     double step = scale;
     if (n_scales)
       step *= (double) ((const float *) weir_tensor_data (scales))[n_scales > 1 ? channel : 0];
@@ -192,11 +192,11 @@ static void set_weights (Kernel *self, const WeirTensor *codes, float *weights)
   self->node.n_src = self->spec.n_src = 2;
 }
 
-static void set_bias (Kernel *self, const WeirCpuInt8 *node)
+static void set_bias (Kernel *self, const WeirInt8Spec *node)
 {
   self->bias = g_new (float, (size_t) node->n_channels);
   for (int64_t i = 0; i < node->n_channels; i++)
-    self->bias[i] = (float) weir_cpu_int8_bias (node, i);
+    self->bias[i] = (float) weir_int8_spec_bias (node, i);
   self->src[2] = (WeirTensor){
     .dtype = WEIR_DTYPE_F32, .rank = 1, .dims = { node->n_channels }, .buffer = self->bias
   };
@@ -210,8 +210,8 @@ static void set_posts (Kernel *self, const WeirStepSpec *spec)
     WeirPostOp *post = &self->node.post[i];
     if (post->src == WEIR_NONE)
       continue;
-    WeirCpuQuantiser q;
-    weir_cpu_read_quantiser (spec, post->src + 1, post->src + 2, &q);
+    WeirInt8Scale q;
+    weir_int8_scale_read (spec, post->src + 1, post->src + 2, &q);
     add_wide (self, spec, post->src, weir_cpu_codes (&q, spec->src[post->src].dtype), WEIR_NONE);
     self->src[self->spec.n_src] = as_f32 (&spec->src[post->src]);
     post->src = self->spec.n_src++;
@@ -223,13 +223,13 @@ static bool has_f32_added (const WeirStepSpec *spec)
 {
   for (uint32_t i = 0; i < spec->node->n_post; i++)
     if (spec->node->post[i].src != WEIR_NONE &&
-        !weir_cpu_is_8_bit (spec->src[spec->node->post[i].src].dtype))
+        !weir_int8_is_code (spec->src[spec->node->post[i].src].dtype))
       return true;
   return false;
 }
 
 /* The left operand of a product as rows, on which Gemm works. */
-static void flatten (Kernel *self, const WeirCpuInt8 *node)
+static void flatten (Kernel *self, const WeirInt8Spec *node)
 {
   bool is_transposed = node->channel_axis == 0;
   int64_t k = node->weights->dims[1 - node->channel_axis];
@@ -245,11 +245,11 @@ static void flatten (Kernel *self, const WeirCpuInt8 *node)
     self->src[i] = self->dst[0];
 }
 
-static bool fill_compute (Kernel *self, const WeirStepSpec *spec, const WeirCpuInt8 *node)
+static bool fill_compute (Kernel *self, const WeirStepSpec *spec, const WeirInt8Spec *node)
 {
   bool is_conv =
       spec->node->op == WEIR_OP_QUANTISED_CONV || spec->node->op == WEIR_OP_Q_LINEAR_CONV;
-  WeirCpuQuantiser plain = { 1, node->src.zero };
+  WeirInt8Scale plain = { 1, node->src.zero };
   if (has_f32_added (spec))
     return false;
   begin (self, spec, is_conv ? WEIR_OP_CONV : WEIR_OP_GEMM);
@@ -281,7 +281,7 @@ static bool fill_integer (Kernel *self, const WeirStepSpec *spec)
       (zeros && zeros->rank > 1) || spec->src[0].rank < 2)
     return false;
   begin (self, spec, is_conv ? WEIR_OP_CONV : WEIR_OP_MAT_MUL);
-  WeirCpuQuantiser plain = { 1, 0 };
+  WeirInt8Scale plain = { 1, 0 };
   add_wide (self, spec, 0, weir_cpu_codes (&plain, spec->src[0].dtype), has_zero ? 2 : WEIR_NONE);
   float *data = new_weights (weights, zeros, NULL, 1, is_conv ? 0 : 1);
   if (data)
@@ -293,8 +293,8 @@ static bool fill_integer (Kernel *self, const WeirStepSpec *spec)
 
 static bool fill (Kernel *self, const WeirStepSpec *spec)
 {
-  WeirCpuInt8 node;
-  if (spec->src[0].buffer || !weir_cpu_is_8_bit (spec->src[0].dtype) ||
+  WeirInt8Spec node;
+  if (spec->src[0].buffer || !weir_int8_is_code (spec->src[0].dtype) ||
       !weir_cpu_has_elements (&spec->src[0]) || !weir_cpu_has_elements (&spec->dst[0]))
     return false;
   switch (spec->node->op) {
@@ -383,7 +383,6 @@ WeirCpuKernel *weir_cpu_widened_compile (
   *scratch_bytes = at + inner_bytes;
   if (self->inner) {
     self->base.name = self->name = g_strconcat ("f32 ", self->inner->name, NULL);
-    self->base.n_threads = self->inner->n_threads; /* its primitive is made for as many */
     return &self->base;
   }
   release (&self->base);

@@ -206,8 +206,8 @@ static void add_args (WeirDnnlPrimitive *primitive, const WeirDnnlSpec *spec, co
         dnnl_primitive_desc_query_md (primitive->desc, dnnl_query_scratchpad_md, 0));
 }
 
-WeirDnnlPrimitive *weir_dnnl_primitive_new (
-    WeirDnnl *dnnl, const WeirDnnlSpec *spec, GError **error)
+/* All but the code that runs. */
+static WeirDnnlPrimitive *describe (WeirDnnl *dnnl, const WeirDnnlSpec *spec, GError **error)
 {
   g_autoptr (WeirDnnlPrimitive) primitive = g_new0 (WeirDnnlPrimitive, 1);
   primitive->engine = dnnl->engine;
@@ -221,15 +221,29 @@ WeirDnnlPrimitive *weir_dnnl_primitive_new (
         primitive_desc_new (&primitive->desc, spec->kind, &parts, attr, dnnl->engine),
         kind_names[spec->kind], error);
   }
-  if (ok) {
+  if (ok)
     add_args (primitive, spec, &parts);
-    ok = weir_dnnl_check (dnnl_primitive_create (&primitive->primitive, primitive->desc),
-        kind_names[spec->kind], error);
-  }
   parts_clear (&parts);
   if (attr)
     dnnl_primitive_attr_destroy (attr);
   return ok ? g_steal_pointer (&primitive) : NULL;
+}
+
+WeirDnnlPrimitive *weir_dnnl_primitive_new (
+    WeirDnnl *dnnl, const WeirDnnlSpec *spec, GError **error)
+{
+  g_autoptr (WeirDnnlPrimitive) primitive = describe (dnnl, spec, error);
+  if (!primitive ||
+      !weir_dnnl_check (dnnl_primitive_create (&primitive->primitive, primitive->desc),
+          kind_names[spec->kind], error))
+    return NULL;
+  return g_steal_pointer (&primitive);
+}
+
+const char *weir_dnnl_choose (WeirDnnl *dnnl, const WeirDnnlSpec *spec)
+{
+  g_autoptr (WeirDnnlPrimitive) primitive = describe (dnnl, spec, NULL);
+  return primitive ? g_intern_string (weir_dnnl_primitive_name (primitive)) : NULL;
 }
 
 void weir_dnnl_primitive_free (WeirDnnlPrimitive *primitive)

@@ -77,6 +77,9 @@ bool weir_dnnl_has_post (WeirOp op);
 
 WeirDnnlPrimitive *weir_dnnl_primitive_new (
     WeirDnnl *dnnl, const WeirDnnlSpec *spec, GError **error);
+/* The name of the implementation that weir_dnnl_primitive_new would choose, which making it takes
+ * much longer than asking. NULL where there is none. */
+const char *weir_dnnl_choose (WeirDnnl *dnnl, const WeirDnnlSpec *spec);
 void weir_dnnl_primitive_free (WeirDnnlPrimitive *primitive);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (WeirDnnlPrimitive, weir_dnnl_primitive_free)
 /* The implementation's name. */

@@ -4,40 +4,45 @@
 
 #include "engine/base/half.h"
 
-static float read_f16 (const uint8_t *bytes)
-{
-  uint16_t half;
-  memcpy (&half, bytes, sizeof half);
-  return weir_f16_to_f32 (half);
-}
-
-static float read_bf16 (const uint8_t *bytes)
-{
-  uint16_t half;
-  memcpy (&half, bytes, sizeof half);
-  return weir_bf16_to_f32 (half);
-}
-
-static float read_f64 (const uint8_t *bytes)
-{
-  double value;
-  memcpy (&value, bytes, sizeof value);
-  return (float) value;
-}
-
-static float (*const wideners[WEIR_N_DTYPES]) (const uint8_t *) = {
-  [WEIR_DTYPE_F16] = read_f16,
-  [WEIR_DTYPE_BF16] = read_bf16,
-  [WEIR_DTYPE_F64] = read_f64,
-};
-
 WeirDtype weir_widened (WeirDtype dtype)
 {
-  return wideners[dtype] ? WEIR_DTYPE_F32 : dtype;
+  bool widens = dtype == WEIR_DTYPE_F16 || dtype == WEIR_DTYPE_BF16 || dtype == WEIR_DTYPE_F64;
+  return widens ? WEIR_DTYPE_F32 : dtype;
+}
+
+static void widen_f16 (float *dst, const uint8_t *src, size_t stride, size_t n)
+{
+  uint16_t half;
+  for (size_t i = 0; i < n; i++) {
+    memcpy (&half, src + i * stride, sizeof half);
+    dst[i] = weir_f16_to_f32 (half);
+  }
+}
+
+static void widen_bf16 (float *dst, const uint8_t *src, size_t stride, size_t n)
+{
+  uint16_t half;
+  for (size_t i = 0; i < n; i++) {
+    memcpy (&half, src + i * stride, sizeof half);
+    dst[i] = weir_bf16_to_f32 (half);
+  }
+}
+
+static void widen_f64 (float *dst, const uint8_t *src, size_t stride, size_t n)
+{
+  double value;
+  for (size_t i = 0; i < n; i++) {
+    memcpy (&value, src + i * stride, sizeof value);
+    dst[i] = (float) value;
+  }
 }
 
 void weir_widen (float *dst, WeirDtype src_dtype, const uint8_t *src, size_t stride, size_t n)
 {
-  for (size_t i = 0; i < n; i++)
-    dst[i] = wideners[src_dtype](src + i * stride);
+  if (src_dtype == WEIR_DTYPE_F16)
+    widen_f16 (dst, src, stride, n);
+  else if (src_dtype == WEIR_DTYPE_BF16)
+    widen_bf16 (dst, src, stride, n);
+  else
+    widen_f64 (dst, src, stride, n);
 }

@@ -63,6 +63,75 @@ double weir_node_macs (const WeirNode *node, const WeirTensor *src, const WeirTe
   }
 }
 
+uint32_t weir_node_weights (const WeirNode *node)
+{
+  static const uint8_t places[WEIR_N_OPS] = {
+    /* plus 1 */
+    [WEIR_OP_CONV] = 2,
+    [WEIR_OP_CONV_TRANSPOSE] = 2,
+    [WEIR_OP_GEMM] = 2,
+    [WEIR_OP_MAT_MUL] = 2,
+    [WEIR_OP_CONV_INTEGER] = 2,
+    [WEIR_OP_MAT_MUL_INTEGER] = 2,
+    [WEIR_OP_Q_LINEAR_CONV] = 4,
+    [WEIR_OP_QUANTISED_CONV] = 4,
+    [WEIR_OP_Q_LINEAR_MAT_MUL] = 4,
+    [WEIR_OP_QUANTISED_MAT_MUL] = 4,
+    [WEIR_OP_Q_GEMM] = 4,
+  };
+  return places[node->op] && places[node->op] <= node->n_src ? places[node->op] - 1u : WEIR_NONE;
+}
+
+/* Elements that each result is made of, where that is known from the node alone. */
+static double window_size (const WeirNode *node)
+{
+  uint32_t n = 0;
+  double size = 1;
+  const int64_t *kernel = weir_node_ints (node, "kernel_shape", &n);
+  for (uint32_t i = 0; kernel && i < n; i++)
+    size *= (double) kernel[i];
+  return size;
+}
+
+static double products (const WeirNode *node, const WeirTensor *src, const WeirTensor *dst)
+{
+  uint32_t weights = weir_node_weights (node);
+  switch (node->op) {
+  case WEIR_OP_CONV_INTEGER:
+  case WEIR_OP_Q_LINEAR_CONV:
+  case WEIR_OP_QUANTISED_CONV:
+    return weights == WEIR_NONE ? 0 : product (&dst[0], 0) * product (&src[weights], 1);
+  case WEIR_OP_MAT_MUL_INTEGER:
+  case WEIR_OP_Q_LINEAR_MAT_MUL:
+  case WEIR_OP_QUANTISED_MAT_MUL:
+  case WEIR_OP_Q_GEMM: {
+    bool is_transposed = weir_node_int (node, "transA", 0) && src[0].rank == 2;
+    return product (&dst[0], 0) *
+           (double) (src[0].rank ? src[0].dims[is_transposed ? 0 : src[0].rank - 1] : 1);
+  }
+  default:
+    return weir_node_macs (node, src, dst);
+  }
+}
+
+double weir_node_flops (const WeirNode *node, const WeirTensor *src, const WeirTensor *dst)
+{
+  double n_dst = product (&dst[0], 0), post = n_dst * node->n_post;
+  if (weir_node_weights (node) != WEIR_NONE)
+    return 2 * products (node, src, dst) + post;
+  switch (weir_op_info (node->op)->kind) {
+  case WEIR_OP_KIND_VIEW:
+  case WEIR_OP_KIND_MOVE:
+    return post;
+  case WEIR_OP_KIND_UNARY:
+  case WEIR_OP_KIND_BINARY:
+    return n_dst + post;
+  default:
+    return growths[node->op] == GROWTH_WINDOW ? n_dst * window_size (node) + post
+                                              : MAX (n_dst, product (&src[0], 0)) + post;
+  }
+}
+
 double weir_node_steps (const WeirNode *node, const WeirTensor *src, const WeirTensor *dst)
 {
   double n_src = 0, n_dst = 0, pairs = 1, largest = 1;

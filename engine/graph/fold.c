@@ -73,8 +73,54 @@ static bool affords (
   return true;
 }
 
-static bool fold_node (
-    WeirGraph *graph, const WeirNode *node, WeirEvaluateFn evaluate, Budget *budget, GError **error)
+/* Who may go while others are folded: what was folded here and is read no more. */
+typedef struct Reads {
+  uint32_t *n_left; /* by value */
+  bool *is_folded;
+} Reads;
+
+static void reads_clear (Reads *reads)
+{
+  g_free (reads->n_left);
+  g_free (reads->is_folded);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Reads, reads_clear)
+
+static Reads count_reads (const WeirGraph *graph)
+{
+  const size_t n_values = (size_t) graph->values->len + 1;
+  Reads reads = { g_new0 (uint32_t, n_values), g_new0 (bool, n_values) };
+  for (uint32_t n = 0; n < graph->nodes->len; n++) {
+    const WeirNode *node = weir_graph_node (graph, n);
+    for (uint32_t i = 0; i < node->n_src; i++)
+      if (node->src[i] != WEIR_NONE)
+        reads.n_left[node->src[i]]++;
+  }
+  for (uint32_t i = 0; i < graph->outputs->len; i++)
+    reads.n_left[g_array_index (graph->outputs, uint32_t, i)]++;
+  return reads;
+}
+
+/* A chain of weights would lie in memory once for each of its nodes. */
+static void forget_sources (WeirGraph *graph, const WeirNode *node, Reads *reads)
+{
+  for (uint32_t i = 0; i < node->n_src; i++) {
+    const uint32_t id = node->src[i];
+    if (id == WEIR_NONE || --reads->n_left[id] || !reads->is_folded[id])
+      continue;
+    WeirValue *value = weir_graph_value (graph, id);
+    weir_arena_release (graph->arena, value->tensor.buffer, NULL, 0);
+    value->is_constant = false;
+    value->tensor = (WeirTensor){ 0 };
+  }
+  for (uint32_t i = 0; i < node->n_dst; i++)
+    if (node->dst[i] != WEIR_NONE)
+      reads->is_folded[node->dst[i]] = true;
+}
+
+static bool fold_node (WeirGraph *graph, const WeirNode *node, WeirEvaluateFn evaluate,
+    Budget *budget, Reads *reads, GError **error)
 {
   g_autofree WeirTensor *src = g_new0 (WeirTensor, (size_t) node->n_src + 1);
   g_autofree WeirTensor *dst = g_new0 (WeirTensor, (size_t) node->n_dst + 1);
@@ -95,6 +141,8 @@ static bool fold_node (
       value->is_constant = true;
       value->producer = WEIR_NONE;
     }
+  if (!graph->known) /* which knows tensors by where they are */
+    forget_sources (graph, node, reads);
   return true;
 }
 
@@ -111,10 +159,11 @@ static bool is_quantiser (const WeirGraph *graph, const WeirNode *node)
 static bool fold (WeirGraph *graph, WeirEvaluateFn evaluate, bool keeps_quantisers, GError **error)
 {
   Budget budget = { MAX_FOLDED_BYTES, MAX_STEPS };
+  g_auto (Reads) reads = count_reads (graph);
   for (uint32_t n = 0; n < graph->nodes->len; n++) {
     const WeirNode *node = weir_graph_node (graph, n);
     if (is_foldable (graph, node) && !(keeps_quantisers && is_quantiser (graph, node)) &&
-        !fold_node (graph, node, evaluate, &budget, error))
+        !fold_node (graph, node, evaluate, &budget, &reads, error))
       return false;
   }
   weir_graph_prune (graph); /* nothing produces the folded values any more: their nodes go */

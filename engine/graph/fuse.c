@@ -158,11 +158,19 @@ void weir_fuse_become_unary (WeirNode *node, WeirOp op, uint32_t src)
 
 /* --- post-ops --- */
 
-static bool takes_post (const WeirNode *node)
+static bool takes_residual (const WeirNode *node)
 {
   return node && node->n_post < WEIR_MAX_POST_OPS &&
          (node->op == WEIR_OP_CONV || node->op == WEIR_OP_CONV_TRANSPOSE ||
-             node->op == WEIR_OP_GEMM || node->op == WEIR_OP_MAT_MUL || weir_fuse_is_open (node));
+             node->op == WEIR_OP_GEMM || node->op == WEIR_OP_MAT_MUL || node->op == WEIR_OP_MUL ||
+             weir_fuse_is_open (node));
+}
+
+static bool takes_activation (const WeirNode *node)
+{
+  return takes_residual (node) || (node && node->n_post < WEIR_MAX_POST_OPS &&
+                                      (node->op == WEIR_OP_BATCH_NORMALIZATION ||
+                                          node->op == WEIR_OP_ADD || node->op == WEIR_OP_SUB));
 }
 
 static bool is_post (WeirOp op)
@@ -178,6 +186,8 @@ static bool is_post (WeirOp op)
     [WEIR_OP_MISH] = true,
     [WEIR_OP_TANH] = true,
     [WEIR_OP_ELU] = true,
+    [WEIR_OP_ROUND_TO_CODES] = true,
+    [WEIR_OP_ROUND_TO_LEVELS] = true,
   };
   return table[op];
 }
@@ -198,8 +208,8 @@ static bool fuse_activation (WeirFuse *fuse, uint32_t id)
   WeirNode *node = weir_graph_node (fuse->graph, id);
   WeirNode *before = weir_fuse_producer (fuse, node->src[0]);
   WeirPostOp post;
-  if (!is_post (node->op) || !takes_post (before) || !weir_fuse_is_private (fuse, node->src[0]) ||
-      !resolve_post (fuse, node, &post))
+  if (!is_post (node->op) || !takes_activation (before) ||
+      !weir_fuse_is_private (fuse, node->src[0]) || !resolve_post (fuse, node, &post))
     return false;
   before->post[before->n_post++] = post;
   weir_fuse_absorb (fuse, before, node);
@@ -227,7 +237,7 @@ static bool fuse_residual (WeirFuse *fuse, WeirNode *add, uint32_t i)
 {
   uint32_t other = add->src[1 - i];
   WeirNode *before = weir_fuse_producer (fuse, add->src[i]);
-  if (!takes_post (before) || !weir_fuse_is_private (fuse, add->src[i]) ||
+  if (!takes_residual (before) || !weir_fuse_is_private (fuse, add->src[i]) ||
       weir_fuse_shape (fuse, other)->buffer || !weir_fuse_same_shape (fuse, add->src[i], other) ||
       !weir_fuse_same_shape (fuse, other, add->dst[0]))
     return false;
@@ -253,13 +263,17 @@ static bool fuse_add (WeirFuse *fuse, uint32_t id)
 
 /* --- the pass --- */
 
-#define MAX_RULES 10 /* with the NULL that ends a list */
+#define MAX_RULES 12 /* with the NULL that ends a list */
 
 static const WeirFuseRule passes[][MAX_RULES] = {
-  { weir_fuse_identity, weir_fuse_variadic, weir_fuse_transposes, weir_fuse_shuffle, weir_fuse_pad,
-      weir_fuse_hard_sigmoid, weir_fuse_gate, weir_fuse_focus, weir_fuse_halves },
-  { weir_fuse_batch_norm, weir_fuse_constant_operand },
-  { fuse_activation, fuse_add, weir_fuse_quantiser, weir_fuse_quantised_residual },
+  { weir_fuse_identity, weir_fuse_shape_source, weir_fuse_variadic, weir_fuse_transposes,
+      weir_fuse_shuffle, weir_fuse_pad, weir_fuse_hard_sigmoid, weir_fuse_gate, weir_fuse_slope,
+      weir_fuse_focus, weir_fuse_halves },
+  { weir_fuse_batch_norm, weir_fuse_constant_operand, weir_fuse_scales, weir_fuse_parts },
+  { weir_fuse_scaled_input },
+  { weir_fuse_split },
+  { fuse_activation, fuse_add, weir_fuse_quantiser, weir_fuse_quantised_residual,
+      weir_fuse_shuffled },
 };
 
 static bool is_dynamic (const WeirFuse *fuse, uint32_t value)
@@ -331,6 +345,7 @@ bool weir_fuse_apply (WeirGraph *graph, WeirEvaluateFn evaluate, const WeirFuseR
 
 bool weir_fuse (WeirGraph *graph, WeirEvaluateFn evaluate, GError **error)
 {
-  static const WeirFuseRule *const lists[] = { passes[0], passes[1], passes[2] };
+  static const WeirFuseRule *const lists[] = { passes[0], passes[1], passes[2], passes[3],
+    passes[4] };
   return weir_fuse_apply (graph, evaluate, lists, G_N_ELEMENTS (lists), error);
 }

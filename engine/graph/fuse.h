@@ -25,18 +25,27 @@ bool weir_fuse_apply (WeirGraph *graph, WeirEvaluateFn evaluate, const WeirFuseR
 
 /* fuse_pattern.c */
 bool weir_fuse_identity (WeirFuse *fuse, uint32_t id);
+bool weir_fuse_shape_source (WeirFuse *fuse, uint32_t id);
 bool weir_fuse_variadic (WeirFuse *fuse, uint32_t id);
 bool weir_fuse_transposes (WeirFuse *fuse, uint32_t id);
 bool weir_fuse_shuffle (WeirFuse *fuse, uint32_t id);
 bool weir_fuse_pad (WeirFuse *fuse, uint32_t id);
 bool weir_fuse_hard_sigmoid (WeirFuse *fuse, uint32_t id);
 bool weir_fuse_gate (WeirFuse *fuse, uint32_t id);
+bool weir_fuse_slope (WeirFuse *fuse, uint32_t id);
 /* fuse_space.c */
 bool weir_fuse_focus (WeirFuse *fuse, uint32_t id);
 bool weir_fuse_halves (WeirFuse *fuse, uint32_t id);
+/* fuse_channels.c: the second after the first, which looks through channel shuffles */
+bool weir_fuse_parts (WeirFuse *fuse, uint32_t id);
+bool weir_fuse_shuffled (WeirFuse *fuse, uint32_t id);
 /* fuse_affine.c */
 bool weir_fuse_batch_norm (WeirFuse *fuse, uint32_t id);
 bool weir_fuse_constant_operand (WeirFuse *fuse, uint32_t id);
+bool weir_fuse_scales (WeirFuse *fuse, uint32_t id);
+bool weir_fuse_scaled_input (WeirFuse *fuse, uint32_t id); /* behind those, which are exacter */
+/* fuse_split.c */
+bool weir_fuse_split (WeirFuse *fuse, uint32_t id);
 /* quantise_fuse.c */
 bool weir_fuse_quantiser (WeirFuse *fuse, uint32_t id);
 bool weir_fuse_quantised_residual (WeirFuse *fuse, uint32_t id);

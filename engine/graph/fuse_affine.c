@@ -303,6 +303,180 @@ static bool fill_operand (
   return true;
 }
 
+/* --- chains of arithmetic with constants behind what cannot take them --- */
+
+/* `node` is y = scale · x + shift by channels of axis 1 of operand *i. False else; *is_single: by
+ * one number for all. */
+static bool read_affine (
+    const WeirFuse *fuse, const WeirNode *node, uint32_t *i, bool *is_single, Affine *affine)
+{
+  const WeirTensor *dst = weir_fuse_shape (fuse, node->dst[0]);
+  int64_t step;
+  *is_single = false;
+  *i = 0;
+  if (node->op == WEIR_OP_BATCH_NORMALIZATION)
+    return !node->n_post && node->n_src >= 5 && !weir_node_int (node, "training_mode", 0) &&
+           node->n_dst == 1 && fill_batch_norm (fuse, node, affine);
+  if (weir_op_info (node->op)->kind != WEIR_OP_KIND_BINARY || node->n_src != 2 || node->n_post)
+    return false;
+  uint32_t k = weir_fuse_constant (fuse, node->src[1]) ? 1 : 0;
+  const WeirTensor *constant = weir_fuse_constant (fuse, node->src[k]);
+  const float *data = constant ? per_channel (constant, dst, 1, affine->n, &step) : NULL;
+  *i = 1 - k;
+  *is_single = data && step == 0;
+  return data && weir_fuse_same_shape (fuse, node->src[*i], node->dst[0]) &&
+         fill_operand (node->op, k, data, step, affine);
+}
+
+/* first, then second. */
+static void join (const Affine *first, Affine *second)
+{
+  for (int64_t i = 0; i < first->n; i++) {
+    second->shift[i] += second->scale[i] * first->shift[i];
+    second->scale[i] *= first->scale[i];
+  }
+}
+
+/* y = scale · (x - 0) / sqrt (1 + 0) + shift. */
+static bool become_batch_norm (WeirFuse *fuse, WeirNode *node, uint32_t x, const Affine *affine)
+{
+  WeirTensor shape = { .rank = 1, .dims = { affine->n } };
+  uint32_t *src = weir_arena_new_array (fuse->graph->arena, uint32_t, 5);
+  float *data[4];
+  src[0] = x;
+  for (uint32_t k = 0; k < G_N_ELEMENTS (data); k++)
+    if ((src[1 + k] = weir_fuse_add_constant (fuse, node->name, &shape, &data[k])) == WEIR_NONE)
+      return false;
+  for (int64_t i = 0; i < affine->n; i++) {
+    data[0][i] = (float) affine->scale[i];
+    data[1][i] = (float) affine->shift[i];
+    data[2][i] = 0.0f;
+    data[3][i] = 1.0f;
+  }
+  WeirAttr *epsilon = weir_arena_new_array (fuse->graph->arena, WeirAttr, 1);
+  *epsilon = (WeirAttr){ .name = "epsilon", .kind = WEIR_ATTR_FLOAT, .n = 1, .f = 0.0f };
+  *node = (WeirNode){ .op = WEIR_OP_BATCH_NORMALIZATION,
+    .opset = 15,
+    .name = node->name,
+    .n_src = 5,
+    .n_dst = 1,
+    .src = src,
+    .dst = node->dst,
+    .n_attrs = 1,
+    .attrs = epsilon };
+  return true;
+}
+
+static bool join_nodes (WeirFuse *fuse, WeirNode *node, WeirNode *before, int64_t n_channels)
+{
+  Affine first, second;
+  uint32_t x, own;
+  bool first_is_single, second_is_single;
+  affine_init (&first, n_channels);
+  affine_init (&second, n_channels);
+  bool done = read_affine (fuse, before, &x, &first_is_single, &first) &&
+              read_affine (fuse, node, &own, &second_is_single, &second) &&
+              node->src[own] == before->dst[0] && !(first_is_single && second_is_single);
+  if (done) {
+    uint32_t value = before->src[x];
+    join (&first, &second);
+    done = become_batch_norm (fuse, before, value, &second);
+    if (done)
+      weir_fuse_absorb (fuse, before, node);
+  }
+  affine_clear (&first);
+  affine_clear (&second);
+  return done;
+}
+
+bool weir_fuse_scales (WeirFuse *fuse, uint32_t id)
+{
+  WeirNode *node = weir_graph_node (fuse->graph, id);
+  const WeirTensor *dst = weir_fuse_shape (fuse, node->dst[0]);
+  if (dst->rank < 3 || dst->dims[1] < 1 ||
+      (weir_op_info (node->op)->kind != WEIR_OP_KIND_BINARY &&
+          node->op != WEIR_OP_BATCH_NORMALIZATION))
+    return false;
+  for (uint32_t i = 0; i < MIN (node->n_src, 2); i++) {
+    WeirNode *before = weir_fuse_producer (fuse, node->src[i]);
+    if (before && before->n_src && weir_fuse_is_private (fuse, node->src[i]) &&
+        join_nodes (fuse, node, before, dst->dims[1]))
+      return true;
+  }
+  return false;
+}
+
+/* --- arithmetic with constants before a convolution --- */
+
+static bool is_padded (const WeirNode *node)
+{
+  uint32_t n;
+  const int64_t *pads = weir_node_ints (node, "pads", &n);
+  const char *automatic = weir_node_string (node, "auto_pad", "NOTSET");
+  for (uint32_t i = 0; i < n; i++)
+    if (pads[i])
+      return true;
+  return strcmp (automatic, "NOTSET") != 0 && strcmp (automatic, "VALID") != 0;
+}
+
+/* The channel of the input that element i of a convolution's weights multiplies. */
+static int64_t input_of (const WeirTensor *weights, int64_t group, int64_t i)
+{
+  int64_t inner = 1, inputs = weights->dims[1];
+  for (uint32_t k = 2; k < weights->rank; k++)
+    inner *= weights->dims[k];
+  int64_t output = i / inner / inputs;
+  return output / (weights->dims[0] / group) * inputs + i / inner % inputs;
+}
+
+/* W·(scale·x + shift) + b as W'·x + b'. */
+static bool take_input (WeirFuse *fuse, WeirNode *node, const Affine *input, const WeirTensor *bias)
+{
+  const WeirTensor *weights = weir_fuse_constant (fuse, node->src[1]);
+  const float *old = weir_tensor_data (weights);
+  int64_t n, group = MAX (weir_node_int (node, "group", 1), 1);
+  Affine output;
+  float *data;
+  uint32_t id = weir_fuse_add_constant (fuse, node->name, weights, &data);
+  if (id == WEIR_NONE || !weir_tensor_n_elements (weights, &n))
+    return false;
+  affine_init (&output, weights->dims[0]);
+  for (int64_t i = 0; i < n; i++) {
+    int64_t c = input_of (weights, group, i);
+    output.shift[i / (n / output.n)] += (double) old[i] * input->shift[c];
+    data[i] = (float) ((double) old[i] * input->scale[c]);
+  }
+  bool done = !shifts (&output) ||
+              (make_room_for_bias (fuse, node) && set_bias (fuse, node, &output, bias));
+  if (done)
+    node->src[1] = id;
+  affine_clear (&output);
+  return done;
+}
+
+bool weir_fuse_scaled_input (WeirFuse *fuse, uint32_t id)
+{
+  WeirNode *node = weir_graph_node (fuse->graph, id);
+  if (node->op != WEIR_OP_CONV)
+    return false;
+  WeirNode *before = weir_fuse_producer (fuse, node->src[0]);
+  const WeirTensor *bias, *weights = weir_fuse_constant (fuse, node->src[1]);
+  Channels channels;
+  if (!before || !before->n_src || !weights || !weir_fuse_is_private (fuse, node->src[0]) ||
+      !find_channels (fuse, node, weights, &channels) ||
+      !find_bias (fuse, node, channels.n_total, &bias))
+    return false;
+  Affine affine;
+  uint32_t x;
+  bool is_single;
+  affine_init (&affine, weir_fuse_shape (fuse, node->src[0])->dims[1]);
+  bool done = read_affine (fuse, before, &x, &is_single, &affine) &&
+              (!shifts (&affine) || !is_padded (node)) && take_input (fuse, node, &affine, bias) &&
+              weir_fuse_bypass (fuse, before, before->src[x]);
+  affine_clear (&affine);
+  return done;
+}
+
 bool weir_fuse_constant_operand (WeirFuse *fuse, uint32_t id)
 {
   WeirNode *node = weir_graph_node (fuse->graph, id);

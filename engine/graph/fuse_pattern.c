@@ -17,6 +17,23 @@ bool weir_fuse_identity (WeirFuse *fuse, uint32_t id)
   return weir_fuse_bypass (fuse, node, node->src[0]);
 }
 
+/* The shape of what is as large as what it is made of: so nothing but shapes read that. */
+bool weir_fuse_shape_source (WeirFuse *fuse, uint32_t id)
+{
+  WeirNode *node = weir_graph_node (fuse->graph, id);
+  WeirNode *before = node->op == WEIR_OP_SHAPE ? weir_fuse_producer (fuse, node->src[0]) : NULL;
+  WeirOpKind kind = before ? weir_op_info (before->op)->kind : WEIR_OP_KIND_VIEW;
+  if (kind != WEIR_OP_KIND_UNARY && kind != WEIR_OP_KIND_BINARY)
+    return false;
+  for (uint32_t i = 0; i < before->n_src; i++) {
+    if (before->src[i] == WEIR_NONE || !weir_fuse_same_shape (fuse, before->src[i], node->src[0]))
+      continue;
+    node->src[0] = before->src[i];
+    return true;
+  }
+  return false;
+}
+
 /* Of one tensor it is that one; the sum of two is what old exporters write for a residual. */
 bool weir_fuse_variadic (WeirFuse *fuse, uint32_t id)
 {
@@ -282,4 +299,22 @@ bool weir_fuse_gate (WeirFuse *fuse, uint32_t id)
     return true;
   }
   return false;
+}
+
+/* With one slope for all it is LeakyRelu. */
+bool weir_fuse_slope (WeirFuse *fuse, uint32_t id)
+{
+  WeirNode *node = weir_graph_node (fuse->graph, id);
+  const WeirTensor *slope =
+      node->op == WEIR_OP_PRELU ? weir_fuse_constant (fuse, node->src[1]) : NULL;
+  int64_t n;
+  if (!slope || !weir_tensor_n_elements (slope, &n) || n != 1 ||
+      !weir_fuse_same_shape (fuse, node->src[0], node->dst[0]))
+    return false;
+  float alpha = *(const float *) weir_tensor_data (slope);
+  weir_fuse_become_unary (node, WEIR_OP_LEAKY_RELU, node->src[0]);
+  node->attrs = weir_arena_new_array (fuse->graph->arena, WeirAttr, 1);
+  node->n_attrs = 1;
+  set_float (fuse, &node->attrs[0], "alpha", alpha);
+  return true;
 }

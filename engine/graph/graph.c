@@ -41,6 +41,7 @@ WeirGraph *weir_graph_copy (const WeirGraph *graph)
 {
   WeirGraph *copy = weir_graph_new (graph->source);
   copy->has_batch = graph->has_batch;
+  copy->known = graph->known;
   g_array_append_vals (copy->nodes, graph->nodes->data, graph->nodes->len);
   g_array_append_vals (copy->values, graph->values->data, graph->values->len);
   g_array_append_vals (copy->inputs, graph->inputs->data, graph->inputs->len);

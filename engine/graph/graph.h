@@ -105,6 +105,7 @@ typedef struct WeirGraph {
   GArray *outputs;    /* uint32_t value ids, file order */
   bool has_batch;     /* dim batch_axis of every input is the batch, given by the caller */
   GPtrArray *files;   /* WeirFile: what constants point into */
+  struct WeirKnown *known; /* known.h: whose who runs the passes, and while they run; else NULL */
 } WeirGraph;
 
 WeirGraph *weir_graph_new (const char *source);
@@ -152,6 +153,10 @@ void weir_graph_replace_uses (WeirGraph *graph, uint32_t from, uint32_t to);
 bool weir_graph_sort (WeirGraph *graph, GError **error);
 /* Drops nodes whose results nobody reads. */
 void weir_graph_prune (WeirGraph *graph);
+/* Gives back the bytes, where the arena can, of constants that no node reads: neither one of this
+ * graph nor one of `sharer`, a copy of it or what it is a copy of, or NULL. They are values that
+ * nobody makes then, and keep their ids. */
+void weir_graph_forget_constants (WeirGraph *graph, const WeirGraph *sharer);
 /* "yolo.onnx: node 'Conv_12' (Conv): " prefixed error. Always returns false. */
 bool weir_node_error (const WeirGraph *graph, const WeirNode *node, int code, GError **error,
     const char *format, ...) G_GNUC_PRINTF (5, 6);

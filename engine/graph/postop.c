@@ -19,6 +19,8 @@ static const struct {
   [WEIR_OP_LEAKY_RELU] = { "alpha", NULL, 0.01f, 0.0f },
   [WEIR_OP_PARAMETRIC_SOFTPLUS] = { "alpha", "beta", 1.0f, 1.0f },
   [WEIR_OP_QUICK_GELU] = { "alpha", NULL, 1.702f, 0.0f },
+  [WEIR_OP_ROUND_TO_CODES] = { "scale", "low", 1.0f, 0.0f },
+  [WEIR_OP_ROUND_TO_LEVELS] = { "low", "high", 0.0f, 1.0f },
   [WEIR_OP_SCALED_TANH] = { "alpha", "beta", 1.0f, 1.0f },
   [WEIR_OP_SELU] = { "alpha", "gamma", 1.67326319217681884765625f, 1.05070102214813232421875f },
   [WEIR_OP_SHRINK] = { "lambd", "bias", 0.5f, 0.0f },

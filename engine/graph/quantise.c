@@ -131,8 +131,7 @@ void weir_quantise_add_node (
 
 /* --- the pass --- */
 
-/* The other rules know quantisers with a zero point only. */
-static bool add_zero (WeirFuse *fuse, uint32_t id)
+bool weir_quantise_add_zero (WeirFuse *fuse, uint32_t id)
 {
   WeirNode *node = weir_graph_node (fuse->graph, id);
   bool quantises = node->op == WEIR_OP_QUANTIZE_LINEAR;
@@ -151,7 +150,7 @@ static bool add_zero (WeirFuse *fuse, uint32_t id)
   return true;
 }
 
-static const WeirFuseRule normalisers[] = { add_zero, weir_quantise_fake, NULL };
+static const WeirFuseRule normalisers[] = { weir_quantise_add_zero, weir_quantise_fake, NULL };
 
 static const WeirFuseRule *const stages[] = { normalisers, weir_quantise_moves,
   weir_quantise_computes };
@@ -164,8 +163,7 @@ static bool is_quantised (const WeirGraph *graph, const WeirNode *node)
                 node->op == WEIR_OP_Q_LINEAR_CONV || node->op == WEIR_OP_Q_LINEAR_MAT_MUL ||
                 node->op == WEIR_OP_Q_GEMM;
   uint32_t weights = is_one ? node->src[WEIR_QUANTISED_WEIGHTS] : WEIR_NONE;
-  return weights != WEIR_NONE &&
-         weir_graph_value (graph, weights)->tensor.dtype == WEIR_DTYPE_I8;
+  return weights != WEIR_NONE && weir_graph_value (graph, weights)->tensor.dtype == WEIR_DTYPE_I8;
 }
 
 static bool is_other (WeirOp op)

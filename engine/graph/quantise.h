@@ -56,11 +56,17 @@ bool weir_quantise_row (WeirFuse *fuse, uint32_t value, int64_t n_columns, uint3
 bool weir_quantise_weights (
     WeirFuse *fuse, uint32_t value, uint32_t axis, WeirQuantisedWeights *weights);
 
+/* quantise.c: zero points where there are none; the other rules know quantisers with one only. */
+bool weir_quantise_add_zero (WeirFuse *fuse, uint32_t id);
 /* quantise_fake.c: FakeQuantize becomes a pair of quantisers. */
 bool weir_quantise_fake (WeirFuse *fuse, uint32_t id);
 /* quantise_move.c: whether a node puts in a number, which is no code, where it leaves its source.
  */
 bool weir_quantise_extrapolates (const WeirNode *node);
+/* What Relu or Clip keep values to. False for other nodes, and where that is not known. */
+bool weir_quantise_read_bounds (const WeirFuse *fuse, const WeirNode *node, float bounds[2]);
+/* Relu and Clip that do no more than the ends of the codes do, before the quantiser `id`. */
+bool weir_quantise_drop_bounds (WeirFuse *fuse, uint32_t id);
 /* Brings quantisers together. */
 extern const WeirFuseRule weir_quantise_moves[];
 /* quantise_compute.c: what lies between them. */

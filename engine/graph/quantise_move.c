@@ -190,30 +190,35 @@ static bool rise_concat (WeirFuse *fuse, uint32_t id)
   return true;
 }
 
-/* Relu and Clip that do no more than the end of the codes does. */
-static bool drop_bounds (WeirFuse *fuse, uint32_t id)
+bool weir_quantise_read_bounds (const WeirFuse *fuse, const WeirNode *node, float bounds[2])
+{
+  WeirTensor src[3] = { { 0 } };
+  WeirPostOp post;
+  if (!node || (node->op != WEIR_OP_RELU && node->op != WEIR_OP_CLIP) || node->n_post)
+    return false;
+  for (uint32_t i = 0; i < MIN (node->n_src, G_N_ELEMENTS (src)); i++)
+    if (node->src[i] != WEIR_NONE)
+      src[i] = *weir_fuse_shape (fuse, node->src[i]);
+  WeirShapeJob job = { .graph = fuse->graph, .node = node, .src = src };
+  if (!weir_post_op_resolve (&job, &post))
+    return false;
+  bounds[0] = node->op == WEIR_OP_RELU ? 0 : post.alpha;
+  bounds[1] = node->op == WEIR_OP_RELU ? INFINITY : post.beta;
+  return true;
+}
+
+bool weir_quantise_drop_bounds (WeirFuse *fuse, uint32_t id)
 {
   WeirNode *node = weir_graph_node (fuse->graph, id);
   WeirQuantiser q;
-  WeirNode *before = weir_fuse_producer (fuse, node->src[0]);
-  if (!before || !weir_quantise_is_quantiser (fuse, node, &q) ||
-      (before->op != WEIR_OP_RELU && before->op != WEIR_OP_CLIP) || before->n_post)
+  const WeirNode *before = weir_fuse_producer (fuse, node->src[0]);
+  float bounds[2];
+  if (!weir_quantise_is_quantiser (fuse, node, &q) ||
+      !weir_quantise_read_bounds (fuse, before, bounds))
     return false;
-  WeirTensor src[3] = { { 0 } };
-  for (uint32_t i = 0; i < MIN (before->n_src, G_N_ELEMENTS (src)); i++)
-    if (before->src[i] != WEIR_NONE)
-      src[i] = *weir_fuse_shape (fuse, before->src[i]);
-  WeirShapeJob job = { .graph = fuse->graph, .node = before, .src = src };
-  WeirPostOp post;
-  double half = 0.5 * (double) q.scale_value,
-         low = (weir_quantiser_lowest (&q) - q.zero_value) * (double) q.scale_value,
-         high = low + 255 * (double) q.scale_value;
-  if (!weir_post_op_resolve (&job, &post))
-    return false;
-  bool is_relu = before->op == WEIR_OP_RELU;
-  double min = is_relu ? 0 : (double) post.alpha, max = is_relu ? INFINITY : (double) post.beta;
+  float low = (float) (weir_quantiser_lowest (&q) - q.zero_value), high = low + 255;
   /* a bound that rounds to the last code changes nothing */
-  if (!(min < low + half) || !(max > high - half))
+  if (!(rintf (bounds[0] / q.scale_value) <= low) || !(rintf (bounds[1] / q.scale_value) >= high))
     return false;
   node->src[0] = before->src[0];
   return true;
@@ -249,5 +254,5 @@ static bool ask_shape (WeirFuse *fuse, uint32_t id)
   return changed;
 }
 
-const WeirFuseRule weir_quantise_moves[] = { ask_shape, drop_pair, drop_relu, drop_bounds, sink,
-  sink_pad, sink_concat, rise, rise_concat, NULL };
+const WeirFuseRule weir_quantise_moves[] = { ask_shape, drop_pair, drop_relu,
+  weir_quantise_drop_bounds, sink, sink_pad, sink_concat, rise, rise_concat, NULL };

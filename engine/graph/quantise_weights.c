@@ -85,6 +85,12 @@ bool weir_quantise_row (WeirFuse *fuse, uint32_t value, int64_t n_columns, uint3
   return true;
 }
 
+static void fill (float *dst, float value, int64_t n)
+{
+  for (int64_t i = 0; i < n; i++)
+    dst[i] = value;
+}
+
 /* steps[i] = param's element for element i of a tensor of these dims, by broadcast. */
 static bool expand (const WeirTensor *param, const WeirTensor *dims, float factor, float *steps)
 {
@@ -100,9 +106,13 @@ static bool expand (const WeirTensor *param, const WeirTensor *dims, float facto
     stride[axis] = param->dims[i] == 1 ? 0 : n;
     n *= param->dims[i];
   }
-  for (int64_t i = 0, offset = 0; i < n_elements; i++) {
-    steps[i] = data[offset] * factor;
-    for (uint32_t axis = dims->rank; axis-- > 0;) {
+  int64_t n_row = 1; /* elements of the last axes, over which it does not change */
+  uint32_t rank = dims->rank;
+  while (rank && !stride[rank - 1])
+    n_row *= dims->dims[--rank];
+  for (int64_t i = 0, offset = 0; i < n_elements; i += n_row) {
+    fill (steps + i, data[offset] * factor, n_row);
+    for (uint32_t axis = rank; axis-- > 0;) {
       offset += stride[axis];
       if (++index[axis] < dims->dims[axis])
         break;
@@ -124,11 +134,14 @@ static bool steps_of_dequantize (
   if (!scale || src[1].dtype != WEIR_DTYPE_F32 || !weir_quantisation_resolve (&job, &q, NULL))
     return false;
   for (int64_t outer = 0; outer < q.n_outer; outer++)
-    for (int64_t i = 0; i < q.n; i++)
-      for (int64_t inner = 0; inner < q.n_inner; inner++, at++) {
-        int64_t block = i / q.block;
-        steps[at] = scale[q.is_blocked ? (outer * q.n_blocks + block) * q.n_inner + inner : block];
-      }
+    for (int64_t i = 0; i < q.n; i++, at += q.n_inner) {
+      int64_t block = i / q.block;
+      if (q.is_blocked)
+        memcpy (steps + at, scale + (outer * q.n_blocks + block) * q.n_inner,
+            (size_t) q.n_inner * sizeof *steps);
+      else
+        fill (steps + at, scale[block], q.n_inner);
+    }
   return true;
 }
 
@@ -227,6 +240,7 @@ static Channels split (const WeirTensor *tensor, uint32_t axis)
 static bool fill_channel (const Channels *c, int64_t channel, const float *values,
     const float *steps, int8_t *codes, float *scale)
 {
+  const double magic = 0x1.8p52; /* no bits for a fraction: rounds small numbers without a call */
   double step = (double) steps[channel * c->n_inner];
   *scale = (float) step;
   if (!(step > 0) || !isfinite (step))
@@ -234,11 +248,11 @@ static bool fill_channel (const Channels *c, int64_t channel, const float *value
   for (int64_t outer = 0; outer < c->n_outer; outer++)
     for (int64_t inner = 0; inner < c->n_inner; inner++) {
       int64_t i = (outer * c->n + channel) * c->n_inner + inner;
-      double code = (double) values[i] / step;
+      double code = (double) values[i] / step, rounded = (code + magic) - magic;
       if (!(fabs ((double) steps[i] - step) <= 1e-6 * step) || !(code > -129) || !(code < 128) ||
-          !(fabs (code - rint (code)) < OFF_GRID) || rint (code) < -128 || rint (code) > 127)
+          !(fabs (code - rounded) < OFF_GRID) || rounded < -128 || rounded > 127)
         return false;
-      codes[i] = (int8_t) rint (code);
+      codes[i] = (int8_t) rounded;
     }
   return true;
 }

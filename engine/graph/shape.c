@@ -8,6 +8,7 @@
 #include "engine/base/checked.h"
 #include "engine/graph/cost.h"
 #include "engine/graph/geometry.h"
+#include "engine/graph/known.h"
 
 /* Shape arithmetic is tiny; larger constants are fold.c's, once and not per batch size. */
 #define MAX_KNOWN_ELEMENTS (1 << 19) /* a detector's 60 thousand priors */
@@ -27,6 +28,7 @@ typedef struct Walk {
   WeirShapes *shapes;
   WeirEvaluateFn evaluate;
   GArray *src, *dst; /* WeirTensor, of the node at hand */
+  bool *is_lasting;  /* by value id: its bytes outlive this walk, see known.h */
   size_t n_known_bytes;
   double n_known_steps;
 } Walk;
@@ -57,6 +59,7 @@ static bool take_constants (Walk *walk, GError **error)
     if (!fits (&value->tensor))
       return value_error (walk->graph, value, WEIR_ERROR_FORMAT, error, "not a valid shape");
     *tensor = value->tensor;
+    walk->is_lasting[id] = tensor->buffer != NULL;
     if (!tensor->buffer) { /* known, though it has no bytes */
       int64_t n_elements;
       if (!weir_tensor_n_elements (tensor, &n_elements) || n_elements)
@@ -152,9 +155,17 @@ static bool is_small (Walk *walk, const WeirNode *node)
   return walk->n_known_bytes + (size_t) sum * 8 <= MAX_KNOWN_BYTES;
 }
 
-static bool compute (Walk *walk, const WeirNode *node, GError **error)
+/* Whether the results are those of constants alone: the same in every inference. */
+static bool is_kept (const Walk *walk, const WeirNode *node)
 {
-  WeirTensor *dst = (WeirTensor *) (void *) walk->dst->data;
+  bool is_kept = walk->graph->known && node->n_src && !node->n_post;
+  for (uint32_t i = 0; is_kept && i < node->n_src; i++)
+    is_kept = node->src[i] == WEIR_NONE || walk->is_lasting[node->src[i]];
+  return is_kept;
+}
+
+static bool allocate (Walk *walk, const WeirNode *node, WeirTensor *dst, GError **error)
+{
   for (uint32_t i = 0; i < node->n_dst; i++) {
     size_t n_bytes;
     if (node->dst[i] == WEIR_NONE || !weir_tensor_bytes (&dst[i], &n_bytes))
@@ -163,11 +174,48 @@ static bool compute (Walk *walk, const WeirNode *node, GError **error)
     if (!dst[i].buffer)
       return weir_node_error (
           walk->graph, node, WEIR_ERROR_MEMORY, error, "no memory for %zu bytes", n_bytes);
-    walk->n_known_bytes += n_bytes;
   }
-  walk->n_known_steps += weir_node_steps (node, (const WeirTensor *) (void *) walk->src->data, dst);
-  return walk->evaluate (
-      walk->graph, node, (const WeirTensor *) (void *) walk->src->data, dst, error);
+  return true;
+}
+
+static void count_known (Walk *walk, const WeirNode *node, const WeirTensor *src, WeirTensor *dst)
+{
+  size_t n_bytes;
+  walk->n_known_steps += weir_node_steps (node, src, dst);
+  for (uint32_t i = 0; i < node->n_dst; i++)
+    if (node->dst[i] != WEIR_NONE && weir_tensor_bytes (&dst[i], &n_bytes))
+      walk->n_known_bytes += n_bytes;
+}
+
+static void mark_lasting (Walk *walk, const WeirNode *node)
+{
+  for (uint32_t i = 0; i < node->n_dst; i++)
+    if (node->dst[i] != WEIR_NONE)
+      walk->is_lasting[node->dst[i]] = true;
+}
+
+static bool compute (Walk *walk, const WeirNode *node, GError **error)
+{
+  WeirKnown *known = is_kept (walk, node) ? walk->graph->known : NULL;
+  const WeirTensor *src = (const WeirTensor *) (void *) walk->src->data;
+  WeirTensor *dst = (WeirTensor *) (void *) walk->dst->data;
+  const WeirTensor *found = known ? weir_known_find (known, node, src) : NULL;
+  count_known (walk, node, src, dst);
+  if (found) {
+    memcpy (dst, found, node->n_dst * sizeof *dst);
+    mark_lasting (walk, node);
+    return true;
+  }
+  if (known && !weir_known_allocate (known, node, dst))
+    known = NULL;
+  if ((!known && !allocate (walk, node, dst, error)) ||
+      !walk->evaluate (walk->graph, node, src, dst, error))
+    return false;
+  if (known) {
+    weir_known_add (known, node, src, dst);
+    mark_lasting (walk, node);
+  }
+  return true;
 }
 
 /* The largest sizes lead to the next ones or nowhere: a Reshape to a number that only the data know
@@ -238,7 +286,8 @@ WeirShapes *weir_shapes_infer (
   shapes->arena = arena;
   g_autoptr (GArray) src = g_array_new (FALSE, TRUE, sizeof (WeirTensor));
   g_autoptr (GArray) dst = g_array_new (FALSE, TRUE, sizeof (WeirTensor));
-  Walk walk = { graph, shapes, evaluate, src, dst, 0, 0 };
+  g_autofree bool *is_lasting = g_new0 (bool, (size_t) graph->values->len + 1);
+  Walk walk = { graph, shapes, evaluate, src, dst, is_lasting, 0, 0 };
   if (!take_constants (&walk, error) || !take_inputs (&walk, error))
     return NULL;
   for (uint32_t id = 0; id < graph->nodes->len; id++)

@@ -335,3 +335,50 @@ bool weir_shape_space_to_depth (const WeirShapeJob *job, GError **error)
     return src_error (job, "blocksize does not divide height and width", error);
   return true;
 }
+
+/* Of dims alone: channels of all sources, of all results, and what lies around them. */
+static bool count_gathered (const WeirShapeJob *job, int64_t *n_src, GError **error)
+{
+  const WeirTensor *first = &job->src[0];
+  *n_src = 0;
+  for (uint32_t i = 0; i < job->node->n_src; i++) {
+    WeirTensor other = job->src[i];
+    int64_t n = other.rank < 2 ? 0 : other.dims[1];
+    other.dims[1] = first->dims[1];
+    if (first->rank < 2 || other.dtype != first->dtype || !weir_tensor_same_shape (first, &other) ||
+        !weir_checked_add_i64 (*n_src, n, n_src)) {
+      g_autofree char *a = weir_tensor_describe (first);
+      g_autofree char *b = weir_tensor_describe (&job->src[i]);
+      return weir_job_fail (
+          "inputs 0 and %u are %s and %s, expected equal but for axis 1", i, a, b);
+    }
+  }
+  return true;
+}
+
+bool weir_shape_channel_gather (const WeirShapeJob *job, GError **error)
+{
+  uint32_t n_channels, n_split;
+  const int64_t *channels = weir_node_ints (job->node, "channels", &n_channels),
+                *split = weir_node_ints (job->node, "split", &n_split);
+  int64_t n_src, n = 0;
+  if (!count_gathered (job, &n_src, error))
+    return false;
+  for (uint32_t i = 0; i < n_channels; i++)
+    if (channels[i] < 0 || channels[i] >= n_src)
+      return weir_job_fail (
+          "channel %" G_GINT64_FORMAT " of %" G_GINT64_FORMAT, channels[i], n_src);
+  for (uint32_t i = 0; i < n_split; i++)
+    if (split[i] < 0 || !weir_checked_add_i64 (n, split[i], &n))
+      return weir_job_fail ("a part has %" G_GINT64_FORMAT " channels", split[i]);
+  if (n_split != job->node->n_dst || n != n_channels)
+    return weir_job_fail ("%u channels are not what the %u parts of %u results have", n_channels,
+        n_split, job->node->n_dst);
+  for (uint32_t i = 0; i < n_split; i++) {
+    if (!weir_job_wants (job, i))
+      continue;
+    weir_copy_shape (&job->dst[i], &job->src[0]);
+    job->dst[i].dims[1] = split[i];
+  }
+  return true;
+}

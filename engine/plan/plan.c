@@ -7,12 +7,13 @@
  * rename a layout) become instances on the bytes of another. At the end the memory planner packs
  * the bytes. */
 #include "engine/base/checked.h"
+#include "engine/graph/geometry.h"
 #include "engine/plan/memplan.h"
 #include "engine/plan/plan_types.h"
 
 #include <string.h>
 
-static uint32_t add_instance (
+uint32_t weir_plan_add_instance (
     WeirPlan *plan, uint32_t value, const WeirTensor *tensor, uint32_t root)
 {
   WeirInstance instance = { .value = value, .tensor = *tensor, .root = root };
@@ -22,6 +23,7 @@ static uint32_t add_instance (
     instance.first_step = instance.last_step = plan->steps->len;
   } else {
     instance.root = weir_plan_instance (plan, root)->root;
+    instance.on_device = weir_plan_instance (plan, root)->on_device;
   }
   g_array_append_val (plan->instances, instance);
   return id;
@@ -40,6 +42,11 @@ static bool format_fits (const WeirTensor *tensor, WeirFormat format)
          (tensor->layout == format.layout || weir_layouts_agree (tensor));
 }
 
+static WeirFormat format_of (const WeirInstance *instance)
+{
+  return (WeirFormat){ instance->tensor.dtype, instance->tensor.layout, instance->on_device };
+}
+
 /* Any instance of a value; the newest whose dtype matches is preferred as the source of a reorder.
  */
 static uint32_t find_instance (const WeirPlan *plan, uint32_t value, const WeirFormat *format)
@@ -47,9 +54,10 @@ static uint32_t find_instance (const WeirPlan *plan, uint32_t value, const WeirF
   uint32_t any = WEIR_NONE;
   for (uint32_t id = plan->instances->len; id-- > 0;) {
     const WeirInstance *instance = weir_plan_instance (plan, id);
-    if (instance->value != value)
+    if (instance->value != value || instance->is_entry)
       continue;
-    if (!format || format_fits (&instance->tensor, *format))
+    if (!format ||
+        (instance->on_device == format->on_device && format_fits (&instance->tensor, *format)))
       return id;
     any = id;
   }
@@ -62,10 +70,10 @@ static uint32_t view_in_layout (WeirPlan *plan, uint32_t id, WeirLayout layout)
   if (instance.tensor.layout == layout)
     return id;
   instance.tensor.layout = layout;
-  return add_instance (plan, instance.value, &instance.tensor, id);
+  return weir_plan_add_instance (plan, instance.value, &instance.tensor, id);
 }
 
-static WeirStepSpec new_spec (WeirPlan *plan, const WeirNode *node)
+WeirStepSpec weir_plan_new_spec (WeirPlan *plan, const WeirNode *node)
 {
   return (WeirStepSpec){
     .graph = plan->target->graph,
@@ -77,8 +85,25 @@ static WeirStepSpec new_spec (WeirPlan *plan, const WeirNode *node)
   };
 }
 
+/* Adds the instances of the results, dst[0] on the bytes of the source that the kernel writes over.
+ */
+static void add_results (WeirPlan *plan, const WeirStep *step, const uint32_t *values,
+    const uint32_t *src, uint32_t *dst)
+{
+  uint32_t over = step->backend->overwrites ? step->backend->overwrites (step->kernel) : WEIR_NONE;
+  for (uint32_t i = 0; i < step->spec.n_dst; i++) {
+    dst[i] = WEIR_NONE;
+    if (values[i] == WEIR_NONE)
+      continue;
+    dst[i] = weir_plan_add_instance (
+        plan, values[i], &step->spec.dst[i], i == 0 && over != WEIR_NONE ? src[over] : WEIR_NONE);
+    weir_plan_instance (plan, dst[i])->on_device = step->spec.dst_on_device >> MIN (i, 31) & 1;
+  }
+}
+
+/* values: of the results, whose instances it adds. joins: is one with the last step. */
 static bool append_step (WeirPlan *plan, uint32_t backend, const WeirStepSpec *spec,
-    const uint32_t *src, const uint32_t *dst, GError **error)
+    const uint32_t *src, const uint32_t *values, bool joins, GError **error)
 {
   WeirTarget *target = plan->target;
   WeirStep step = { .backend = target->backends[backend], .spec = *spec, .node = spec->node };
@@ -89,35 +114,89 @@ static bool append_step (WeirPlan *plan, uint32_t backend, const WeirStepSpec *s
     return false;
   }
   step.src = weir_arena_memdup (plan->arena, src, spec->n_src * sizeof *src);
-  step.dst = weir_arena_memdup (plan->arena, dst, spec->n_dst * sizeof *dst);
+  step.dst = weir_arena_new_array (plan->arena, uint32_t, spec->n_dst);
+  if (joins)
+    weir_plan_join (plan, &step, &scratch_bytes);
+  add_results (plan, &step, values, src, step.dst);
   for (uint32_t i = 0; i < spec->n_src; i++)
     if (src[i] != WEIR_NONE)
       touch (plan, src[i]);
   for (uint32_t i = 0; i < spec->n_dst; i++)
-    if (dst[i] != WEIR_NONE)
-      touch (plan, dst[i]);
-  plan->scratch_bytes = MAX (plan->scratch_bytes, scratch_bytes);
+    if (step.dst[i] != WEIR_NONE)
+      touch (plan, step.dst[i]);
+  size_t *most = step.backend->memory_new ? &plan->device_scratch_bytes : &plan->scratch_bytes;
+  *most = MAX (*most, scratch_bytes);
+  if (spec->src_stays)
+    weir_plan_instance (plan, weir_plan_instance (plan, src[0])->root)->stays = true;
   g_array_append_val (plan->steps, step);
   return true;
+}
+
+/* The step from one format to the other. False: no backend does it. */
+static bool propose_reorder (WeirPlan *plan, const WeirTensor *tensor, WeirFormat from,
+    WeirFormat to, WeirStepSpec *spec, uint32_t *backend)
+{
+  WeirFormat src, dst;
+  *spec = weir_plan_new_spec (plan, &weir_reorder_node);
+  spec->src[0] = spec->dst[0] = *tensor;
+  spec->src[0].buffer = spec->dst[0].buffer = NULL;
+  spec->src[0].dtype = from.dtype;
+  spec->src[0].layout = from.layout;
+  spec->dst[0].dtype = to.dtype;
+  spec->dst[0].layout = to.layout;
+  spec->src_on_device = from.on_device;
+  spec->dst_on_device = to.on_device;
+  return weir_target_propose (plan->target, spec, &src, &dst, backend);
+}
+
+/* Between memories bytes are only moved; what changes type or layout as well does so on the device
+ * where that can, else on the host. */
+static WeirFormat middle_of (
+    WeirPlan *plan, const WeirTensor *tensor, WeirFormat from, WeirFormat to)
+{
+  WeirFormat there = from, then = to, middle = from.on_device ? from : to;
+  WeirStepSpec spec;
+  uint32_t backend;
+  there.on_device = then.on_device = true;
+  middle.on_device = false;
+  if (from.on_device == to.on_device ||
+      !propose_reorder (plan, tensor, there, then, &spec, &backend))
+    return middle;
+  return from.on_device ? then : there;
+}
+
+/* Nobody else writes there: uploads of it need not be waited for. */
+static bool is_input (const WeirPlan *plan, uint32_t root)
+{
+  for (uint32_t k = 0; k < plan->inputs->len; k++)
+    if (g_array_index (plan->inputs, uint32_t, k) == root)
+      return true;
+  return false;
 }
 
 static bool add_reorder (
     WeirPlan *plan, uint32_t from, WeirFormat format, uint32_t *result, GError **error)
 {
-  WeirStepSpec spec = new_spec (plan, &weir_reorder_node);
-  WeirFormat src_format, dst_format;
+  const WeirInstance instance = *weir_plan_instance (plan, from);
+  const WeirFormat is = format_of (&instance);
+  bool crosses = is.on_device != format.on_device;
+  bool keeps = is.dtype == format.dtype && is.layout == format.layout;
+  WeirStepSpec spec;
   uint32_t backend;
-  spec.src[0] = spec.dst[0] = weir_plan_instance (plan, from)->tensor;
-  spec.src[0].buffer = spec.dst[0].buffer = NULL;
-  spec.dst[0].dtype = dst_format.dtype = format.dtype;
-  spec.dst[0].layout = dst_format.layout = format.layout;
-  if (!weir_target_propose (plan->target, &spec, &src_format, &dst_format, &backend)) {
+  if ((!crosses || keeps) &&
+      propose_reorder (plan, &instance.tensor, is, format, &spec, &backend)) {
+    *result = plan->instances->len;
+    spec.src_stays = format.on_device && is_input (plan, instance.root);
+    return append_step (plan, backend, &spec, &from, &instance.value, false, error);
+  }
+  if ((crosses && keeps) || (!crosses && !is.on_device)) {
     g_set_error (error, WEIR_ERROR, WEIR_ERROR_INTERNAL, "no backend reorders %s to %s",
-        weir_dtype_name (spec.src[0].dtype), weir_dtype_name (format.dtype));
+        weir_dtype_name (is.dtype), weir_dtype_name (format.dtype));
     return false;
   }
-  *result = add_instance (plan, weir_plan_instance (plan, from)->value, &spec.dst[0], WEIR_NONE);
-  return append_step (plan, backend, &spec, &from, result, error);
+  const WeirFormat middle = middle_of (plan, &instance.tensor, is, format);
+  return weir_plan_value_in_format (plan, instance.value, middle, &from, error) &&
+         add_reorder (plan, from, format, result, error);
 }
 
 /* A known value (constant, or computed from shapes) in a format. dtype NONE: as it is. */
@@ -125,8 +204,9 @@ static bool constant_in_format (
     WeirPlan *plan, uint32_t value, WeirFormat format, uint32_t *result, GError **error)
 {
   WeirTensor tensor = plan->shapes->values[value];
+  format.on_device = false;
   if (format.dtype == WEIR_DTYPE_NONE)
-    format = (WeirFormat){ tensor.dtype, tensor.layout };
+    format = (WeirFormat){ tensor.dtype, tensor.layout, false };
   if ((*result = find_instance (plan, value, &format)) != WEIR_NONE) {
     *result = view_in_layout (plan, *result, format.layout);
     return true;
@@ -152,11 +232,11 @@ static bool constant_in_format (
     if (!weir_convert (plan->target->graph, &src, &tensor, error))
       return false;
   }
-  *result = add_instance (plan, value, &tensor, WEIR_NONE);
+  *result = weir_plan_add_instance (plan, value, &tensor, WEIR_NONE);
   return true;
 }
 
-static bool value_in_format (
+bool weir_plan_value_in_format (
     WeirPlan *plan, uint32_t value, WeirFormat format, uint32_t *result, GError **error)
 {
   if (plan->shapes->values[value].buffer)
@@ -218,18 +298,18 @@ static bool add_view (WeirPlan *plan, const WeirNode *node, bool *done, GError *
   if (is_view && keeps_layout (&src, &dst)) {
     dst.layout = src.layout;
   } else if (is_view) {
-    WeirFormat plain = { src.dtype, WEIR_LAYOUT_PLAIN };
-    if (!value_in_format (plan, node->src[0], plain, &id, error))
+    WeirFormat plain = { src.dtype, WEIR_LAYOUT_PLAIN, weir_plan_instance (plan, id)->on_device };
+    if (!weir_plan_value_in_format (plan, node->src[0], plain, &id, error))
       return false;
   } else if (!transpose_renames (node, &src, &dst.layout)) {
     return true;
   }
-  add_instance (plan, node->dst[0], &dst, id);
+  weir_plan_add_instance (plan, node->dst[0], &dst, id);
   *done = true;
   return true;
 }
 
-static void describe_sources (WeirPlan *plan, const WeirNode *node, WeirStepSpec *spec)
+void weir_plan_describe_sources (WeirPlan *plan, const WeirNode *node, WeirStepSpec *spec)
 {
   for (uint32_t i = 0; i < node->n_src; i++) {
     if (node->src[i] == WEIR_NONE)
@@ -253,112 +333,52 @@ static bool gather_sources (WeirPlan *plan, const WeirNode *node, const WeirForm
     src[i] = WEIR_NONE;
     if (node->src[i] == WEIR_NONE)
       continue;
-    if (!value_in_format (plan, node->src[i], formats[i], &src[i], error))
+    if (!weir_plan_value_in_format (plan, node->src[i], formats[i], &src[i], error))
       return false;
     spec->src[i] = weir_plan_instance (plan, src[i])->tensor;
+    spec->src_on_device |= (uint32_t) weir_plan_instance (plan, src[i])->on_device << MIN (i, 31);
   }
   return true;
 }
 
-static bool add_node (WeirPlan *plan, const WeirNode *node, GError **error)
+static bool add_node (WeirPlan *plan, uint32_t node_id, GError **error)
 {
-  WeirStepSpec spec = new_spec (plan, node);
+  const WeirNode *node = weir_graph_node (plan->target->graph, node_id);
+  WeirStepSpec spec = weir_plan_new_spec (plan, node);
   WeirFormat *src_formats = weir_arena_new_array (plan->arena, WeirFormat, node->n_src);
   WeirFormat *dst_formats = weir_arena_new_array (plan->arena, WeirFormat, node->n_dst);
   uint32_t *src = weir_arena_new_array (plan->arena, uint32_t, node->n_src);
-  uint32_t *dst = weir_arena_new_array (plan->arena, uint32_t, node->n_dst);
   uint32_t backend;
   bool is_view = false;
   if (node->n_src && !add_view (plan, node, &is_view, error))
     return false;
   if (is_view)
     return true;
-  describe_sources (plan, node, &spec);
+  weir_plan_describe_sources (plan, node, &spec);
   if (!weir_target_propose (plan->target, &spec, src_formats, dst_formats, &backend))
     return weir_node_error (
         plan->target->graph, node, WEIR_ERROR_UNSUPPORTED, error, "no backend runs it");
   if (!gather_sources (plan, node, src_formats, &spec, src, error))
     return false;
   for (uint32_t i = 0; i < node->n_dst; i++) {
-    dst[i] = WEIR_NONE;
     if (node->dst[i] == WEIR_NONE)
       continue;
     spec.dst[i].dtype = dst_formats[i].dtype;
     spec.dst[i].layout = dst_formats[i].layout;
-    dst[i] = add_instance (plan, node->dst[i], &spec.dst[i], WEIR_NONE);
+    spec.dst_on_device |= (uint32_t) dst_formats[i].on_device << MIN (i, 31);
   }
-  return append_step (plan, backend, &spec, src, dst, error);
-}
-
-static bool is_floating (WeirDtype dtype)
-{
-  return dtype == WEIR_DTYPE_F32 || dtype == WEIR_DTYPE_F16 || dtype == WEIR_DTYPE_BF16 ||
-         dtype == WEIR_DTYPE_F64;
-}
-
-static bool is_nchw_picture (const WeirTensor *tensor)
-{
-  return tensor->rank == 4 && tensor->dims[1] <= 4;
-}
-
-/* Preprocessing fills it row-major, whatever its reader would like. */
-static bool is_nhwc_picture (const WeirTensor *tensor)
-{
-  return tensor->rank == 4 && tensor->dims[1] > 4 && tensor->dims[3] <= 4;
-}
-
-/* The format in which an input's first reader wants it, so that preprocessing writes just that. */
-static WeirFormat input_format (WeirPlan *plan, uint32_t value)
-{
-  const WeirGraph *graph = plan->target->graph;
-  WeirTensor tensor = plan->shapes->values[value];
-  WeirFormat format = { is_floating (tensor.dtype) ? WEIR_DTYPE_F32 : tensor.dtype,
-    WEIR_LAYOUT_PLAIN };
-  for (uint32_t id = 0; id < graph->nodes->len; id++) {
-    const WeirNode *node = weir_graph_node (graph, id);
-    for (uint32_t i = 0; i < node->n_src; i++) {
-      if (node->src[i] != value)
-        continue;
-      if (weir_op_info (node->op)->kind == WEIR_OP_KIND_VIEW || !is_floating (tensor.dtype) ||
-          is_nhwc_picture (&tensor))
-        return format;
-      g_autofree WeirFormat *src = g_new0 (WeirFormat, node->n_src);
-      g_autofree WeirFormat *dst = g_new0 (WeirFormat, node->n_dst);
-      WeirStepSpec spec = new_spec (plan, node);
-      uint32_t backend;
-      describe_sources (plan, node, &spec);
-      spec.src[i].dtype = format.dtype;
-      if (is_nchw_picture (&tensor)) /* for readers that take either layout */
-        spec.src[i].layout = WEIR_LAYOUT_CHANNELS_LAST;
-      if (weir_target_propose (plan->target, &spec, src, dst, &backend) &&
-          is_floating (src[i].dtype))
-        return src[i];
-      return format;
-    }
-  }
-  return format;
-}
-
-static void add_inputs (WeirPlan *plan)
-{
-  const WeirGraph *graph = plan->target->graph;
-  for (uint32_t k = 0; k < graph->inputs->len; k++) {
-    uint32_t value = g_array_index (graph->inputs, uint32_t, k);
-    WeirTensor tensor = plan->shapes->values[value];
-    WeirFormat format = input_format (plan, value);
-    tensor.dtype = format.dtype;
-    tensor.layout = format.layout;
-    uint32_t id = add_instance (plan, value, &tensor, WEIR_NONE);
-    g_array_append_val (plan->inputs, id);
-  }
+  spec.may_overwrite = weir_plan_may_overwrite (plan, node_id, &spec, src);
+  bool joins = weir_plan_may_join (plan, plan->target->backends[backend], node_id, &spec, src);
+  return append_step (plan, backend, &spec, src, node->dst, joins, error);
 }
 
 /* Plain, in f32 or the integer type that it has. */
 static bool value_for_reading (WeirPlan *plan, uint32_t value, uint32_t *id, GError **error)
 {
   WeirDtype dtype = plan->shapes->values[value].dtype;
-  WeirFormat format = { is_floating (dtype) ? WEIR_DTYPE_F32 : dtype, WEIR_LAYOUT_PLAIN };
-  return value_in_format (plan, value, format, id, error);
+  WeirFormat format = { weir_dtype_is_floating (dtype) ? WEIR_DTYPE_F32 : dtype, WEIR_LAYOUT_PLAIN,
+    false };
+  return weir_plan_value_in_format (plan, value, format, id, error);
 }
 
 static bool add_tail_sources (WeirPlan *plan, const WeirNode *node, GError **error)
@@ -413,29 +433,39 @@ static bool add_outputs (WeirPlan *plan, GError **error)
   return true;
 }
 
-static bool assign_memory (WeirPlan *plan, GError **error)
+/* Places what lies in one of the two memories. */
+static bool place_instances (WeirPlan *plan, bool on_device, size_t *n_bytes)
 {
   g_autofree WeirLifetime *lifetimes = g_new0 (WeirLifetime, plan->instances->len + 1);
   g_autofree uint32_t *owners = g_new0 (uint32_t, plan->instances->len + 1);
   uint32_t n = 0;
   for (uint32_t id = 0; id < plan->instances->len; id++) {
     const WeirInstance *instance = weir_plan_instance (plan, id);
-    if (instance->root != id || instance->tensor.buffer)
+    if (instance->root != id || instance->tensor.buffer || instance->is_between ||
+        instance->on_device != on_device)
       continue;
     lifetimes[n].first_step = instance->first_step;
-    lifetimes[n].last_step = instance->last_step;
+    lifetimes[n].last_step = instance->stays ? plan->steps->len : instance->last_step;
     owners[n] = id;
     if (!weir_tensor_bytes (&instance->tensor, &lifetimes[n++].n_bytes))
-      goto too_large;
+      return false;
   }
-  if (!weir_memplan (lifetimes, n, &plan->activation_bytes) ||
-      !weir_checked_add (plan->activation_bytes, plan->scratch_bytes, &plan->slot_bytes) ||
-      !weir_checked_align (MAX (plan->slot_bytes, 1), WEIR_MEMPLAN_ALIGNMENT, &plan->slot_bytes))
-    goto too_large;
+  if (!weir_memplan (lifetimes, n, n_bytes))
+    return false;
   for (uint32_t i = 0; i < n; i++)
     weir_plan_instance (plan, owners[i])->offset_bytes = lifetimes[i].offset_bytes;
   return true;
-too_large:
+}
+
+static bool assign_memory (WeirPlan *plan, GError **error)
+{
+  if (place_instances (plan, false, &plan->activation_bytes) &&
+      place_instances (plan, true, &plan->device_activation_bytes) &&
+      weir_checked_add (plan->activation_bytes, plan->scratch_bytes, &plan->slot_bytes) &&
+      weir_checked_align (MAX (plan->slot_bytes, 1), WEIR_MEMPLAN_ALIGNMENT, &plan->slot_bytes) &&
+      weir_checked_add (
+          plan->device_activation_bytes, plan->device_scratch_bytes, &plan->device_bytes))
+    return true;
   g_set_error (error, WEIR_ERROR, WEIR_ERROR_MEMORY, "%s: activations at batch %u exceed memory",
       plan->target->graph->source, plan->n);
   return false;
@@ -465,10 +495,12 @@ WeirPlan *weir_plan_new (WeirTarget *target, uint32_t n, GError **error)
   plan->shapes = weir_shapes_infer (graph, n, weir_ref_evaluate, error);
   if (!plan->shapes)
     return NULL;
-  add_inputs (plan);
+  weir_plan_find_readers (plan);
+  if (!weir_plan_add_inputs (plan, error))
+    return NULL;
   for (uint32_t id = 0; id < graph->nodes->len; id++) {
     const WeirNode *node = weir_graph_node (graph, id);
-    if (!is_known (plan, node) && !is_dynamic (plan, node) && !add_node (plan, node, error))
+    if (!is_known (plan, node) && !is_dynamic (plan, node) && !add_node (plan, id, error))
       return NULL;
   }
   if (!add_tail (plan, error) || !add_outputs (plan, error) || !assign_memory (plan, error))
@@ -495,52 +527,12 @@ void weir_plan_free (WeirPlan *plan)
   g_free (plan);
 }
 
-uint32_t weir_plan_n (const WeirPlan *plan)
-{
-  return plan->n;
-}
-
 size_t weir_plan_slot_bytes (const WeirPlan *plan)
 {
   return plan->slot_bytes;
 }
 
-static void describe_tensors (GString *text, const WeirTensor *tensors, uint32_t n)
+size_t weir_plan_device_bytes (const WeirPlan *plan)
 {
-  for (uint32_t i = 0; i < n; i++) {
-    g_autofree char *shape = weir_tensor_describe (&tensors[i]);
-    if (tensors[i].dtype != WEIR_DTYPE_NONE)
-      g_string_append_printf (text, " %s%s%s", shape, tensors[i].layout ? ":nhwc" : "",
-          tensors[i].buffer ? ":const" : "");
-  }
-}
-
-char *weir_plan_describe (const WeirPlan *plan)
-{
-  GString *text = g_string_new (NULL);
-  for (uint32_t i = 0; i < plan->steps->len; i++) {
-    const WeirStep *step = &g_array_index (plan->steps, WeirStep, i);
-    g_string_append_printf (text, "%u %s '%s' %s %s", i, weir_op_info (step->node->op)->name,
-        step->node->name, step->backend->name, step->backend->describe (step->kernel));
-    for (uint32_t k = 0; k < step->node->n_post; k++)
-      g_string_append_printf (text, " +%s", weir_op_info (step->node->post[k].op)->name);
-    g_string_append (text, " :");
-    describe_tensors (text, step->spec.src, step->spec.n_src);
-    g_string_append (text, " ->");
-    describe_tensors (text, step->spec.dst, step->spec.n_dst);
-    g_string_append_c (text, '\n');
-  }
-  for (uint32_t i = 0; i < plan->tail->len; i++) {
-    const WeirNode *node =
-        weir_graph_node (plan->target->graph, g_array_index (plan->tail, uint32_t, i));
-    g_string_append_printf (text, "%u %s '%s' ref, of a size that the data decide\n",
-        plan->steps->len + i, weir_op_info (node->op)->name, node->name);
-  }
-  if (weir_target_precision (plan->target) == WEIR_PRECISION_INT8) {
-    uint32_t n_int8, n_total;
-    weir_plan_count_int8 (plan, &n_int8, &n_total);
-    g_string_append_printf (
-        text, "int8: %u of %u convolutions and matrix products\n", n_int8, n_total);
-  }
-  return g_string_free (text, FALSE);
+  return plan->device_bytes;
 }

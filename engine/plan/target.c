@@ -46,6 +46,7 @@ WeirTarget *weir_target_new (const WeirGraph *graph, const WeirBackend *backend,
 {
   g_autoptr (WeirTarget) target = g_new0 (WeirTarget, 1);
   target->graph = graph;
+  target->picture = WEIR_NONE;
   weir_mutex_init (&target->lock);
   target->constants = g_hash_table_new_full (hash_key, equal_keys, g_free, free_constant);
   const WeirBackend *chain[] = { backend, backend == &weir_backend_ref ? NULL : &weir_backend_ref };
@@ -71,6 +72,17 @@ void weir_target_free (WeirTarget *target)
   g_free (target);
 }
 
+const struct WeirPictures *weir_target_pictures (const WeirTarget *target, WeirDevice **device)
+{
+  *device = target->devices[0];
+  return target->backends[0]->pictures;
+}
+
+void weir_target_set_picture (WeirTarget *target, uint32_t k)
+{
+  target->picture = target->backends[0]->pictures ? k : WEIR_NONE;
+}
+
 WeirPrecision weir_target_precision (const WeirTarget *target)
 {
   return target->backends[0]->precision (target->devices[0]);
@@ -78,7 +90,26 @@ WeirPrecision weir_target_precision (const WeirTarget *target)
 
 const char *weir_target_library (const WeirTarget *target)
 {
-  return target->backends[0]->library ? target->backends[0]->library () : "";
+  return target->backends[0]->library ? target->backends[0]->library (target->devices[0]) : "";
+}
+
+bool weir_target_limits (WeirTarget *target, WeirDeviceLimits *limits)
+{
+  if (target->backends[0]->limits)
+    target->backends[0]->limits (target->devices[0], limits);
+  return target->backends[0]->limits != NULL;
+}
+
+bool weir_target_peaks (WeirTarget *target, WeirDevicePeaks *peaks, GError **error)
+{
+  const WeirBackend *backend = target->backends[0];
+  return backend->peaks && backend->peaks (target->devices[0], peaks, error);
+}
+
+WeirHealth weir_target_health (const WeirTarget *target)
+{
+  const WeirBackend *backend = target->backends[0];
+  return backend->health ? backend->health (target->devices[0]) : WEIR_HEALTH_GOOD;
 }
 
 size_t weir_target_weight_bytes (WeirTarget *target)
@@ -98,10 +129,39 @@ void weir_target_enter_thread (WeirTarget *target)
       target->backends[i]->enter_thread (target->devices[i]);
 }
 
+void weir_target_begin_batch (WeirTarget *target)
+{
+  for (uint32_t i = 0; i < target->n_backends; i++)
+    if (target->backends[i]->begin_batch)
+      target->backends[i]->begin_batch (target->devices[i]);
+}
+
+uint64_t weir_target_end_batch (WeirTarget *target)
+{
+  uint64_t helped_ns = 0;
+  for (uint32_t i = 0; i < target->n_backends; i++)
+    if (target->backends[i]->end_batch)
+      helped_ns += target->backends[i]->end_batch (target->devices[i]);
+  return helped_ns;
+}
+
+/* Reorders are for whoever reaches both memories. */
+static bool is_concerned (const WeirBackend *backend, const WeirStepSpec *spec)
+{
+  bool on_device = spec->src_on_device || spec->dst_on_device;
+  return spec->node->op != WEIR_OP_REORDER || on_device == (backend->memory_new != NULL);
+}
+
 bool weir_target_propose (WeirTarget *target, const WeirStepSpec *spec, WeirFormat *src,
     WeirFormat *dst, uint32_t *backend)
 {
   for (uint32_t i = 0; i < target->n_backends; i++) {
+    if (!is_concerned (target->backends[i], spec))
+      continue;
+    for (uint32_t k = 0; k < spec->n_src; k++)
+      src[k].on_device = false; /* whoever declined may have left something */
+    for (uint32_t k = 0; k < spec->n_dst; k++)
+      dst[k].on_device = false;
     if (target->backends[i]->propose (target->devices[i], spec, src, dst)) {
       *backend = i;
       return true;

@@ -23,7 +23,8 @@ static bool has_weights (WeirOp op)
 static bool keeps_values (const WeirNode *node)
 {
   static const char *const names[] = { "Cast", "Transpose", "QuantizeLinear", "DequantizeLinear",
-    "openvino:FakeQuantize", "Slice", "Split", "Gather", "weir:Reorder", NULL };
+    "openvino:FakeQuantize", "weir:RoundToCodes", "weir:RoundToLevels", "Slice", "Split", "Gather",
+    "weir:Reorder", NULL };
   const WeirOpInfo *info = weir_op_info (node->op);
   return node->n_post == 0 && node->n_src &&
          (info->kind == WEIR_OP_KIND_VIEW || g_strv_contains (names, info->name));
@@ -69,7 +70,11 @@ static uint32_t made_traits (const WeirNode *node, uint32_t value)
     { "CTCGreedyDecoderSeqLen", WEIR_OUTPUT_CTC, 0 },
     { "DetectionOutput", WEIR_OUTPUT_DETECTION_OUTPUT, 0 }, { "RegionYolo", WEIR_OUTPUT_REGION, 0 },
     { NULL, 0, 0 } };
-  const Mark *mark = find_mark (marks, node->n_post ? node->post[node->n_post - 1].op : node->op);
+  uint32_t n = node->n_post;
+  while (n && (node->post[n - 1].op == WEIR_OP_ROUND_TO_CODES ||
+                  node->post[n - 1].op == WEIR_OP_ROUND_TO_LEVELS))
+    n--;
+  const Mark *mark = find_mark (marks, n ? node->post[n - 1].op : node->op);
   bool is_made = mark && mark->result < node->n_dst && node->dst[mark->result] == value;
   return is_made ? mark->traits : 0;
 }

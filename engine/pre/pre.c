@@ -3,8 +3,9 @@
  *
  * For each line of the result the two picture rows under it are made into rows of R, G, B (or gray)
  * at the result's width: fetched, converted and interpolated horizontally, at the taps' pixels
- * only. The two latest such rows are kept, so that each is made once. A second kernel blends the
- * two, normalises and stores. All memory is taken when the object is made. */
+ * only. The two latest such rows are kept, so that each is made once; two new ones with the same
+ * chroma are made together. A second kernel blends the two, normalises and stores. All memory is
+ * taken when the object is made. */
 #include "engine/pre/pre.h"
 
 #include <string.h>
@@ -21,6 +22,13 @@ typedef struct RowKey {
   uint32_t n_px, x_px, width_px, frame_width_px;
 } RowKey;
 
+/* What the colour code depends on; n_bits 0: there is none yet. */
+typedef struct CodeKey {
+  uint32_t n_bits;
+  WeirMatrix matrix;
+  WeirRange range;
+} CodeKey;
+
 /* How the elements of the input lie; what the padding pattern depends on. */
 typedef struct Target {
   WeirStoreType type;
@@ -28,6 +36,19 @@ typedef struct Target {
   uint32_t n_planes;
   size_t element_bytes, pixel_bytes, plane_bytes;
 } Target;
+
+/* What one run reads. */
+typedef struct Picture {
+  const WeirSource *source;
+  const WeirFrame *frame;
+  WeirPlace place;
+} Picture;
+
+/* The picture rows that a line is made of. A row without weight is the other one. */
+typedef struct LineRows {
+  uint32_t y_px[2];
+  int16_t weights[2];
+} LineRows;
 
 struct WeirPre {
   WeirArena *arena;
@@ -37,16 +58,16 @@ struct WeirPre {
   WeirPixelRow taps;
   RowKey key;
   WeirColorCode code;
-  int32_t *rows[2][3]; /* by slot, in the network's channel order */
-  uint32_t row_y[2];   /* picture row in each slot */
+  CodeKey code_key;
+  uint16_t *rows[2][3]; /* by slot, in the network's channel order */
+  uint32_t row_y[2];    /* picture row in each slot */
   Target target;
   char *padding[3]; /* a whole line of padding, per plane */
 };
 
-static int32_t *new_row (WeirPre *pre)
+static size_t row_px (const WeirPre *pre)
 {
-  size_t n_px = ((size_t) pre->spec.width_px + WEIR_ROW_PAD - 1) / WEIR_ROW_PAD * WEIR_ROW_PAD;
-  return weir_arena_new_array (pre->arena, int32_t, n_px);
+  return ((size_t) pre->spec.width_px + WEIR_ROW_PAD - 1) / WEIR_ROW_PAD * WEIR_ROW_PAD;
 }
 
 WeirPre *weir_pre_new (const WeirInputSpec *spec)
@@ -66,7 +87,9 @@ WeirPre *weir_pre_new (const WeirInputSpec *spec)
   pre->target.type = WEIR_N_STORE_TYPES;
   for (int slot = 0; slot < 2; slot++)
     for (uint32_t c = 0; c < 3; c++)
-      pre->rows[slot][c] = c < pre->n_made ? new_row (pre) : pre->rows[slot][0];
+      pre->rows[slot][c] = c < pre->n_made
+                               ? weir_arena_new_array (pre->arena, uint16_t, row_px (pre))
+                               : pre->rows[slot][0];
   for (int c = 0; c < 3; c++)
     pre->padding[c] = weir_arena_alloc (
         pre->arena, weir_n_bytes (sizeof (float) * (c == 0 ? 3 : 1), spec->width_px));
@@ -81,26 +104,26 @@ void weir_pre_free (WeirPre *pre)
   g_free (pre);
 }
 
-static void store_line (WeirPre *pre, WeirPixelStore *store)
+static void store_line (WeirPre *pre, const WeirPixelKernels *kernels, WeirPixelStore *store)
 {
   store->n_channels = pre->spec.n_channels;
   memcpy (store->mean, pre->spec.mean, sizeof store->mean);
   memcpy (store->scale, pre->spec.scale, sizeof store->scale);
-  pre->kernels->stores[pre->target.type][pre->target.is_interleaved](store);
+  kernels->stores[pre->target.type][pre->target.is_interleaved](store);
 }
 
 /* The padding is stored by the kernel that stores pictures, from a row of the one value. */
 static void make_padding (WeirPre *pre)
 {
   WeirPixelStore store = { .weights = { 1 << WEIR_TAP_BITS, 0 }, .n_px = pre->spec.width_px };
-  int32_t value = pre->spec.pad << WEIR_ROW_BITS;
-  for (uint32_t i = 0; i < pre->spec.width_px; i++)
+  uint16_t value = (uint16_t) (pre->spec.pad << WEIR_ROW_BITS);
+  for (size_t i = 0; i < row_px (pre); i++)
     pre->rows[0][0][i] = value;
   for (int c = 0; c < 3; c++) {
     store.top[c] = store.bottom[c] = pre->rows[0][0];
     store.dst[c] = pre->padding[c];
   }
-  store_line (pre, &store);
+  store_line (pre, pre->kernels, &store);
 }
 
 static void set_target (WeirPre *pre, const WeirTensor *input)
@@ -125,64 +148,118 @@ static void set_target (WeirPre *pre, const WeirTensor *input)
   make_padding (pre);
 }
 
-static void set_source (
-    WeirPre *pre, const WeirSource *source, const WeirFrame *frame, const WeirPlace *place)
+static void set_code (WeirPre *pre, const WeirSource *source, const WeirFrame *frame)
 {
+  CodeKey key = { source->n_bits, frame->matrix, frame->range };
+  if (memcmp (&key, &pre->code_key, sizeof key) == 0)
+    return;
+  pre->code_key = key;
+  weir_source_code (source, frame, &pre->code);
+}
+
+static void set_source (WeirPre *pre, const Picture *picture)
+{
+  const WeirFrame *frame = picture->frame;
+  const WeirPlace *place = &picture->place;
   RowKey key = { frame->format, place->width_px, place->src.x_px, place->src.width_px,
     frame->width_px };
-  weir_source_code (source, frame, &pre->code);
+  set_code (pre, picture->source, frame);
   pre->row_y[0] = pre->row_y[1] = NO_ROW;
   if (memcmp (&key, &pre->key, sizeof key) == 0)
     return;
   pre->key = key;
-  pre->taps.format = &source->samples;
-  weir_pixel_row_set (
-      &pre->taps, place->width_px, place->src.x_px, place->src.width_px, frame->width_px);
+  pre->taps.format = &picture->source->samples;
+  weir_pixel_row_set (&pre->taps, pre->kernels, place->width_px, place->src.x_px,
+      place->src.width_px, frame->width_px);
 }
 
-static void make_row (
-    WeirPre *pre, const WeirSource *source, const WeirFrame *frame, uint32_t y_px, int slot)
+static int find_row (const WeirPre *pre, uint32_t y_px)
 {
-  const WeirPixelKernels *kernels =
-      pre->taps.has_windows ? pre->kernels : weir_pixel_kernels (WEIR_ISA_C);
+  return pre->row_y[0] == y_px ? 0 : pre->row_y[1] == y_px ? 1 : -1;
+}
+
+/* Rows of the planes for picture rows that are neither held nor being made. */
+static void set_ahead (
+    const WeirPre *pre, const Picture *picture, const uint32_t y_px[2], WeirPixelLine *line)
+{
+  for (int i = 0; i < 2; i++)
+    if (y_px[i] != NO_ROW && find_row (pre, y_px[i]) < 0)
+      weir_source_rows (picture->source, picture->frame, y_px[i], line->ahead[i]);
+}
+
+/* Makes picture row y_px in a slot, and next_y_px, which has the same chroma, in the other one;
+ * meanwhile those ahead are brought near. NO_ROW: none. */
+static void make_rows (WeirPre *pre, const Picture *picture, uint32_t y_px, uint32_t next_y_px,
+    int slot, const uint32_t ahead_y_px[2])
+{
   bool is_reversed = pre->spec.color == WEIR_COLOR_BGR && pre->n_made == 3;
-  int32_t *dst[3];
-  const uint8_t *src[3];
-  for (int c = 0; c < 3; c++)
-    dst[c] = pre->rows[slot][is_reversed ? 2 - c : c];
-  weir_source_rows (source, frame, y_px, src);
-  kernels->rows[source->samples.kind](&pre->taps, src, dst);
-  pre->row_y[slot] = y_px;
-}
-
-/* The slot that holds picture row y_px; if none does, it is made in the slot that does not hold
- * `kept`. */
-static int find_row (
-    WeirPre *pre, const WeirSource *source, const WeirFrame *frame, uint32_t y_px, uint32_t kept)
-{
-  for (int slot = 0; slot < 2; slot++)
-    if (pre->row_y[slot] == y_px)
-      return slot;
-  int slot = pre->row_y[0] == kept;
-  make_row (pre, source, frame, y_px, slot);
-  return slot;
-}
-
-/* Line i of the picture, to dst[plane]. */
-static void run_line (WeirPre *pre, const WeirSource *source, const WeirFrame *frame,
-    const WeirPlace *place, uint32_t i, char *const dst[3])
-{
-  WeirTap tap = weir_tap (i, place->height_px, place->src.height_px);
-  uint32_t top_y = place->src.y_px + tap.first, bottom_y = place->src.y_px + tap.second;
-  int top = find_row (pre, source, frame, top_y, bottom_y);
-  int bottom = find_row (pre, source, frame, bottom_y, top_y);
-  WeirPixelStore store = { .weights = { tap.weights[0], tap.weights[1] }, .n_px = place->width_px };
+  WeirPixelLine line = { 0 };
   for (int c = 0; c < 3; c++) {
-    store.top[c] = pre->rows[top][c];
-    store.bottom[c] = pre->rows[bottom][c];
+    line.dst[c] = pre->rows[slot][is_reversed ? 2 - c : c];
+    line.next_dst[c] = pre->rows[!slot][is_reversed ? 2 - c : c];
+  }
+  pre->row_y[slot] = y_px;
+  if (next_y_px != NO_ROW) {
+    weir_source_rows (picture->source, picture->frame, next_y_px, line.src);
+    line.next = line.src[0];
+    pre->row_y[!slot] = next_y_px;
+  }
+  weir_source_rows (picture->source, picture->frame, y_px, line.src);
+  set_ahead (pre, picture, ahead_y_px, &line);
+  pre->taps.kernels->rows[picture->source->samples.kind](&pre->taps, &line);
+}
+
+static bool share_chroma (const WeirSource *source, uint32_t a_px, uint32_t b_px)
+{
+  uint32_t shift = source->planes[1].y_shift;
+  return shift && a_px != b_px && a_px >> shift == b_px >> shift;
+}
+
+/* The slots that hold two picture rows: those that none does are made. Where they are made one by
+ * one, each brings near one of those ahead. */
+static void hold_rows (WeirPre *pre, const Picture *picture, const uint32_t y_px[2],
+    const uint32_t ahead_y_px[2], int slots[2])
+{
+  bool is_held[2] = { find_row (pre, y_px[0]) >= 0, find_row (pre, y_px[1]) >= 0 };
+  if (!is_held[0] && !is_held[1] && share_chroma (picture->source, y_px[0], y_px[1]))
+    make_rows (pre, picture, y_px[0], y_px[1], 0, ahead_y_px);
+  for (int i = 0; i < 2; i++)
+    if (find_row (pre, y_px[i]) < 0) {
+      uint32_t ahead[2] = { ahead_y_px[i], is_held[!i] ? ahead_y_px[!i] : NO_ROW };
+      make_rows (pre, picture, y_px[i], NO_ROW, find_row (pre, y_px[!i]) == 0, ahead);
+    }
+  slots[0] = find_row (pre, y_px[0]);
+  slots[1] = find_row (pre, y_px[1]);
+}
+
+/* Of line i of the picture; NO_ROW behind the last. */
+static LineRows line_rows (const WeirPlace *place, uint32_t i)
+{
+  if (i == place->height_px)
+    return (LineRows){ .y_px = { NO_ROW, NO_ROW } };
+  WeirTap tap = weir_tap (i, place->height_px, place->src.height_px);
+  return (LineRows){
+    .y_px = { place->src.y_px + (tap.weights[0] ? tap.first : tap.second),
+        place->src.y_px + (tap.weights[1] ? tap.second : tap.first) },
+    .weights = { tap.weights[0], tap.weights[1] },
+  };
+}
+
+/* A line of the picture, to dst[plane]; `next` is made after it. */
+static void run_line (WeirPre *pre, const Picture *picture, const LineRows *rows,
+    const LineRows *next, char *const dst[3])
+{
+  const WeirPlace *place = &picture->place;
+  int slots[2];
+  hold_rows (pre, picture, rows->y_px, next->y_px, slots);
+  WeirPixelStore store = { .weights = { rows->weights[0], rows->weights[1] },
+    .n_px = place->width_px };
+  for (int c = 0; c < 3; c++) {
+    store.top[c] = pre->rows[slots[0]][c];
+    store.bottom[c] = pre->rows[slots[1]][c];
     store.dst[c] = dst[c] + place->x_px * pre->target.pixel_bytes;
   }
-  store_line (pre, &store);
+  store_line (pre, pre->taps.kernels, &store);
 }
 
 /* Padding from column first_px to before end_px of one line. */
@@ -196,22 +273,26 @@ static void pad_line (WeirPre *pre, uint32_t first_px, uint32_t end_px, char *co
 void weir_pre_run (WeirPre *pre, const WeirFrame *frame, const WeirRegion *region,
     const WeirTensor *input, uint32_t row)
 {
-  const WeirSource *source = weir_source_find (frame->format);
-  WeirPlace place = weir_place (&pre->spec, region);
+  Picture picture = { weir_source_find (frame->format), frame, weir_place (&pre->spec, region) };
+  const WeirPlace *place = &picture.place;
   set_target (pre, input);
-  set_source (pre, source, frame, &place);
+  set_source (pre, &picture);
   const Target *target = &pre->target;
   char *base = (char *) weir_tensor_data (input) + row * target->n_planes * target->plane_bytes;
+  LineRows rows = line_rows (place, 0);
   for (uint32_t y = 0; y < pre->spec.height_px; y++) {
-    bool is_picture = y >= place.y_px && y - place.y_px < place.height_px;
+    bool is_picture = y >= place->y_px && y - place->y_px < place->height_px;
     char *dst[3];
     for (uint32_t p = 0; p < 3; p++)
       dst[p] = base + MIN (p, target->n_planes - 1) * target->plane_bytes +
                (size_t) y * pre->spec.width_px * target->pixel_bytes;
+    if (is_picture) {
+      LineRows next = line_rows (place, y - place->y_px + 1);
+      run_line (pre, &picture, &rows, &next, dst);
+      rows = next;
+    }
+    pad_line (pre, 0, is_picture ? place->x_px : pre->spec.width_px, dst);
     if (is_picture)
-      run_line (pre, source, frame, &place, y - place.y_px, dst);
-    pad_line (pre, 0, is_picture ? place.x_px : pre->spec.width_px, dst);
-    if (is_picture)
-      pad_line (pre, place.x_px + place.width_px, pre->spec.width_px, dst);
+      pad_line (pre, place->x_px + place->width_px, pre->spec.width_px, dst);
   }
 }

@@ -25,6 +25,14 @@ static float gelu_tanh (float x)
   return 0.5f * x * (1 + tanhf (SQRT_2_PI * (x + 0.044715f * x * x * x)));
 }
 
+/* The comparisons send NaN to the lowest step; adding 0 makes one of two zeros. */
+static float round_to_codes (float x, float scale, float low)
+{
+  float steps = rintf (x / scale);
+  steps = steps > low ? steps : low;
+  return (MIN (steps, low + 255) + 0.0f) * scale;
+}
+
 DEFINE (abs, fabsf (x))
 DEFINE (acos, acosf (x))
 DEFINE (acosh, acoshf (x))
@@ -53,6 +61,8 @@ DEFINE (parametric_softplus, alpha *SOFTPLUS ((beta * x)))
 DEFINE (reciprocal, 1 / x)
 DEFINE (relu, x < 0 ? 0 : x)
 DEFINE (round, rintf (x))
+DEFINE (round_to_codes, round_to_codes (x, alpha, beta))
+DEFINE (round_to_levels, weir_ref_fake_quantized (x, alpha, beta))
 DEFINE (scaled_tanh, alpha *tanhf (beta *x))
 DEFINE (selu, beta *(x < 0 ? alpha * expm1f (x) : x))
 DEFINE (shrink, x<-alpha ? x + beta : x> alpha ? x - beta : 0)
@@ -97,6 +107,8 @@ static const UnaryFn unary[WEIR_N_OPS] = {
   [WEIR_OP_RECIPROCAL] = do_reciprocal,
   [WEIR_OP_RELU] = do_relu,
   [WEIR_OP_ROUND] = do_round,
+  [WEIR_OP_ROUND_TO_CODES] = do_round_to_codes,
+  [WEIR_OP_ROUND_TO_LEVELS] = do_round_to_levels,
   [WEIR_OP_SCALED_TANH] = do_scaled_tanh,
   [WEIR_OP_SELU] = do_selu,
   [WEIR_OP_SHRINK] = do_shrink,

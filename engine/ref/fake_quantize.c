@@ -25,6 +25,11 @@ static inline float quantise (
   return x <= MIN (low, high) ? out_low : y;
 }
 
+float weir_ref_fake_quantized (float x, float low, float high)
+{
+  return quantise (x, low, high, low, high, 255);
+}
+
 typedef struct Rows {
   uint32_t rank; /* of the axes in front of a row */
   int64_t n;     /* elements of a row */

@@ -64,6 +64,31 @@ bool weir_ref_split (const WeirShapeJob *job, void *scratch, GError **error)
   return true;
 }
 
+/* Channel `channel` of the Concat of all sources. */
+static const char *find_channel (const WeirShapeJob *job, int64_t item, int64_t channel)
+{
+  uint32_t i = 0;
+  while (channel >= job->src[i].dims[1])
+    channel -= job->src[i++].dims[1];
+  return (const char *) weir_tensor_data (&job->src[i]) +
+         (size_t) (item * job->src[i].dims[1] + channel) * tail_bytes (&job->src[i], 2);
+}
+
+bool weir_ref_channel_gather (const WeirShapeJob *job, void *scratch, GError **error)
+{
+  uint32_t n;
+  const int64_t *channels = weir_node_ints (job->node, "channels", &n),
+                *split = weir_node_ints (job->node, "split", &n);
+  size_t n_bytes = tail_bytes (&job->src[0], 2);
+  for (uint32_t i = 0; i < job->node->n_dst; channels += split[i++]) {
+    char *dst = weir_tensor_data (&job->dst[i]);
+    for (int64_t item = 0; n_bytes && dst && item < job->src[0].dims[0]; item++)
+      for (int64_t c = 0; c < split[i]; c++, dst += n_bytes)
+        memcpy (dst, find_channel (job, item, channels[c]), n_bytes);
+  }
+  return true;
+}
+
 bool weir_ref_gather (const WeirShapeJob *job, void *scratch, GError **error)
 {
   const WeirTensor *data = &job->src[0], *indices = &job->src[1];

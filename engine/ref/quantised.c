@@ -26,15 +26,6 @@ static void quantise (const WeirShapeJob *job, int64_t at, int64_t param)
       rint ((double) (x / scale)) + find_zero (weir_job_src (job, 2), param));
 }
 
-static void dequantise (const WeirShapeJob *job, int64_t at, int64_t param)
-{
-  const WeirTensor *src = &job->src[0];
-  double scale = (double) weir_ref_f32 (&job->src[1])[param];
-  double x = weir_ref_load (src->dtype, weir_tensor_data (src), at);
-  weir_ref_dst_f32 (&job->dst[0])[at] =
-      (float) ((x - find_zero (weir_job_src (job, 2), param)) * scale);
-}
-
 static bool for_each (
     const WeirShapeJob *job, void (*apply) (const WeirShapeJob *, int64_t, int64_t), GError **error)
 {
@@ -54,9 +45,37 @@ bool weir_ref_quantize_linear (const WeirShapeJob *job, void *scratch, GError **
   return for_each (job, quantise, error);
 }
 
+/* n elements from `at` with one scale and zero point. */
+static void dequantise (const WeirShapeJob *job, int64_t at, int64_t n, int64_t param)
+{
+  const WeirTensor *src = &job->src[0];
+  double scale = (double) weir_ref_f32 (&job->src[1])[param];
+  double zero = find_zero (weir_job_src (job, 2), param);
+  const uint8_t *bytes = weir_tensor_data (src);
+  float *dst = weir_ref_dst_f32 (&job->dst[0]);
+  if (src->dtype == WEIR_DTYPE_U8)
+    for (int64_t i = at; i < at + n; i++)
+      dst[i] = (float) (((double) bytes[i] - zero) * scale);
+  else if (src->dtype == WEIR_DTYPE_I8)
+    for (int64_t i = at; i < at + n; i++)
+      dst[i] = (float) (((double) (int8_t) bytes[i] - zero) * scale);
+  else
+    for (int64_t i = at; i < at + n; i++)
+      dst[i] = (float) ((weir_ref_load (src->dtype, bytes, i) - zero) * scale);
+}
+
 bool weir_ref_dequantize_linear (const WeirShapeJob *job, void *scratch, GError **error)
 {
-  return for_each (job, dequantise, error);
+  WeirQuantisation q;
+  int64_t at = 0;
+  if (!weir_quantisation_resolve (job, &q, error))
+    return false;
+  int64_t n_run = q.is_blocked ? 1 : q.n_inner;
+  for (int64_t outer = 0; outer < q.n_outer; outer++)
+    for (int64_t i = 0; i < q.n; i++)
+      for (int64_t inner = 0; inner < q.n_inner; inner += n_run, at += n_run)
+        dequantise (job, at, n_run, find_param (&q, outer, i, inner));
+  return true;
 }
 
 /* The range of the values and of zero as 0..255. */

@@ -34,6 +34,8 @@ void weir_ref_combine (const WeirNode *node, WeirOp op, const WeirTensor *a, con
     const WeirTensor *dst);
 /* integer.c: those that operators on quantised tensors need. */
 size_t weir_ref_quantised_scratch (const WeirShapeJob *job);
+/* fake_quantize.c: one element, 256 levels from a range to itself. */
+float weir_ref_fake_quantized (float x, float low, float high);
 /* elementwise.c: node->post on dst[0], which is f32. */
 void weir_ref_apply_post (const WeirShapeJob *job);
 

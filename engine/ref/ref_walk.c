@@ -123,6 +123,21 @@ void weir_ref_store (WeirDtype dtype, void *data, int64_t i, double value)
   }
 }
 
+/* What quantised weights are made of is converted at every load. False: of another type. */
+static bool widen_row (WeirRefRow src, float *dst, int64_t n)
+{
+  const uint8_t *bytes = (const uint8_t *) src.data + src.offset;
+  if (src.dtype == WEIR_DTYPE_U8)
+    for (int64_t i = 0; i < n; i++)
+      dst[i] = bytes[i];
+  else if (src.dtype == WEIR_DTYPE_I8)
+    for (int64_t i = 0; i < n; i++)
+      dst[i] = (int8_t) bytes[i];
+  else
+    return false;
+  return true;
+}
+
 void weir_ref_convert (WeirRefRow src, WeirRefRow dst, int64_t n)
 {
   bool is_integer = !weir_dtype_is_floating (src.dtype) && !weir_dtype_is_floating (dst.dtype);
@@ -133,6 +148,9 @@ void weir_ref_convert (WeirRefRow src, WeirRefRow dst, int64_t n)
           (const char *) src.data + (size_t) src.offset * size, (size_t) n * size);
     return;
   }
+  if (dst.dtype == WEIR_DTYPE_F32 && src.stride == 1 && dst.stride == 1 &&
+      widen_row (src, (float *) dst.data + dst.offset, n))
+    return;
   for (int64_t i = 0; i < n; i++) {
     int64_t from = src.offset + i * src.stride, to = dst.offset + i * dst.stride;
     if (is_integer)

@@ -175,7 +175,7 @@ static void gather (Work *work, int64_t first, int64_t n, int64_t n_scored[N_TOG
   for (int64_t i = 0; i < d->n_priors; i++)
     for (int64_t k = 0; k < n; k++) {
       float score = find_score (work, first + k, i);
-      if (score > d->confidence_threshold)
+      if (score > d->confidence_threshold && first + k != d->background_label_id)
         work->scored[k * d->n_priors + n_scored[k]++] =
             (WeirScored){ score, (int32_t) (first + k), (int32_t) i };
     }
@@ -199,8 +199,7 @@ static void keep_of_classes (Work *work)
     int64_t n = MIN (d->n_classes - first, N_TOGETHER);
     gather (work, first, n, n_scored);
     for (int64_t k = 0; k < n; k++)
-      if (first + k != d->background_label_id)
-        keep_of_class (work, work->scored + k * d->n_priors, n_scored[k]);
+      keep_of_class (work, work->scored + k * d->n_priors, n_scored[k]);
   }
 }
 

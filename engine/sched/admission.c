@@ -190,6 +190,7 @@ static bool enqueue (WeirRequest *request, bool may_block)
   request->ticket.lane = &stream->lane;
   request->ticket.n_items = request->n_items;
   request->ticket.queued_ns = (uint64_t *) request->queued_ns->data;
+  request->n_frame = ++session->n_submitted;
   request->waiter = may_block ? &waiter : NULL;
   g_atomic_int_set (&request->is_submitted, true);
   weir_queue_push (&session->queue, &request->ticket, weir_now_ns ());

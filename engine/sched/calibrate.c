@@ -17,7 +17,7 @@
 /* By how much the line may be off before it is written again. */
 #define MOVED 0.25
 
-/* What a session keeps from the beginning to its end. */
+/* What a session keeps as long as it stays on a device. */
 struct WeirCalibration {
   char *folder; /* NULL: nothing is kept */
   char *model, *shapes, *library;
@@ -67,13 +67,13 @@ static struct WeirCalibration *calibration_new (const WeirSession *session)
   g_autofree char *processor = describe_processor ();
   calibration->shapes = describe_shapes (session->model);
   calibration->library = g_strdup_printf (
-      "weir %s, %s, %s", WEIR_VERSION, weir_target_library (session->target), processor);
+      "weir %s, %s, %s", WEIR_VERSION, weir_target_library (session->site->target), processor);
   calibration->key = (WeirServiceKey){ .model = calibration->model,
     .shapes = calibration->shapes,
-    .device = session->device_name,
-    .precision = weir_precision_name (weir_target_precision (session->target)),
+    .device = session->site->candidate->name,
+    .precision = weir_precision_name (session->site->precision),
     .library = calibration->library,
-    .n_threads = session->n_threads };
+    .n_threads = session->site->n_threads };
   return calibration;
 }
 
@@ -118,7 +118,7 @@ static void read_cache (WeirSession *session)
 static bool is_wanted_elsewhere (WeirSession *session)
 {
   weir_mutex_lock (&session->lock);
-  bool is_wanted = session->is_stopping || session->queue.n_queued > 0;
+  bool is_wanted = session->is_stopping || session->is_moving || session->queue.n_queued > 0;
   weir_mutex_unlock (&session->lock);
   return is_wanted;
 }
@@ -130,7 +130,7 @@ static uint64_t expected_ns (WeirSession *session, uint32_t n)
   weir_mutex_lock (&session->lock);
   const WeirService *service = &session->queue.service;
   uint64_t ns = 1 + 2 * weir_service_ns (service, n);
-  ns += session->plans[n] ? 0 : session->plan_ns;
+  ns += session->site->plans[n] ? 0 : session->site->plan_ns;
   ns = service->n_runs[n] ? 0 : ns;
   weir_mutex_unlock (&session->lock);
   return ns;
@@ -197,7 +197,7 @@ static bool measure (WeirSession *session, uint32_t n, uint64_t end_ns)
     return true;
   if (is_wanted_elsewhere (session))
     return false;
-  WeirPlan *plan = weir_session_plan (session, n, &error);
+  WeirPlan *plan = weir_site_plan (session->site, n, &error);
   if (!plan) {
     g_debug ("%s: batches of %u are not measured: %s", session->model->path, n, error->message);
     return false;

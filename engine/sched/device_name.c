@@ -25,7 +25,8 @@ static bool parse_device_count (const char *text, const char *digits, const char
 static bool refuse_device (const char *text, const char *why, GError **error)
 {
   g_set_error (error, WEIR_ERROR, WEIR_ERROR_OPTION,
-      "device '%s': %s; expected is CPU, GPU, GPU.1, AUTO, REF, SIM(A,B) with A and B from 0 to %d "
+      "device '%s': %s; expected is CPU, GPU, GPU.1, GPU.pocl, AUTO, REF, SIM(A,B) with A and B "
+      "from 0 to %d "
       "ms, or BATCH:DEVICE or BATCH:DEVICE(N) with N from 1 to %d",
       text, why, MAX_SIM_MS, WEIR_MAX_BATCH);
   return false;
@@ -57,6 +58,28 @@ static bool parse_sim (const char *text, const char **p, WeirDeviceName *name, G
   return true;
 }
 
+/* ".1", ".pocl", ".pocl.1" behind GPU: a part of a device's name, an index, or both. */
+static bool parse_gpu (const char *text, const char **p, WeirDeviceName *name, GError **error)
+{
+  const char *part = *p + 1, *end = part;
+  if (**p == '.' && g_ascii_isalpha (*part)) {
+    while (g_ascii_isalnum (*end) || *end == '_' || *end == '-')
+      end++;
+    size_t n = (size_t) (end - part);
+    if (n < WEIR_OCL_MATCH_MIN || n >= sizeof name->match)
+      return refuse_device (text, "GPU. and a part of a name of 2 to 31 characters", error);
+    memcpy (name->match, part, n);
+    *p = end;
+  }
+  if (**p != '.')
+    return true;
+  end = *p + 1 + strcspn (*p + 1, "(");
+  if (!parse_device_count (text, *p + 1, end, 0, 63, &name->index, error))
+    return false;
+  *p = end;
+  return true;
+}
+
 bool weir_device_name_parse (const char *text, WeirDeviceName *name, GError **error)
 {
   static const char *const bases[] = { "CPU", "REF", "GPU", "AUTO", "SIM" };
@@ -73,12 +96,8 @@ bool weir_device_name_parse (const char *text, WeirDeviceName *name, GError **er
   p += strlen (name->base);
   if (strcmp (name->base, "SIM") == 0 && !parse_sim (text, &p, name, error))
     return false;
-  if (*p == '.' && strcmp (name->base, "GPU") == 0) {
-    const char *end = p + 1 + strcspn (p + 1, "(");
-    if (!parse_device_count (text, p + 1, end, 0, 63, &name->index, error))
-      return false;
-    p = end;
-  }
+  if (strcmp (name->base, "GPU") == 0 && !parse_gpu (text, &p, name, error))
+    return false;
   if (*p == '(') {
     const char *end = strchr (p, ')');
     if (!name->is_batch)

@@ -4,7 +4,8 @@
 #include "engine/sched/policy.h"
 
 /* What a ms of a saturated device is worth in ms of waiting items. With S(n) = 4 + n ms and eight
- * cameras of 30 frames a second it makes batches of three: 56 % of the device, done within 17 ms. */
+ * cameras of 30 frames a second it makes batches of three: 56 % of the device, done within 17 ms.
+ */
 #define WORTH 4.5
 /* The wait that a bound without cameras allows: callers that wait for their results come back at
  * once. */

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The proof that a rewritten batch is right: random x and y run as a batch [x, y] must give what
- * they give alone, in the session's own precision. */
+ * they give alone, in the session's own precision. What has been proved once is not proved again by
+ * the same library on the same graph. */
+#include "engine/graph/graph_digest.h"
+#include "engine/sched/proof_cache.h"
+#include "engine/sched/service_cache.h"
 #include "engine/sched/session_types.h"
 
 #include <math.h>
@@ -87,36 +91,118 @@ static bool rows_agree (
   return difference <= tolerance * largest;
 }
 
-static bool run_pair (
-    WeirSession *session, WeirSlot *single, WeirSlot *pair, bool *proved, GError **error)
+/* The run of both at once. */
+typedef struct Pair {
+  const WeirModel *model;
+  WeirSlot *slot;
+  bool has_run;
+  GError *error;
+} Pair;
+
+static void *run_pair (void *user)
 {
-  const WeirModel *model = session->model;
-  float tolerance = weir_target_precision (session->target) == WEIR_PRECISION_F32 ? TOLERANCE_F32
-                                                                                  : TOLERANCE_BF16;
-  fill_inputs (model, pair, 2, 0, 1);
-  fill_inputs (model, pair, 2, 1, 2);
-  if (!weir_slot_run (pair, error))
-    return false;
-  *proved = true;
-  for (uint32_t row = 0; row < 2 && *proved; row++) {
-    fill_inputs (model, single, 1, 0, row + 1);
-    if (!weir_slot_run (single, error))
+  Pair *pair = user;
+  fill_inputs (pair->model, pair->slot, 2, 0, 1);
+  fill_inputs (pair->model, pair->slot, 2, 1, 2);
+  pair->has_run = weir_slot_run (pair->slot, &pair->error);
+  return NULL;
+}
+
+/* What each of both gives alone: outputs of both rows, in `singles` and owned by `buffers`. */
+static bool run_singles (const WeirModel *model, WeirSlot *slot, WeirTensor singles[][2],
+    GPtrArray *buffers, GError **error)
+{
+  for (uint32_t row = 0; row < 2; row++) {
+    fill_inputs (model, slot, 1, 0, row + 1);
+    if (!weir_slot_run (slot, error))
       return false;
-    for (uint32_t k = 0; k < model->facts.n_outputs; k++)
-      *proved &=
-          rows_agree (weir_slot_output (single, k), weir_slot_output (pair, k), row, tolerance);
+    for (uint32_t k = 0; k < model->facts.n_outputs; k++) {
+      WeirTensor *copy = &singles[k][row];
+      size_t n_bytes = 0;
+      *copy = *weir_slot_output (slot, k);
+      weir_tensor_bytes (copy, &n_bytes);
+      copy->buffer = g_memdup2 (weir_tensor_data (copy), n_bytes);
+      copy->offset_bytes = 0;
+      g_ptr_array_add (buffers, copy->buffer);
+    }
   }
   return true;
 }
 
-bool weir_session_prove (WeirSession *session, bool *proved, GError **error)
+/* Side by side: on two cores the proof takes half as long. */
+static bool run_all (
+    Pair *pair, WeirSlot *single, WeirTensor singles[][2], GPtrArray *buffers, GError **error)
 {
-  WeirPlan *one = weir_session_plan (session, 1, error);
-  WeirPlan *two = one ? weir_session_plan (session, 2, NULL) : NULL;
+  pthread_t thread;
+  bool has_thread = pthread_create (&thread, NULL, run_pair, pair) == 0;
+  bool ok = run_singles (pair->model, single, singles, buffers, error);
+  if (has_thread)
+    pthread_join (thread, NULL);
+  else
+    run_pair (pair);
+  if (ok && !pair->has_run)
+    g_propagate_error (error, g_steal_pointer (&pair->error));
+  g_clear_error (&pair->error);
+  return ok && pair->has_run;
+}
+
+static bool compare (
+    const WeirSite *site, WeirSlot *single, WeirSlot *slot, bool *proved, GError **error)
+{
+  const WeirModel *model = site->session->model;
+  float tolerance = site->precision == WEIR_PRECISION_F32 ? TOLERANCE_F32 : TOLERANCE_BF16;
+  WeirTensor singles[WEIR_MAX_OUTPUTS][2];
+  g_autoptr (GPtrArray) buffers = g_ptr_array_new_with_free_func (g_free);
+  Pair pair = { .model = model, .slot = slot };
+  if (!run_all (&pair, single, singles, buffers, error))
+    return false;
+  *proved = true;
+  for (uint32_t k = 0; k < model->facts.n_outputs; k++)
+    for (uint32_t row = 0; row < 2; row++)
+      *proved &= rows_agree (&singles[k][row], weir_slot_output (slot, k), row, tolerance);
+  return true;
+}
+
+static bool prove (WeirSite *site, bool *proved, GError **error)
+{
+  WeirPlan *one = weir_site_plan (site, 1, error);
+  WeirPlan *two = one ? weir_site_plan (site, 2, NULL) : NULL;
   *proved = false;
   if (!one || !two)
     return one != NULL;
   g_autoptr (WeirSlot) single = weir_slot_new (one, NULL, error);
   g_autoptr (WeirSlot) pair = weir_slot_new (two, NULL, error);
-  return single && pair && run_pair (session, single, pair, proved, error);
+  return single && pair && compare (site, single, pair, proved, error);
+}
+
+/* All that a proof depends on. Newly allocated. */
+static char *describe_proof (const WeirSite *site)
+{
+  const WeirModel *model = site->session->model;
+  WeirDigest digest = WEIR_DIGEST_INIT;
+  weir_proof_cache_add_build (&digest);
+  weir_digest_add_text (&digest, site->candidate->name);
+  weir_digest_add_text (&digest, weir_target_library (site->target));
+  weir_digest_add_number (&digest, site->precision);
+  weir_digest_add_number (&digest, g_get_num_processors ());
+  for (uint32_t k = 0; k < model->facts.n_inputs; k++)
+    weir_digest_add_text (&digest, model->fills[k].text);
+  weir_graph_digest (site->graph, &digest);
+  return weir_digest_text (&digest);
+}
+
+bool weir_site_prove (WeirSite *site, bool *proved, GError **error)
+{
+  const char *cache_dir = site->session->settings.cache_dir;
+  bool keeps = !weir_session_backend_hook && !weir_session_auto_hook;
+  g_autofree char *folder = keeps ? weir_service_cache_folder (cache_dir) : NULL;
+  g_autofree char *key = folder ? describe_proof (site) : NULL;
+  *proved = folder && weir_proof_cache_has (folder, key);
+  if (*proved)
+    return true;
+  if (!prove (site, proved, error))
+    return false;
+  if (*proved && folder)
+    weir_proof_cache_add (folder, key);
+  return true;
 }

@@ -64,10 +64,36 @@ uint32_t weir_queue_batch_max (const WeirQueue *queue, const char *own, const ch
   return is_hint ? queue->num_requests : queue->batch_max;
 }
 
+/* What options and memory allow. */
+static uint32_t allowed_batch (const WeirQueue *queue)
+{
+  const char *reason;
+  return weir_queue_batch_max (queue, NULL, &reason);
+}
+
+uint32_t weir_queue_target (const WeirQueue *queue)
+{
+  uint32_t n = allowed_batch (queue);
+  return queue->is_adaptive ? weir_climb_best (&queue->climb, n) : n;
+}
+
+static uint32_t next_batch (const WeirQueue *queue)
+{
+  uint32_t n = allowed_batch (queue);
+  return queue->is_adaptive ? weir_climb_next (&queue->climb, &queue->service, n) : n;
+}
+
+void weir_queue_learn (WeirQueue *queue, uint32_t n, uint64_t service_ns)
+{
+  if (service_ns)
+    weir_service_add (&queue->service, n, service_ns);
+  weir_climb_step (&queue->climb, &queue->service, allowed_batch (queue));
+}
+
 uint32_t weir_queue_limit (const WeirQueue *queue)
 {
   return queue->num_requests ? queue->num_requests
-                             : 2 * queue->n_workers * MAX (queue->batch_max, 2);
+                             : queue->n_workers * 2 * weir_queue_target (queue);
 }
 
 uint32_t weir_queue_lane_limit (const WeirQueue *queue, const WeirLane *lane)
@@ -305,13 +331,12 @@ static void look_at_lanes (WeirQueue *queue, View *view)
 
 static void look (WeirQueue *queue, View *view, uint64_t now_ns)
 {
-  const char *reason;
   view->s = (WeirSnapshot){
     .n_queued = queue->n_queued,
     .n_idle_workers = MAX (queue->n_idle, 1),
     .n_running = queue->n_in_flight - queue->n_queued,
     .n_busy_workers = queue->n_workers - MIN (queue->n_idle, queue->n_workers),
-    .batch_max = weir_queue_batch_max (queue, NULL, &reason),
+    .batch_max = next_batch (queue),
     .now_ns = now_ns,
     .oldest_ns = now_ns,
     .frame_ns = WEIR_NEVER_NS,

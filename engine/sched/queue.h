@@ -8,6 +8,7 @@
  * hands it on, place by place to the lane that had least; so whoever waits could not enter now. */
 #pragma once
 
+#include "engine/sched/climb.h"
 #include "engine/sched/policy.h"
 
 typedef struct WeirLane WeirLane;
@@ -40,9 +41,11 @@ typedef struct WeirTaken { /* an item that a worker has taken */
 typedef struct WeirQueue {
   /* Written by the owner at any time; weir_queue_admit afterwards. */
   uint32_t batch_max, num_requests; /* num_requests 0: no hint */
+  bool is_adaptive;                 /* batches are no larger than pays, as it is measured */
   int32_t batch_timeout_ms;
   uint32_t n_workers, n_idle; /* idle: between batches */
   WeirService service;
+  WeirClimb climb; /* where is_adaptive */
   /* Called when the last item of a ticket gets its room. */
   void (*entered) (WeirTicket *ticket);
 
@@ -72,6 +75,10 @@ uint32_t weir_queue_lane_limit (const WeirQueue *queue, const WeirLane *lane);
 uint32_t weir_queue_room (const WeirQueue *queue, const WeirLane *lane);
 /* The largest batch now, and which option binds it: `own` is the reason for batch_max. */
 uint32_t weir_queue_batch_max (const WeirQueue *queue, const char *own, const char **reason);
+/* The largest batch that is made but for trials: of an adaptive queue no larger than pays. */
+uint32_t weir_queue_target (const WeirQueue *queue);
+/* A batch of n took service_ns; 0: nobody knows. */
+void weir_queue_learn (WeirQueue *queue, uint32_t n, uint64_t service_ns);
 
 /* The ticket (lane, n_items >= 1, queued_ns set) stands last in its lane; its items enter as there
  * is room. */

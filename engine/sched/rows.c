@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* One item in: preprocessing or a tensor's row, written into row i of the batch. One item out: row
- * i of the outputs decoded, copied or both. */
+/* A batch in: preprocessing or a tensor's row, written into row i. One item out: row i of the
+ * outputs decoded, copied or both. */
 #include "engine/base/half.h"
 #include "engine/post/outputs.h"
 #include "engine/sched/session_types.h"
+#include "kernels/tensor_kernels.h"
 
 #include <string.h>
 
@@ -31,6 +32,22 @@ static float load_element (const void *data, WeirDtype dtype, size_t i)
   default:
     return ((const uint8_t *) data)[i];
   }
+}
+
+/* Floats of one picture as channels-last ones; false where it is something else. */
+static bool interleave_row (const void *src, WeirDtype src_dtype, const WeirTensor *dst)
+{
+  if (src_dtype != WEIR_DTYPE_F32 || dst->dtype != WEIR_DTYPE_F32 || dst->rank < 3)
+    return false;
+  size_t n_channels = (size_t) dst->dims[1], n_spatial = 1;
+  for (uint32_t i = 2; i < dst->rank; i++)
+    n_spatial *= (size_t) dst->dims[i];
+  for (size_t i = 0; i < (size_t) dst->dims[0]; i++) {
+    size_t first = i * n_channels * n_spatial;
+    weir_tensor_kernels ()->interleave ((float *) weir_tensor_data (dst) + first,
+        (const float *) src + first, n_channels, n_spatial);
+  }
+  return true;
 }
 
 /* src: one plain row; dst: one row of [k, c, spatial] in f32 or bf16, perhaps channels-last. k is 1
@@ -64,7 +81,7 @@ static void write_tensor_row (
   if (from.dtype == dst->dtype && dst->layout == WEIR_LAYOUT_PLAIN) {
     weir_tensor_bytes (dst, &n_bytes);
     memcpy (weir_tensor_data (dst), weir_tensor_data (&from), n_bytes);
-  } else {
+  } else if (!interleave_row (weir_tensor_data (&from), from.dtype, dst)) {
     convert_row (weir_tensor_data (&from), from.dtype, dst);
   }
 }
@@ -129,27 +146,46 @@ static bool write_input (const WeirModel *model, const WeirSlot *slot, const Wei
   return true;
 }
 
+WeirTensor weir_rows_picture (const WeirModel *model, const WeirTensor *input)
+{
+  return model->is_nhwc ? as_nchw (*input) : *input;
+}
+
 static void write_picture (WeirWorker *worker, const WeirSlot *slot, const WeirRequest *request,
     uint32_t item, uint32_t row)
 {
   const WeirModel *model = worker->session->model;
-  WeirTensor input = *weir_slot_input (slot, model->facts.picture);
-  if (model->is_nhwc)
-    input = as_nchw (input);
+  WeirTensor input = weir_rows_picture (model, weir_slot_input (slot, model->facts.picture));
   weir_pre_run (worker->pre, &request->frame, &g_array_index (request->regions, WeirRegion, item),
       &input, row);
 }
 
-bool weir_rows_write (WeirWorker *worker, const WeirSlot *slot, WeirRequest *request, uint32_t item,
-    uint32_t row, GError **error)
+/* All inputs of one item; not the picture where it is `on_device`. */
+static bool write_row (WeirWorker *worker, const WeirSlot *slot, const WeirTaken *taken,
+    uint32_t row, bool on_device, GError **error)
 {
   const WeirModel *model = worker->session->model;
+  const WeirRequest *request = weir_taken_request (taken);
   for (uint32_t k = 0; k < model->facts.n_inputs; k++) {
-    if (request->has_frame && k == model->facts.picture)
-      write_picture (worker, slot, request, item, row);
-    else if (!write_input (model, slot, request, item, row, k, error))
+    bool is_picture = request->has_frame && k == model->facts.picture;
+    if (is_picture && !on_device)
+      write_picture (worker, slot, request, taken->item, row);
+    else if (!is_picture && !write_input (model, slot, request, taken->item, row, k, error))
       return false;
   }
+  return true;
+}
+
+bool weir_rows_write (
+    WeirWorker *worker, WeirSlot *slot, const WeirTaken *batch, uint32_t n, GError **error)
+{
+  bool on_device;
+  if (!weir_worker_write_pictures (worker, slot, batch, n, &on_device, error))
+    return false;
+  weir_slot_use_picture (slot, on_device);
+  for (uint32_t i = 0; i < n; i++)
+    if (!write_row (worker, slot, &batch[i], i, on_device, error))
+      return false;
   return true;
 }
 

@@ -7,9 +7,7 @@
 
 /* Up to here a mean is that of all runs, then the latest count by 1/N_STEADY. */
 #define N_STEADY 8
-/* Runs from which on a size's own mean says more than the line. Calibration makes as many. */
-#define N_OFTEN 3
-#define STALL   3.0
+#define STALL    3.0
 /* Shorter times are the clock's: without this a mean of nothing could not grow. */
 #define LEAST_NS 1000.0
 
@@ -85,7 +83,7 @@ uint64_t weir_service_ns (const WeirService *service, uint32_t n)
 {
   if (n == 0)
     return 0;
-  if (n <= WEIR_MAX_BATCH && service->n_runs[n] >= N_OFTEN)
+  if (n <= WEIR_MAX_BATCH && service->n_runs[n] >= WEIR_SERVICE_N_OFTEN)
     return (uint64_t) service->mean_ns[n];
   return (uint64_t) (service->fixed_ns + service->per_item_ns * (double) n);
 }
@@ -100,4 +98,9 @@ uint32_t weir_service_useful_batch (const WeirService *service, uint32_t n_max)
   while (n < n_max && (double) n * most_ns < 0.9 * n_max * (double) weir_service_ns (service, n))
     n++;
   return n;
+}
+
+void weir_service_doubt (WeirService *service, uint32_t n)
+{
+  service->n_runs[n] = MIN (service->n_runs[n], 1);
 }

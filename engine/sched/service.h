@@ -7,6 +7,8 @@
 
 /* No batch takes longer: what is over counts as this. */
 #define WEIR_SERVICE_MAX_NS 3600000000000u
+/* Runs from which on a size's own mean says more than the line. Calibration makes as many. */
+#define WEIR_SERVICE_N_OFTEN 3
 
 /* All zero: nothing is known. */
 typedef struct WeirService {
@@ -32,3 +34,5 @@ uint64_t weir_service_ns (const WeirService *service, uint32_t n);
 /* The smallest n in 1..n_max with 90 % of the items per second that n_max gives; n_max while
  * nothing is known. */
 uint32_t weir_service_useful_batch (const WeirService *service, uint32_t n_max);
+/* What is known of batches of n counts as one run from now on. */
+void weir_service_doubt (WeirService *service, uint32_t n);

@@ -10,12 +10,11 @@
 #include "engine/sched/service_cache.h"
 
 #include "engine/formats/json_text.h"
+#include "engine/base/cache_file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <glib/gstdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define SCHEMA "weir-service/1"
@@ -24,44 +23,19 @@
 /* Of a model's file that is hashed at either end. */
 #define HASHED_BYTES (1u << 20)
 
-/* Opens a regular file; -1 else, with errno set. A device or a pipe does not block. */
-static int open_regular (const char *path, size_t *n_bytes)
-{
-  struct stat info;
-  int fd = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0 || (fstat (fd, &info) == 0 && S_ISREG (info.st_mode))) {
-    *n_bytes = fd < 0 ? 0 : (size_t) info.st_size;
-    return fd;
-  }
-  close (fd);
-  errno = EINVAL;
-  return -1;
-}
-
-/* What there is of n_bytes from `offset`. */
-static size_t read_at (int fd, char *bytes, size_t n_bytes, size_t offset)
-{
-  size_t n_read = 0;
-  ssize_t n = 1;
-  while (n_read < n_bytes &&
-         (n = pread (fd, bytes + n_read, n_bytes - n_read, (off_t) (offset + n_read))) > 0)
-    n_read += (size_t) n;
-  return n_read;
-}
-
 static bool hash_file (GChecksum *checksum, const char *path)
 {
   size_t n_bytes;
-  int fd = open_regular (path, &n_bytes);
+  int fd = weir_cache_file_open (path, &n_bytes);
   if (fd < 0)
     return false;
   g_autofree char *bytes = g_malloc (HASHED_BYTES);
   g_autofree char *size = g_strdup_printf ("%zu bytes\n", n_bytes);
   g_checksum_update (checksum, (const guchar *) size, -1);
-  size_t n_first = read_at (fd, bytes, HASHED_BYTES, 0);
+  size_t n_first = weir_cache_file_read (fd, bytes, HASHED_BYTES, 0);
   g_checksum_update (checksum, (const guchar *) bytes, (gssize) n_first);
   size_t last = MAX (n_first, n_bytes - MIN (n_bytes, HASHED_BYTES));
-  size_t n_last = read_at (fd, bytes, HASHED_BYTES, last);
+  size_t n_last = weir_cache_file_read (fd, bytes, HASHED_BYTES, last);
   g_checksum_update (checksum, (const guchar *) bytes, (gssize) n_last);
   close (fd);
   return true;
@@ -224,7 +198,7 @@ static JsonParser *parse_file (int fd, size_t n_bytes, GError **error)
     return NULL;
   }
   g_autofree char *bytes = g_malloc (MAX_BYTES);
-  return weir_json_parse ("content", bytes, read_at (fd, bytes, n_bytes, 0), error);
+  return weir_json_parse ("content", bytes, weir_cache_file_read (fd, bytes, n_bytes, 0), error);
 }
 
 bool weir_service_cache_read (const char *folder, const WeirServiceKey *key, WeirService *service)
@@ -233,7 +207,7 @@ bool weir_service_cache_read (const char *folder, const WeirServiceKey *key, Wei
   g_autofree WeirService *read = g_new0 (WeirService, 1);
   g_autoptr (GError) error = NULL;
   size_t n_bytes;
-  int fd = open_regular (path, &n_bytes);
+  int fd = weir_cache_file_open (path, &n_bytes);
   if (fd < 0) {
     if (errno != ENOENT && errno != ENOTDIR)
       g_warning ("%s: is ignored: cannot be read: %s", path, g_strerror (errno));

@@ -27,8 +27,8 @@ char *weir_session_get_config (WeirSession *session, const char *key, GError **e
   WeirSettings settings = session->settings;
   g_autofree char *folder = weir_service_cache_folder (settings.cache_dir);
   settings.cache_dir = folder;
-  settings.precision = weir_target_precision (session->target);
   weir_mutex_lock (&session->lock);
+  settings.precision = session->site->precision;
   settings.num_requests = session->queue.num_requests;
   settings.batch_timeout_ms = session->queue.batch_timeout_ms;
   weir_mutex_unlock (&session->lock);

@@ -13,17 +13,52 @@
 #include "engine/sched/queue.h"
 #include "engine/sched/settings.h"
 
+/* A device that a session may run on. */
+typedef struct WeirDeviceCandidate {
+  const WeirBackend *backend; /* NULL: a list of them ends */
+  char *name;                 /* "CPU", "GPU.1 (NVIDIA H200)" */
+  const char *match;          /* these two of OpenCL's, as weir_ocl_device_open */
+  uint32_t index;
+} WeirDeviceCandidate;
+
+/* The session's model on one device, and what was settled for it. Reference-counted: the session
+ * has one, each worker, and whoever looks from outside; what it holds goes with the last. It may
+ * outlive the session's stay there, never the session. */
+typedef struct WeirSite {
+  gint ref_count; /* atomic */
+  WeirSession *session;
+  const WeirDeviceCandidate *candidate;
+  GError *failure;      /* the device was given up and no other is left: no target; NULL else */
+  WeirGraph *simulated; /* on SIM what runs instead of the model's graph; NULL else */
+  const WeirGraph *graph;
+  WeirTarget *target;
+  WeirPrecision precision;                   /* executed */
+  WeirPlan *plans[WEIR_MAX_BATCH + 1];       /* [lock] */
+  bool is_plan_building[WEIR_MAX_BATCH + 1]; /* [lock] */
+  uint64_t plan_ns;                          /* what building the plan for 1 took */
+  uint32_t n_workers, n_threads; /* how many batches run at once, and the threads of each */
+  uint32_t batch_max;            /* to begin with */
+  bool is_adaptive;              /* of the queue */
+  const char *batch_max_reason, *batch_limit_reason;
+  uint64_t memory_planned_bytes, memory_available_bytes; /* see WeirStats */
+  gint has_no_pictures; /* atomic; the device does not make pictures, or has failed to */
+} WeirSite;
+
 typedef struct WeirWorker {
   WeirSession *session;
+  WeirSite *site; /* of weir_worker_open; NULL: closed */
   WeirTaken batch[WEIR_MAX_BATCH];
   WeirRequest *done[WEIR_MAX_BATCH]; /* requests that the batch finishes */
   pthread_t thread;
   bool is_started;
-  WeirSlot *slots[WEIR_MAX_BATCH + 1]; /* by n; all in `block` */
-  void *block;
-  size_t block_bytes; /* [lock] for readers */
+  bool calibrates;                     /* before it takes the next batch */
+  WeirSlot *slots[WEIR_MAX_BATCH + 1]; /* by n; all in `block` and `device_memory` */
+  void *block, *device_memory;         /* device_memory: of the target's; NULL: it has none */
+  size_t block_bytes, device_bytes;    /* [lock] for readers */
   WeirPre *pre;
-  bool is_warm; /* no slot was made since the last batch */
+  void *pictures;  /* of weir_target_pictures; NULL: rows are written on the host */
+  bool is_warm;    /* no slot was made since the last batch */
+  GError *failure; /* why its device cannot be used any more; NULL */
 } WeirWorker;
 
 /* A submit that waits for room: on its thread's stack, for the request may be done and freed before
@@ -36,25 +71,26 @@ typedef struct WeirWaiter {
 struct WeirSession {
   WeirSettings settings; /* as asked for; the queue has what may change */
   WeirModel *model;
-  WeirGraph *simulated; /* on SIM what runs instead of the model's graph; NULL else */
-  WeirTarget *target;
-  const char *batch_limit_reason;
-  uint32_t n_threads, n_workers;
+  WeirDeviceCandidate *candidates; /* in the order in which they are tried */
+  uint32_t n_candidates, n_tried;
+  char *device_folder; /* of the caches that devices have; NULL */
   WeirWorker *workers;
   double load_ms;
-  char *device_name;
-  uint64_t memory_planned_bytes, memory_available_bytes; /* see WeirStats */
   struct WeirCalibration *calibration; /* of the worker that calibrates; NULL: none does */
 
   WeirMutex lock;
   WeirCond work;   /* the queue has changed, or the session stops: idle workers wait here */
   WeirCond change; /* items, submits and callbacks ended, plans became ready: everybody else */
-  WeirPlan *plans[WEIR_MAX_BATCH + 1];       /* [lock] */
-  bool is_plan_building[WEIR_MAX_BATCH + 1]; /* [lock] */
-  uint64_t plan_ns;                          /* what building the plan for 1 took */
-  WeirQueue queue;                           /* [lock] */
-  const char *batch_max_reason;              /* [lock] of queue.batch_max */
-  bool is_stopping;                          /* [lock] */
+  WeirSite *site;  /* [lock]; where a worker is open it stays */
+  bool is_moving;  /* [lock] its device is given up: workers leave it, the last opens the next */
+  GError *move_reason;          /* [lock] the first worker's failure; NULL: it does not move */
+  uint32_t n_on_site;           /* [lock] workers that have not left, or have come back */
+  uint32_t n_workers;           /* [lock] of them started */
+  uint64_t n_loads;             /* [lock] sites so far */
+  WeirQueue queue;              /* [lock] */
+  const char *batch_max_reason; /* [lock] of queue.batch_max */
+  bool is_stopping;             /* [lock] */
+  uint64_t n_submitted;         /* [lock] requests */
   uint64_t n_items, n_batches, batch_histogram[WEIR_MAX_BATCH + 1]; /* [lock] */
   uint32_t n_largest; /* [lock] batch that ran: entries of batch_histogram above it are 0 */
   uint64_t n_skipped, n_failed, n_retried, busy_ns; /* [lock] */
@@ -113,6 +149,7 @@ struct WeirRequest {
   uint64_t submit_ns, done_ns;
   GError *error;
   GArray *queued_ns;   /* uint64_t, of the items; the ticket's */
+  uint64_t n_frame;    /* number of the frame in its session, by submits; 0: of none */
   gint is_submitted;   /* atomic; true from submit to done, changed under [lock] */
   WeirWaiter *waiter;  /* [lock] NULL: no thread waits */
   WeirMutex wait_lock; /* never held with another lock */
@@ -152,37 +189,96 @@ static inline WeirRequest *weir_taken_request (const WeirTaken *taken)
   return (WeirRequest *) taken->ticket;
 }
 
-/* session.c: for tests that need a device which fails or hangs: what sessions opened from now on
- * run on, whatever their options name. NULL, always but in such tests: what the options name. */
+/* session_device.c: for tests that need a device which fails or hangs. What sessions opened from
+ * now on run on, whatever their options name. NULL, always but in such tests: what the options
+ * name. */
 extern const WeirBackend *weir_session_backend_hook;
+/* The list that AUTO means for sessions opened from now on, up to one without a backend. NULL,
+ * always but in such tests: the GPUs of OpenCL, then the CPU. */
+extern const WeirDeviceCandidate *weir_session_auto_hook;
 
 /* worker.c */
+/* Threads for as many as session->n_workers says, of those that are not there. The session's site
+ * is there. */
 bool weir_workers_start (WeirSession *session, GError **error);
 void weir_workers_stop (WeirSession *session);
-/* The session's plan for n, built by whoever needs it first. */
-WeirPlan *weir_session_plan (WeirSession *session, uint32_t n, GError **error);
+/* All that a worker has on a device: of the session's site, in the calling thread, and given back.
+ * A closed worker is zero but for `session`. */
+void weir_worker_open (WeirWorker *worker);
+void weir_worker_close (WeirWorker *worker);
+
+/* profile.c: until no worker is at work, for so long at most: one that calibrates would take part
+ * of the machine. */
+void weir_session_wait_for_rest (WeirSession *session, uint64_t longest_ns);
+
+/* session_device.c */
+bool weir_session_is_simulated (const WeirSession *session);
+/* Fills session->candidates from the device's name. */
+bool weir_session_list_devices (WeirSession *session, GError **error);
+void weir_session_free_devices (WeirSession *session);
+/* What to open it with. */
+WeirDeviceOptions weir_candidate_options (
+    const WeirDeviceCandidate *candidate, const WeirSession *session);
+/* How many workers do best there. */
+uint32_t weir_candidate_n_workers (
+    const WeirDeviceCandidate *candidate, const WeirSession *session);
+
+/* site.c */
+/* Opens the device and makes the model ready on it: plan 1, proof of batches, batch_max. Touches
+ * nothing of the session. */
+WeirSite *weir_site_new (
+    WeirSession *session, const WeirDeviceCandidate *candidate, GError **error);
+/* In its place where no device is left: every plan is the error `failure`, which it takes. */
+WeirSite *weir_site_new_failed (const WeirSite *site, GError *failure);
+WeirSite *weir_site_ref (WeirSite *site);
+void weir_site_unref (WeirSite *site);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (WeirSite, weir_site_unref)
+/* The session's at this moment, a new reference: for whoever is no worker. */
+WeirSite *weir_session_ref_site (WeirSession *session);
+/* The plan for n, built by whoever needs it first. */
+WeirPlan *weir_site_plan (WeirSite *site, uint32_t n, GError **error);
+
+/* session_move.c */
+/* Opens the first candidate that can be, when the session is opened. */
+bool weir_session_settle (WeirSession *session, GError **error);
+/* Called by a worker whose device is of no use any more, as worker->failure says, or that sees the
+ * session move. Returns when the session is on the next device and the worker open there; batches
+ * that it has it must run again. */
+void weir_session_move (WeirWorker *worker);
 
 /* session_precision.c: which of the model's graphs runs, and in which precision, from what is asked
  * for. OPTION error where the model or the machine has not that. */
-bool weir_session_choose_precision (const WeirSession *session, const WeirBackend *backend,
+bool weir_session_choose_precision (const WeirSession *session, const WeirDeviceCandidate *device,
     WeirPrecision *precision, const WeirGraph **graph, GError **error);
 
 /* session_memory.c: lowers the largest batch to what memory allows, and says so. Plan 1 is there,
  * workers are counted. */
-void weir_session_plan_memory (WeirSession *session);
+void weir_site_plan_memory (WeirSite *site);
 
-/* prove.c: a rewritten batch must equal single runs. True or false in *proved; false + error where
- * plans cannot be made at all. */
-bool weir_session_prove (WeirSession *session, bool *proved, GError **error);
+/* prove.c: a rewritten batch must equal single runs of the graph. True or false in *proved; false +
+ * error where plans cannot be made at all. */
+bool weir_site_prove (WeirSite *site, bool *proved, GError **error);
 
-/* rows.c: one item in, one item out. */
-bool weir_rows_write (WeirWorker *worker, const WeirSlot *slot, WeirRequest *request, uint32_t item,
-    uint32_t row, GError **error);
+/* rows.c: a batch in, its item i as row i; one item out. */
+bool weir_rows_write (
+    WeirWorker *worker, WeirSlot *slot, const WeirTaken *batch, uint32_t n, GError **error);
+/* The model's picture as preprocessing knows it: [n, c, h, w]. */
+WeirTensor weir_rows_picture (const WeirModel *model, const WeirTensor *input);
 /* Item `item` of n_items in `src` (plain, input k of the model) becomes row `row` of `dst`. */
 void weir_rows_write_tensor (const WeirModel *model, uint32_t k, const WeirTensor *src,
     uint32_t n_items, uint32_t item, const WeirTensor *dst, uint32_t row);
 bool weir_rows_read (WeirWorker *worker, const WeirSlot *slot, uint32_t n, WeirRequest *request,
     uint32_t item, uint32_t row, GError **error);
+
+/* worker_pictures.c: preprocessing on the device, for a worker's slots. Where the device cannot, it
+ * is the host's from then on, as long as the session stays there. Closing is fine at any time: what
+ * is needed is opened again. */
+void weir_worker_open_pictures (WeirWorker *worker);
+void weir_worker_close_pictures (WeirWorker *worker);
+/* *on_device: the pictures of the batch are written, or about to be, into weir_slot_picture; false:
+ * they are to be written on the host, for not all items are of frames, or the device cannot. */
+bool weir_worker_write_pictures (WeirWorker *worker, WeirSlot *slot, const WeirTaken *batch,
+    uint32_t n, bool *on_device, GError **error);
 
 /* admission.c: to be called after whatever changes the queue from outside: limits, streams. Wakes
  * workers where items wait. [lock] */

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "engine/error.h"
+#include "engine/ocl/ocl_device.h"
 #include "engine/plan/backend.h"
 #include "engine/session.h"
 
@@ -14,15 +15,17 @@ G_BEGIN_DECLS
 /* "BATCH:CPU(8)", taken apart. */
 typedef struct WeirDeviceName {
   char base[16];                        /* "CPU", "REF", "GPU", "AUTO", "SIM" */
-  uint32_t index;                       /* GPU.1 → 1 */
+  char match[WEIR_OCL_MATCH_BYTES];     /* GPU.pocl → "pocl", a part of the device's name; "" */
+  uint32_t index;                       /* GPU.1, GPU.pocl.1 → 1 */
   double sim_fixed_ms, sim_per_item_ms; /* SIM(a,b): a batch of n takes a + b n */
   bool is_batch;                        /* BATCH: was given */
   uint32_t batch_size;                  /* (N); 0: not given */
 } WeirDeviceName;
 
-/* Strict, whole-string grammar: [BATCH:]NAME[.index][(N)], NAME one of CPU REF GPU AUTO SIM(a,b),
- * (N) only behind BATCH:, N in 1..1024; a and b in 0..60000 ms. OPTION errors name the string and
- * what was expected. */
+/* Strict, whole-string grammar: [BATCH:]NAME[(N)], NAME one of CPU REF AUTO SIM(a,b) and
+ * GPU[.part][.index], (N) only behind BATCH:, N in 1..1024; a and b in 0..60000 ms; index in 0..63;
+ * part: a letter, then 1 to 30 letters, digits, _ or -. OPTION errors name the string and what was
+ * expected. */
 bool weir_device_name_parse (const char *text, WeirDeviceName *name, GError **error);
 
 typedef struct WeirSettings {

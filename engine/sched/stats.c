@@ -35,10 +35,11 @@ static void read_counters (const WeirSession *session, WeirStats *stats)
   stats->in_flight = queue->n_in_flight;
   stats->batch_max =
       weir_queue_batch_max (queue, session->batch_max_reason, &stats->batch_max_reason);
+  stats->batch_target = weir_queue_target (queue);
   stats->service_fixed_us = (uint64_t) queue->service.fixed_ns / 1000;
   stats->service_per_item_us = (uint64_t) queue->service.per_item_ns / 1000;
   stats->wait_bound_us = queue->bound_ns / 1000;
-  stats->batch_limit_reason = session->batch_limit_reason;
+  stats->batch_limit_reason = session->site->batch_limit_reason;
   stats->n_items = session->n_items;
   stats->n_batches = session->n_batches;
   memcpy (stats->batch_histogram, session->batch_histogram,
@@ -52,19 +53,20 @@ static void read_counters (const WeirSession *session, WeirStats *stats)
   stats->n_failed = session->n_failed;
   stats->n_retried = session->n_retried;
   stats->busy_us = session->busy_ns / 1000;
+  stats->n_loads = session->n_loads;
+  stats->n_workers = session->n_workers;
   for (uint32_t i = 0; i < session->n_workers; i++)
-    stats->memory_bytes += session->workers[i].block_bytes;
+    stats->memory_bytes += session->workers[i].block_bytes + session->workers[i].device_bytes;
 }
 
 /* Workers wait for the lock, so that under it is only copying. */
 void weir_session_stats (WeirSession *session, WeirStats *stats)
 {
+  g_autoptr (WeirSite) site = weir_session_ref_site (session);
   Times times;
-  *stats =
-      (WeirStats){ .n_workers = session->n_workers, .load_ms = session->load_ms, .n_loads = 1 };
-  g_strlcpy (stats->device, session->device_name, sizeof stats->device);
-  g_strlcpy (stats->precision, weir_precision_name (weir_target_precision (session->target)),
-      sizeof stats->precision);
+  *stats = (WeirStats){ .load_ms = session->load_ms };
+  g_strlcpy (stats->device, site->candidate->name, sizeof stats->device);
+  g_strlcpy (stats->precision, weir_precision_name (site->precision), sizeof stats->precision);
   weir_mutex_lock (&session->lock);
   read_counters (session, stats);
   times = (Times){ session->wait_us, session->service_us, session->latency_us };
@@ -72,9 +74,9 @@ void weir_session_stats (WeirSession *session, WeirStats *stats)
   read_times (&times, stats);
   if (stats->n_batches)
     stats->mean_batch = (double) stats->n_items / (double) stats->n_batches;
-  stats->memory_bytes += weir_target_weight_bytes (session->target);
-  stats->memory_planned_bytes = session->memory_planned_bytes;
-  stats->memory_available_bytes = session->memory_available_bytes;
+  stats->memory_bytes += site->target ? weir_target_weight_bytes (site->target) : 0;
+  stats->memory_planned_bytes = site->memory_planned_bytes;
+  stats->memory_available_bytes = site->memory_available_bytes;
 }
 
 static void write_counts (JsonBuilder *json, const uint64_t *counts, uint32_t n)

@@ -16,6 +16,7 @@ static const WeirStatsField fields[] = {
   FIELD (U32, "in_flight", "items", in_flight),
   FIELD (U32, "batch_max", "items", batch_max),
   FIELD (TEXT, "batch_max_reason", "", batch_max_reason),
+  FIELD (U32, "batch_target", "items", batch_target),
   FIELD (TEXT, "batch_limit_reason", "", batch_limit_reason),
   FIELD (U64, "items", "items", n_items),
   FIELD (U64, "batches", "batches", n_batches),

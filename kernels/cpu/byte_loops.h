@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The byte kernels, for the compiler to make vectors of: included once for each instruction set,
- * with BYTE_KERNELS as the name of the table. */
+ * with BYTE_KERNELS as the name of the table, and BYTE_LOOK_UP where it has a better one. */
 #include "kernels/byte_kernels.h"
 
 /* Adding and taking away 1.5 · 2^23 leaves no bits for a fraction: to nearest, halves to even, for
@@ -65,6 +65,27 @@ static void multiply (uint8_t *restrict dst, WeirCodes to, const uint8_t *restri
           from_code (a[i * a_step], codes_a) * from_code (b[i * b_step], codes_b) * scale, to);
 }
 
+#ifndef BYTE_LOOK_UP
+#define BYTE_LOOK_UP look_up
+static void look_up (uint8_t *dst, const uint8_t *src, const uint8_t *table, size_t n)
+{
+  for (size_t i = 0; i < n; i++)
+    dst[i] = table[src[i]];
+}
+#endif
+
+static void follow_lines (uint8_t *restrict dst, const uint8_t *restrict src,
+    const float *restrict scale, const float *restrict offset, uint8_t low, uint8_t high, size_t n)
+{
+  float least = low, most = high;
+  for (size_t i = 0; i < n; i++) {
+    float value = (float) src[i] * scale[i] + offset[i];
+    value = value > least ? value : least;
+    value = value < most ? value : most;
+    dst[i] = (uint8_t) (int32_t) round_small (value);
+  }
+}
+
 static void accumulate (uint32_t *restrict sum, const uint8_t *restrict src, uint8_t flip, size_t n)
 {
   for (size_t i = 0; i < n; i++)
@@ -99,6 +120,8 @@ const WeirByteKernels BYTE_KERNELS = {
   .dequantise = dequantise,
   .add = add,
   .multiply = multiply,
+  .look_up = BYTE_LOOK_UP,
+  .follow_lines = follow_lines,
   .accumulate = accumulate,
   .find_range = find_range,
 };

@@ -1,229 +1,294 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The depthwise convolution, compiled once per instruction set.
  *
- * Including files define the vector: Vec, Mask, LANES, set (x), load (p), load_some (p, mask),
- * store (p, v), store_some (p, v, mask), fma (a, b, c), clip (v, least, most), first (n), and
- * DEPTHWISE, the function's name.
+ * Including files include the vector (f32_….h) and define DEPTHWISE, the table's name.
  *
- * PIXELS neighbouring results of LANES channels are summed in registers. Each tap loads its weights
- * once and multiplies them with PIXELS source vectors that come straight from memory, so that loads
- * and multiplications keep pace. Channels are the inner loop: the source is read along memory.
- * Results whose taps reach over an end of the row are done one by one with fewer taps. Every result
- * is summed in the order of the taps, so all variants agree. */
+ * A tile of up to TILE_ROWS × TILE_COLUMNS results of LANES channels is summed in registers. The
+ * source vectors of a row are loaded once for all the taps and results of the tile that read them:
+ * for 3×3 at stride 1, 24 loads and 9 of weights serve 72 multiplications. Channels are the inner
+ * loop: the source is read along memory. Where taps reach over an end of the row, or channels end
+ * within a vector, loads and stores have masks; an empty one reads nothing. */
+#include "kernels/cpu/activation_simd.h"
 #include "kernels/depthwise.h"
 
-#include <stdbool.h>
+#define TILE_ROWS    2
+#define TILE_COLUMNS 4
+#define MAX_KERNEL   5
+#define MAX_VECTORS  ((TILE_COLUMNS - 1) * 2 + MAX_KERNEL)
+#define ANY_COLUMNS  8
 
-#define PIXELS      8
-#define MAX_KERNEL  5
-#define MAX_COLUMNS ((PIXELS - 1) * 2 + MAX_KERNEL)
+/* What the instances of the code below differ in; constants where it is expanded. A vector holds
+ * `per` neighbouring results, the next one begins `step` source columns further. */
+typedef struct Form {
+  size_t kernel, stride_y, step, per;
+} Form;
 
-/* Taps along the row that lie inside the source. */
-typedef struct Taps {
-  size_t begin, end;
-} Taps;
+/* Which loads have masks: none; those of columns that a pad of half a kernel covers where a tile
+ * begins or ends a row; all, and stores. */
+typedef enum Masked { MASKED_NONE, MASKED_ENDS, MASKED_ALL } Masked;
 
-static inline __attribute__ ((always_inline)) void sum_block (const WeirDepthwise *shape,
-    float *dst, const float *const *rows, const float *weights, const float *bias, ptrdiff_t src,
-    Taps taps, size_t n_pixels, bool is_whole, Mask mask)
+typedef struct Masks {
+  Mask load[MAX_VECTORS], store[TILE_COLUMNS];
+} Masks;
+
+static __attribute__ ((noinline)) void activate_many (
+    const WeirActivation *activation, Vec *v, size_t n)
 {
-  size_t n_channels = shape->n_channels;
-  size_t step = shape->stride * n_channels, tap_step = shape->dilation * n_channels;
-  Vec sums[PIXELS], least = set (shape->least), most = set (shape->most);
-  for (size_t p = 0; p < n_pixels; p++)
-    sums[p] = is_whole ? load (bias) : load_some (bias, mask);
-  for (size_t ky = 0; ky < shape->kernel_height; ky++) {
-    if (!rows[ky])
-      continue;
-    const float *w = weights + (ky * shape->kernel_width + taps.begin) * n_channels;
-    const float *s = rows[ky] + src + (ptrdiff_t) (taps.begin * tap_step);
-    for (size_t kx = taps.begin; kx < taps.end; kx++, w += n_channels, s += tap_step) {
-      Vec weight = is_whole ? load (w) : load_some (w, mask);
-      for (size_t p = 0; p < n_pixels; p++)
-        sums[p] =
-            fma (weight, is_whole ? load (s + p * step) : load_some (s + p * step, mask), sums[p]);
-    }
+  for (; n >= MAX_LONG; n -= MAX_LONG, v += MAX_LONG)
+    activate_long (activation, v, MAX_LONG);
+  for (; n; n--, v++)
+    activate_long (activation, v, 1);
+}
+
+/* A long activation is called, and with a copy, so that v stays in registers: expanded at every
+ * tile it would be most of the code, and take minutes to compile. */
+ALWAYS_INLINE void activate (const WeirActivation *activation, Vec *v, size_t n)
+{
+  Vec stored[TILE_ROWS * TILE_COLUMNS];
+  if (is_short_activation (activation)) {
+    activate_short (activation, v, n);
+    return;
   }
-  for (size_t p = 0; p < n_pixels; p++) {
-    Vec result = clip (sums[p], least, most);
-    if (is_whole)
-      store (dst + p * n_channels, result);
+#pragma GCC unroll 8
+  for (size_t i = 0; i < n; i++)
+    stored[i] = v[i];
+  activate_many (activation, stored, n);
+#pragma GCC unroll 8
+  for (size_t i = 0; i < n; i++)
+    v[i] = stored[i];
+}
+
+/* Multiplies source row y of the tile's into the sums of the rows of results that it is a tap of.
+ */
+ALWAYS_INLINE void sum_row (Vec *sums, const float *src, size_t apart, const float *weights,
+    size_t y, Form form, size_t n_rows, size_t n_columns, Masked masked, const Masks *masks)
+{
+  size_t n_vectors = (n_columns - 1) * form.step + form.kernel, pad = form.kernel / 2;
+  Vec v[MAX_VECTORS];
+#pragma GCC unroll 16
+  for (size_t i = 0; i < n_vectors; i++)
+    if (masked == MASKED_ALL || (masked == MASKED_ENDS && (i < pad || i + pad >= n_vectors)))
+      v[i] = load_some (src + i * apart, masks->load[i]);
     else
-      store_some (dst + p * n_channels, result, mask);
+      v[i] = load (src + i * apart);
+#pragma GCC unroll 8
+  for (size_t kx = 0; kx < form.kernel; kx++)
+#pragma GCC unroll 2
+    for (size_t r = 0; r < n_rows; r++)
+      if (y >= r * form.stride_y && y - r * form.stride_y < form.kernel) {
+        Vec weight = load (weights + ((y - r * form.stride_y) * form.kernel + kx) * LANES);
+#pragma GCC unroll 4
+        for (size_t p = 0; p < n_columns; p++)
+          sums[r * n_columns + p] = madd (weight, v[p * form.step + kx], sums[r * n_columns + p]);
+      }
+}
+
+/* n_rows × n_columns vectors of results, constants where this is expanded. at: of the source, in
+ * floats from the beginning of a row. */
+ALWAYS_INLINE void sum_tile (const WeirDepthwiseTask *task, const float *const *rows, float *dst,
+    const float *weights, ptrdiff_t at, Form form, size_t n_rows, size_t n_columns, Masked masked,
+    const Masks *masks)
+{
+  Vec sums[TILE_ROWS * TILE_COLUMNS], bias = load (weights + form.kernel * form.kernel * LANES);
+#pragma GCC unroll 8
+  for (size_t i = 0; i < n_rows * n_columns; i++)
+    sums[i] = bias;
+#pragma GCC unroll 16
+  for (size_t y = 0; y < (n_rows - 1) * form.stride_y + form.kernel; y++)
+    if (rows[y])
+      sum_row (sums, rows[y] + at, task->apart, weights, y, form, n_rows, n_columns, masked, masks);
+  activate (&task->shape->activation, sums, n_rows * n_columns);
+#pragma GCC unroll 2
+  for (size_t r = 0; r < n_rows; r++)
+#pragma GCC unroll 4
+    for (size_t p = 0; p < n_columns; p++) {
+      float *to = dst + r * task->dst_row + p * form.per * task->dst_apart;
+      if (masked == MASKED_ALL)
+        store_some (to, sums[r * n_columns + p], masks->store[p]);
+      else
+        store (to, sums[r * n_columns + p]);
+    }
+}
+
+static bool is_inside (ptrdiff_t column, const WeirDepthwise *shape)
+{
+  return column >= 0 && column < (ptrdiff_t) shape->src_width;
+}
+
+/* For n_vectors from source column `begin` on and for results from x on. */
+static __attribute__ ((noinline)) void fill_masks (const WeirDepthwiseTask *task, Masks *masks,
+    ptrdiff_t begin, size_t n_vectors, size_t x, size_t per)
+{
+  size_t n = task->n_channels < LANES ? task->n_channels : LANES;
+  for (size_t i = 0; i < n_vectors; i++) {
+    bool is_first = is_inside (begin + (ptrdiff_t) i, task->shape);
+    bool is_second = per > 1 && is_inside (begin + (ptrdiff_t) i + 1, task->shape);
+    masks->load[i] = per == 1 ? lanes (0, is_first ? n : 0)
+                              : lanes (is_first ? 0 : LANES / 2, is_second ? LANES : LANES / 2);
+  }
+  for (size_t p = 0; p < TILE_COLUMNS; p++)
+    masks->store[p] = lanes (0, per == 1 ? n : x + p * per + 1 < task->x_end ? LANES : LANES / 2);
+}
+
+static Masked find_masked (
+    const WeirDepthwiseTask *task, ptrdiff_t begin, size_t n_vectors, size_t x, size_t n, Form form)
+{
+  ptrdiff_t end = begin + (ptrdiff_t) (n_vectors + form.per - 1), pad = (ptrdiff_t) form.kernel / 2;
+  ptrdiff_t width = (ptrdiff_t) task->shape->src_width;
+  if (x + n * form.per > task->x_end || task->n_channels * form.per < LANES || begin + pad < 0 ||
+      end - pad > width)
+    return MASKED_ALL;
+  return begin < 0 || end > width ? MASKED_ENDS : MASKED_NONE;
+}
+
+/* All channels of the results of a tile from column x on. Where they are no whole number of vectors
+ * the last one overlaps that before it. */
+ALWAYS_INLINE void sum_channels (const WeirDepthwiseTask *task, const float *const *rows,
+    float *dst, size_t x, Form form, size_t n_rows, size_t n_columns)
+{
+  size_t n_vectors = (n_columns - 1) * form.step + form.kernel;
+  size_t block_floats = (form.kernel * form.kernel + 1) * LANES;
+  size_t n_channels = task->n_channels * form.per,
+         last = n_channels < LANES ? 0 : n_channels - LANES;
+  ptrdiff_t begin = (ptrdiff_t) (x * task->shape->stride_x) - (ptrdiff_t) task->shape->pad_x;
+  const float *weights = task->weights;
+  Masked masked = find_masked (task, begin, n_vectors, x, n_columns, form);
+  /* Others have masks always, or the instances would take minutes to compile. */
+  bool is_usual = n_rows == TILE_ROWS && n_columns == TILE_COLUMNS;
+  Masks masks;
+  dst += (x - task->x_begin) * task->dst_apart;
+  if (masked != MASKED_NONE || !is_usual)
+    fill_masks (task, &masks, begin, n_vectors, x, form.per);
+  for (size_t next = 0; next < n_channels; next += LANES, weights += block_floats) {
+    size_t c = next < last ? next : last;
+    ptrdiff_t at = begin * (ptrdiff_t) task->apart + (ptrdiff_t) c;
+    if (masked == MASKED_NONE && is_usual)
+      sum_tile (task, rows, dst + c, weights, at, form, n_rows, n_columns, MASKED_NONE, NULL);
+    else if (masked == MASKED_ENDS && is_usual)
+      sum_tile (task, rows, dst + c, weights, at, form, n_rows, n_columns, MASKED_ENDS, &masks);
+    else
+      sum_tile (task, rows, dst + c, weights, at, form, n_rows, n_columns, MASKED_ALL, &masks);
   }
 }
 
-/* What a block at an end of the row may not touch: source columns before `begin` and from `end` on
- * count as zero, results from n_pixels on are not stored. Columns are counted from the block's
- * first tap. */
-typedef struct Edge {
-  size_t begin, end, n_pixels;
-} Edge;
-
-/* The same for windows of `kernel` neighbours, `stride` apart, both constants where this is
- * expanded: each source vector serves all the taps that read it. A vector is skipped by an empty
- * mask, which reads nothing. */
-static inline __attribute__ ((always_inline)) void sum_windows (const WeirDepthwise *shape,
-    float *dst, const float *const *rows, const float *weights, const float *bias, ptrdiff_t src,
-    const Edge *edge, size_t kernel, size_t stride, bool is_whole, Mask mask)
+ALWAYS_INLINE void sum_rows (
+    const WeirDepthwiseTask *task, const float *const *rows, float *dst, Form form, size_t n_rows)
 {
-  size_t n_channels = shape->n_channels, n_columns = (PIXELS - 1) * stride + kernel;
-  Vec sums[PIXELS], w[MAX_KERNEL];
-  Vec least = set (shape->least), most = set (shape->most);
-  Mask masks[MAX_COLUMNS];
-  for (size_t q = 0; edge && q < n_columns; q++)
-    masks[q] = q >= edge->begin && q < edge->end ? mask : first (0);
-  for (size_t p = 0; p < PIXELS; p++)
-    sums[p] = is_whole ? load (bias) : load_some (bias, mask);
-  for (size_t ky = 0; ky < shape->kernel_height; ky++, weights += kernel * n_channels) {
-    if (!rows[ky])
-      continue;
-    const float *s = rows[ky] + src;
-    for (size_t kx = 0; kx < kernel; kx++)
-      w[kx] =
-          is_whole ? load (weights + kx * n_channels) : load_some (weights + kx * n_channels, mask);
-#pragma GCC unroll 24
-    for (size_t q = 0; q < n_columns; q++, s += n_channels) {
-      Vec v = edge ? load_some (s, masks[q]) : is_whole ? load (s) : load_some (s, mask);
-#pragma GCC unroll 8
-      for (size_t kx = 0; kx < kernel; kx++)
-        if (q >= kx && (q - kx) % stride == 0 && (q - kx) / stride < PIXELS)
-          sums[(q - kx) / stride] = fma (w[kx], v, sums[(q - kx) / stride]);
-    }
+  size_t x = task->x_begin;
+  for (; x + 3 * form.per < task->x_end; x += 4 * form.per)
+    sum_channels (task, rows, dst, x, form, n_rows, 4);
+  if (x + form.per < task->x_end) {
+    sum_channels (task, rows, dst, x, form, n_rows, 2);
+    x += 2 * form.per;
   }
-#pragma GCC unroll 8
-  for (size_t p = 0; p < PIXELS; p++) {
-    Vec result = clip (sums[p], least, most);
-    if (edge && p >= edge->n_pixels)
-      break;
-    if (is_whole)
-      store (dst + p * n_channels, result);
-    else
-      store_some (dst + p * n_channels, result, mask);
+  if (x < task->x_end)
+    sum_channels (task, rows, dst, x, form, n_rows, 1);
+}
+
+ALWAYS_INLINE void sum_windows (const WeirDepthwiseTask *task, Form form)
+{
+  const float *const *rows = task->rows;
+  float *dst = task->dst;
+  size_t y = 0;
+  for (; y + 2 <= task->n_rows; y += 2, rows += 2 * form.stride_y, dst += 2 * task->dst_row)
+    sum_rows (task, rows, dst, form, 2);
+  if (y < task->n_rows)
+    sum_rows (task, rows, dst, form, 1);
+}
+
+#define WINDOWS(name, kernel, stride, step, per)             \
+  static void name (const WeirDepthwiseTask *task)           \
+  {                                                          \
+    sum_windows (task, (Form){ kernel, stride, step, per }); \
+  }
+
+WINDOWS (windows_3_1, 3, 1, 1, 1)
+WINDOWS (windows_3_2, 3, 2, 2, 1)
+WINDOWS (windows_5_1, 5, 1, 1, 1)
+WINDOWS (windows_5_2, 5, 2, 2, 1)
+WINDOWS (pairs_3_1, 3, 1, 2, 2)
+WINDOWS (pairs_5_1, 5, 1, 2, 2)
+
+/* --- any window --- */
+
+/* n_columns results, of which the windows lie inside, or one. */
+ALWAYS_INLINE void sum_some (const WeirDepthwiseTask *task, const float *const *rows, float *dst,
+    const float *weights, size_t x, size_t c, size_t n_columns, Mask mask)
+{
+  const WeirDepthwise *shape = task->shape;
+  ptrdiff_t begin = (ptrdiff_t) (x * shape->stride_x) - (ptrdiff_t) shape->pad_x;
+  size_t step = shape->stride_x * task->apart;
+  Vec sums[ANY_COLUMNS];
+  for (size_t p = 0; p < n_columns; p++)
+    sums[p] = load (weights + shape->kernel_height * shape->kernel_width * LANES);
+  for (size_t ky = 0; ky < shape->kernel_height; ky++)
+    for (size_t kx = 0; kx < shape->kernel_width; kx++, weights += LANES) {
+      ptrdiff_t column = begin + (ptrdiff_t) (kx * shape->dilation_x);
+      const float *row = rows[ky * shape->dilation_y];
+      if (!row || (n_columns == 1 && !is_inside (column, shape)))
+        continue;
+      const float *src = row + column * (ptrdiff_t) task->apart + c;
+      for (size_t p = 0; p < n_columns; p++)
+        sums[p] = madd (load (weights), load_some (src + p * step, mask), sums[p]);
+    }
+  activate (&shape->activation, sums, n_columns);
+  for (size_t p = 0; p < n_columns; p++)
+    store_some (dst + (x - task->x_begin + p) * task->dst_apart + c, sums[p], mask);
+}
+
+static bool has_inside (const WeirDepthwiseTask *task, size_t x, size_t n_columns)
+{
+  const WeirDepthwise *shape = task->shape;
+  ptrdiff_t begin = (ptrdiff_t) (x * shape->stride_x) - (ptrdiff_t) shape->pad_x;
+  size_t n = (n_columns - 1) * shape->stride_x + (shape->kernel_width - 1) * shape->dilation_x;
+  return x + n_columns <= task->x_end && is_inside (begin, shape) &&
+         is_inside (begin + (ptrdiff_t) n, shape);
+}
+
+static void sum_any (const WeirDepthwiseTask *task)
+{
+  const WeirDepthwise *shape = task->shape;
+  size_t n_channels = task->n_channels, last = n_channels < LANES ? 0 : n_channels - LANES;
+  Mask mask = lanes (0, n_channels < LANES ? n_channels : LANES);
+  size_t block_floats = (shape->kernel_height * shape->kernel_width + 1) * LANES;
+  for (size_t y = 0; y < task->n_rows; y++) {
+    const float *const *rows = task->rows + y * shape->stride_y;
+    float *dst = task->dst + y * task->dst_row;
+    for (size_t x = task->x_begin, n = 1; x < task->x_end; x += n) {
+      n = has_inside (task, x, ANY_COLUMNS) ? ANY_COLUMNS : 1;
+      for (size_t next = 0; next < task->n_channels; next += LANES) {
+        const float *weights = task->weights + next / LANES * block_floats;
+        size_t c = next < last ? next : last;
+        if (n > 1)
+          sum_some (task, rows, dst, weights, x, c, ANY_COLUMNS, mask);
+        else
+          sum_some (task, rows, dst, weights, x, c, 1, mask);
+      }
+    }
   }
 }
 
-#define WINDOWS(name, kernel, stride)                                                              \
-  static void name (const WeirDepthwise *shape, float *dst, const float *const *rows,              \
-      const float *weights, const float *bias, ptrdiff_t src, const Edge *edge)                    \
-  {                                                                                                \
-    size_t n_channels = shape->n_channels, c = 0;                                                  \
-    if (!edge)                                                                                     \
-      for (; c + LANES <= n_channels; c += LANES)                                                  \
-        sum_windows (shape, dst + c, rows, weights + c, bias + c, src + (ptrdiff_t) c, NULL,       \
-            kernel, stride, true, first (0));                                                      \
-    else                                                                                           \
-      for (; c + LANES <= n_channels; c += LANES)                                                  \
-        sum_windows (shape, dst + c, rows, weights + c, bias + c, src + (ptrdiff_t) c, edge,       \
-            kernel, stride, true, first (LANES));                                                  \
-    if (c == n_channels)                                                                           \
-      return;                                                                                      \
-    Mask mask = first (n_channels - c);                                                            \
-    if (!edge)                                                                                     \
-      sum_windows (shape, dst + c, rows, weights + c, bias + c, src + (ptrdiff_t) c, NULL, kernel, \
-          stride, false, mask);                                                                    \
-    else                                                                                           \
-      sum_windows (shape, dst + c, rows, weights + c, bias + c, src + (ptrdiff_t) c, edge, kernel, \
-          stride, false, mask);                                                                    \
-  }
-
-WINDOWS (windows_3_1, 3, 1)
-WINDOWS (windows_3_2, 3, 2)
-WINDOWS (windows_5_1, 5, 1)
-WINDOWS (windows_5_2, 5, 2)
-
-typedef void (*WindowsFn) (const WeirDepthwise *shape, float *dst, const float *const *rows,
-    const float *weights, const float *bias, ptrdiff_t src, const Edge *edge);
-
-static WindowsFn find_windows (const WeirDepthwise *shape)
+static WeirDepthwiseFn find (const WeirDepthwise *shape, size_t *per_vector)
 {
   static const struct {
     size_t kernel, stride;
-    WindowsFn fn;
+    WeirDepthwiseFn windows, pairs;
   } table[] = {
-    { 3, 1, windows_3_1 },
-    { 3, 2, windows_3_2 },
-    { 5, 1, windows_5_1 },
-    { 5, 2, windows_5_2 },
+    { 3, 1, windows_3_1, pairs_3_1 },
+    { 3, 2, windows_3_2, NULL },
+    { 5, 1, windows_5_1, pairs_5_1 },
+    { 5, 2, windows_5_2, NULL },
   };
-  for (size_t i = 0; i < sizeof table / sizeof *table; i++)
-    if (table[i].kernel == shape->kernel_width && table[i].stride == shape->stride &&
-        shape->dilation == 1)
-      return table[i].fn;
-  return NULL;
-}
-
-/* n_pixels results from column x on, all channels. */
-static inline __attribute__ ((always_inline)) void sum_pixels (const WeirDepthwise *shape,
-    float *dst, const float *const *rows, const float *weights, const float *bias, size_t x,
-    Taps taps, size_t n_pixels)
-{
-  size_t n_channels = shape->n_channels, c = 0;
-  ptrdiff_t src =
-      ((ptrdiff_t) (x * shape->stride) - (ptrdiff_t) shape->pad) * (ptrdiff_t) n_channels;
-  dst += x * n_channels;
-  for (; c + LANES <= n_channels; c += LANES)
-    sum_block (shape, dst + c, rows, weights + c, bias + c, src + (ptrdiff_t) c, taps, n_pixels,
-        true, first (0));
-  if (c < n_channels)
-    sum_block (shape, dst + c, rows, weights + c, bias + c, src + (ptrdiff_t) c, taps, n_pixels,
-        false, first (n_channels - c));
-}
-
-static Taps find_taps (const WeirDepthwise *shape, size_t x)
-{
-  size_t at = x * shape->stride, dilation = shape->dilation;
-  size_t begin = at >= shape->pad ? 0 : (shape->pad - at + dilation - 1) / dilation;
-  size_t limit = shape->src_width + shape->pad; /* taps lie before it, counted from the padding */
-  size_t end = at >= limit ? 0 : (limit - at + dilation - 1) / dilation;
-  Taps taps = { begin, end < shape->kernel_width ? end : shape->kernel_width };
-  return taps;
-}
-
-/* Any window: result by result where taps reach out of the row. */
-static void run_any (const WeirDepthwise *shape, float *dst, const float *const *rows,
-    const float *weights, const float *bias, size_t begin, size_t end)
-{
-  Taps all = { 0, shape->kernel_width };
-  size_t x = 0;
-  for (; x < begin; x++)
-    sum_pixels (shape, dst, rows, weights, bias, x, find_taps (shape, x), 1);
-  for (; x + PIXELS <= end; x += PIXELS)
-    sum_pixels (shape, dst, rows, weights, bias, x, all, PIXELS);
-  for (; x < shape->dst_width; x++)
-    sum_pixels (shape, dst, rows, weights, bias, x, find_taps (shape, x), 1);
-}
-
-static void run_windows (WindowsFn windows, const WeirDepthwise *shape, float *dst,
-    const float *const *rows, const float *weights, const float *bias, size_t begin, size_t end)
-{
-  size_t n_channels = shape->n_channels, limit = shape->src_width + shape->pad;
-  for (size_t x = 0; x < shape->dst_width; x += PIXELS) {
-    size_t at = x * shape->stride, n_left = shape->dst_width - x;
-    Edge edge = { at < shape->pad ? shape->pad - at : 0, at < limit ? limit - at : 0,
-      n_left < PIXELS ? n_left : PIXELS };
-    bool is_inside = x >= begin && x + PIXELS <= end;
-    windows (shape, dst + x * n_channels, rows, weights, bias,
-        ((ptrdiff_t) at - (ptrdiff_t) shape->pad) * (ptrdiff_t) n_channels,
-        is_inside ? NULL : &edge);
+  bool is_dense = shape->dilation_x == 1 && shape->dilation_y == 1;
+  *per_vector = 1;
+  for (size_t i = 0; is_dense && i < sizeof table / sizeof *table; i++) {
+    if (table[i].kernel != shape->kernel_width || table[i].kernel != shape->kernel_height ||
+        table[i].stride != shape->stride_x || table[i].stride != shape->stride_y)
+      continue;
+    *per_vector = shape->n_channels == LANES / 2 && table[i].pairs ? 2 : 1;
+    return *per_vector == 2 ? table[i].pairs : table[i].windows;
   }
+  return sum_any;
 }
 
-void DEPTHWISE (const WeirDepthwise *shape, float *dst, const float *const *rows,
-    const float *weights, const float *bias);
-
-void DEPTHWISE (const WeirDepthwise *shape, float *dst, const float *const *rows,
-    const float *weights, const float *bias)
-{
-  size_t extent = (shape->kernel_width - 1) * shape->dilation + 1;
-  size_t limit = shape->src_width + shape->pad; /* whole windows end before it */
-  size_t begin = (shape->pad + shape->stride - 1) / shape->stride;
-  size_t end = limit >= extent ? (limit - extent) / shape->stride + 1 : 0;
-  WindowsFn windows = find_windows (shape);
-  begin = begin < shape->dst_width ? begin : shape->dst_width;
-  end = end < shape->dst_width ? end : shape->dst_width;
-  if (windows)
-    run_windows (windows, shape, dst, rows, weights, bias, begin, end);
-  else
-    run_any (shape, dst, rows, weights, bias, begin, end);
-}
+const WeirDepthwiseKernels DEPTHWISE = { LANES, find };

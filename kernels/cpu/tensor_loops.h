@@ -2,6 +2,7 @@
 /* The tensor kernels as plain loops, compiled once per instruction set: including files define
  * TENSOR_KERNELS, the table's name. No loop changes the order of a sum with the vector's width, and
  * products are fused into sums only where fmaf says so, so every variant gives the same bytes. */
+#include "kernels/cpu/tensor_planes.h"
 #include "kernels/tensor_kernels.h"
 
 #include <math.h>
@@ -33,6 +34,30 @@ static inline float larger (float a, float b)
   return a > b ? a : b;
 }
 
+/* e^r for |r| <= ln 2 / 2. */
+static inline float exp_small_f32 (float r)
+{
+  float p = 1.0f / 5040.0f;
+  p = fmaf (p, r, 1.0f / 720.0f);
+  p = fmaf (p, r, 1.0f / 120.0f);
+  p = fmaf (p, r, 1.0f / 24.0f);
+  p = fmaf (p, r, 1.0f / 6.0f);
+  p = fmaf (p, r, 0.5f);
+  p = fmaf (p, r, 1.0f);
+  return fmaf (p, r, 1.0f);
+}
+
+/* 1 / x for 1 <= x < 2^126, to an ulp: the exponent's sign changed in the bits is within e = 5.1 %
+ * (the constant makes that even), a step of Newton's leaves e² and one of Halley's the third power
+ * of that. A third of a division's time. NaN stays one. */
+static inline float reciprocal_f32 (float x)
+{
+  float y = from_bits (0x7ef311c3u - to_bits (x));
+  y = fmaf (y, fmaf (-x, y, 1.0f), y);
+  float e = fmaf (-x, y, 1.0f);
+  return fmaf (y, fmaf (e, e, e), y);
+}
+
 /* e^x = 2^k · e^r with |r| <= ln 2 / 2: k by rounding x / ln 2 (adding 1.5 · 2^23 leaves it in the
  * low bits), ln 2 subtracted in two parts, e^r by Taylor's polynomial of degree 7 (its error there
  * is 0.35^8 / 8! < 6e-9), 2^k in two factors since k = 128 occurs. NaN comes through r. */
@@ -46,22 +71,54 @@ static inline float exp_f32 (float x)
   int32_t power = (int32_t) (to_bits (shifted) - to_bits (magic));
   float r = fmaf (k, -0.693359375f, clipped);
   r = fmaf (k, 2.12194440e-4f, r);
-  float p = 1.0f / 5040.0f;
-  p = fmaf (p, r, 1.0f / 720.0f);
-  p = fmaf (p, r, 1.0f / 120.0f);
-  p = fmaf (p, r, 1.0f / 24.0f);
-  p = fmaf (p, r, 1.0f / 6.0f);
-  p = fmaf (p, r, 0.5f);
-  p = fmaf (p, r, 1.0f);
-  p = fmaf (p, r, 1.0f);
   int32_t half = power >> 1;
-  return p * from_bits ((uint32_t) (half + 127) << 23) *
+  return exp_small_f32 (r) * from_bits ((uint32_t) (half + 127) << 23) *
          from_bits ((uint32_t) (power - half + 127) << 23);
 }
 
-static inline float sigmoid_f32 (float x)
+/* 1 / (1 + e^-x) with e^-x = 2^k · 2^r for |x| <= 87: k by rounding -x / ln 2 (127 in the magic
+ * number makes the low bits the exponent), and |r| <= 1/2 what that leaves, 2^r by its minimax
+ * polynomial of degree 6 (2.5e-9). `limit`: 87, unknown to the compiler, which would take the code
+ * apart into cases else. */
+static inline float sigmoid_f32 (float x, float limit)
 {
-  return 1.0f / (1.0f + exp_f32 (-x));
+  const float magic = 12582912.0f + 127.0f;
+  float y = -limit > x ? -limit : x;
+  y = limit < y ? limit : y;
+  float shifted = fmaf (y, -1.44269504f, magic), k = shifted - magic;
+  float r = fmaf (y, -1.44269504f, -k), p = 1.54614447e-4f;
+  p = fmaf (p, r, 1.34004282e-3f);
+  p = fmaf (p, r, 9.61805668e-3f);
+  p = fmaf (p, r, 5.55032723e-2f);
+  p = fmaf (p, r, 2.40226509e-1f);
+  p = fmaf (p, r, 6.93147207e-1f);
+  p = fmaf (p, r, 1.0f);
+  return reciprocal_f32 (fmaf (p, from_bits (to_bits (shifted) << 23), 1.0f));
+}
+
+static inline float unknown (float x)
+{
+  __asm__("" : "+m"(x));
+  return x;
+}
+
+/* x / divisor: as activation_simd.h does it, and tells, or as it is where there is no fused
+ * product. */
+static inline float divided (float x, float divisor, float reciprocal)
+{
+#if defined __FMA__ || defined __AVX512F__
+  float quotient = x * reciprocal;
+  return fmaf (fmaf (-quotient, divisor, x), reciprocal, quotient);
+#else
+  return x / divisor;
+#endif
+}
+
+/* To nearest, halves to even, for |x| <= 2^22: 1.5 · 2^23 leaves no bits for a fraction. */
+static inline float round_small (float x)
+{
+  const float magic = 12582912.0f;
+  return (x + magic) - magic;
 }
 
 /* Near 0 the quotient cancels; there a Padé approximant of order 5/4 is exact to rounding. */
@@ -150,13 +207,51 @@ UNARY (unary_relu, larger (x, 0.0f))
 UNARY (unary_round, rintf (x))
 UNARY (unary_scaled_tanh, alpha *tanh_f32 (beta *x))
 UNARY (unary_selu, beta *(x > 0.0f ? x : alpha * (exp_f32 (x) - 1.0f)))
-UNARY (unary_sigmoid, sigmoid_f32 (x))
 UNARY (unary_sign, x > 0.0f ? 1.0f : x < 0.0f ? -1.0f : x)
 UNARY (unary_softsign, x / (1.0f + fabsf (x)))
 UNARY (unary_sqrt, sqrtf (x))
-UNARY (unary_swish, x *sigmoid_f32 (alpha *x))
 UNARY (unary_tanh, tanh_f32 (x))
 UNARY (unary_thresholded_relu, x > alpha ? x : 0.0f)
+
+/* NaN gives the least. */
+static void unary_round_to_codes (
+    float *restrict dst, const float *restrict src, size_t n, float alpha, float beta)
+{
+  const float reciprocal = 1.0f / alpha, least = beta * alpha, most = (beta + 255.0f) * alpha;
+  for (size_t i = 0; i < n; i++) {
+    float bounded = smaller (larger (src[i], least), most);
+    dst[i] = round_small (divided (bounded, alpha, reciprocal)) * alpha;
+  }
+}
+
+/* NaN stays one. */
+static void unary_round_to_levels (
+    float *restrict dst, const float *restrict src, size_t n, float alpha, float beta)
+{
+  const float range = beta - alpha, per_range = 1.0f / range, per_255 = 1.0f / 255.0f;
+  for (size_t i = 0; i < n; i++) {
+    float x = src[i], bounded = smaller (beta, larger (alpha, x));
+    float level = round_small (divided (bounded - alpha, range, per_range) * 255.0f);
+    float y = divided (level, 255.0f, per_255) * range + alpha;
+    dst[i] = x > beta ? beta : y;
+  }
+}
+
+static void unary_sigmoid (
+    float *restrict dst, const float *restrict src, size_t n, float alpha, float beta)
+{
+  const float limit = unknown (87.0f);
+  for (size_t i = 0; i < n; i++)
+    dst[i] = sigmoid_f32 (src[i], limit);
+}
+
+static void unary_swish (
+    float *restrict dst, const float *restrict src, size_t n, float alpha, float beta)
+{
+  const float limit = unknown (87.0f);
+  for (size_t i = 0; i < n; i++)
+    dst[i] = src[i] * sigmoid_f32 (alpha * src[i], limit);
+}
 
 static void unary_gelu (float *dst, const float *src, size_t n, float alpha, float beta)
 {
@@ -206,14 +301,11 @@ static void affine (float *restrict dst, const float *restrict src, const float 
   }
 }
 
-/* Rounded to even by adding 1.5 · 2^23, which leaves no bits for a fraction of 0 <= x <= 2^22. */
 static inline float fake_quantized (
     float x, float low, float high, float out_low, float out_high, float n_steps)
 {
-  const float magic = 12582912.0f;
   float step = (x - low) / (high - low) * n_steps;
-  float rounded = (step + magic) - magic;
-  float y = rounded / n_steps * (out_high - out_low) + out_low;
+  float y = round_small (step) / n_steps * (out_high - out_low) + out_low;
   y = x > larger (low, high) ? out_high : y;
   return x <= smaller (low, high) ? out_low : y;
 }
@@ -301,114 +393,7 @@ static void f32_from_u8 (float *restrict dst, const uint8_t *restrict src, size_
     dst[i] = (float) src[i];
 }
 
-static float find_max (const float *src, size_t n)
-{
-  float most = src[0];
-  for (size_t i = 1; i < n; i++)
-    most = larger (src[i], most);
-  return most;
-}
-
-static void exp_row (float *restrict dst, const float *restrict src, size_t n)
-{
-  for (size_t i = 0; i < n; i++)
-    dst[i] = exp_f32 (src[i]);
-}
-
-static float find_sum (const float *src, size_t n)
-{
-  float sum = 0.0f;
-  for (size_t i = 0; i < n; i++)
-    sum += src[i];
-  return sum;
-}
-
-static void softmax_long (float *restrict dst, const float *restrict src, size_t n, bool is_log)
-{
-  float most = find_max (src, n), sum = 0.0f, block[BLOCK];
-  for (size_t begin = 0; begin < n; begin += BLOCK) {
-    size_t m = n - begin < BLOCK ? n - begin : BLOCK;
-    for (size_t i = 0; i < m; i++)
-      dst[begin + i] = src[begin + i] - most;
-    exp_row (block, dst + begin, m);
-    sum += find_sum (block, m);
-    if (!is_log)
-      memcpy (dst + begin, block, m * sizeof (float));
-  }
-  float scale = 1.0f / sum, shift = logf (sum);
-  if (is_log)
-    for (size_t i = 0; i < n; i++)
-      dst[i] -= shift;
-  else
-    for (size_t i = 0; i < n; i++)
-      dst[i] *= scale;
-}
-
-/* Short rows share the exponentials of a block, so that they fill vectors. */
-static void softmax_short (
-    float *restrict dst, const float *restrict src, size_t n_rows, size_t n, bool is_log)
-{
-  float block[BLOCK];
-  for (size_t row = 0; row < n_rows; row++) {
-    float most = find_max (src + row * n, n);
-    for (size_t i = 0; i < n; i++)
-      dst[row * n + i] = src[row * n + i] - most;
-  }
-  exp_row (block, dst, n_rows * n);
-  for (size_t row = 0; row < n_rows; row++) {
-    const float *exps = block + row * n;
-    float sum = find_sum (exps, n);
-    float scale = 1.0f / sum, shift = is_log ? logf (sum) : 0.0f;
-    for (size_t i = 0; i < n; i++)
-      dst[row * n + i] = is_log ? dst[row * n + i] - shift : exps[i] * scale;
-  }
-}
-
-static void softmax (float *dst, const float *src, size_t n_rows, size_t n, bool is_log)
-{
-  size_t at_once = BLOCK / n;
-  if (at_once < 2) {
-    for (size_t row = 0; row < n_rows; row++)
-      softmax_long (dst + row * n, src + row * n, n, is_log);
-    return;
-  }
-  for (size_t row = 0; row < n_rows; row += at_once) {
-    size_t m = n_rows - row < at_once ? n_rows - row : at_once;
-    softmax_short (dst + row * n, src + row * n, m, n, is_log);
-  }
-}
-
-static void columns_block (float *restrict dst, const float *restrict src, size_t n_rows,
-    size_t stride, size_t n, bool is_log)
-{
-  float most[BLOCK], sum[BLOCK];
-  memcpy (most, src, n * sizeof (float));
-  memset (sum, 0, n * sizeof (float));
-  for (size_t row = 1; row < n_rows; row++)
-    for (size_t i = 0; i < n; i++)
-      most[i] = larger (src[row * stride + i], most[i]);
-  for (size_t row = 0; row < n_rows; row++)
-    for (size_t i = 0; i < n; i++) {
-      float shifted = src[row * stride + i] - most[i], value = exp_f32 (shifted);
-      dst[row * stride + i] = is_log ? shifted : value;
-      sum[i] += value;
-    }
-  for (size_t i = 0; i < n; i++)
-    sum[i] = is_log ? logf (sum[i]) : 1.0f / sum[i];
-  for (size_t row = 0; row < n_rows; row++)
-    for (size_t i = 0; i < n; i++)
-      dst[row * stride + i] =
-          is_log ? dst[row * stride + i] - sum[i] : dst[row * stride + i] * sum[i];
-}
-
-static void softmax_columns (
-    float *dst, const float *src, size_t n_rows, size_t stride, size_t n, bool is_log)
-{
-  for (size_t begin = 0; begin < n; begin += BLOCK) {
-    size_t m = n - begin < BLOCK ? n - begin : BLOCK;
-    columns_block (dst + begin, src + begin, n_rows, stride, m, is_log);
-  }
-}
+#include "kernels/cpu/tensor_softmax.h"
 
 static void accumulate (float *restrict sum, const float *restrict src, size_t n)
 {
@@ -420,6 +405,15 @@ static void accumulate_max (float *restrict most, const float *restrict src, siz
 {
   for (size_t i = 0; i < n; i++)
     most[i] = larger (src[i], most[i]);
+}
+
+static void accumulate_squares (
+    float *restrict sum, const float *restrict src, const float *restrict centre, size_t n)
+{
+  for (size_t i = 0; i < n; i++) {
+    float x = src[i] - centre[i];
+    sum[i] += x * x;
+  }
 }
 
 static void blend (float *restrict dst, const float *const src[4], const float weights[4], size_t n)
@@ -451,6 +445,8 @@ const WeirTensorKernels TENSOR_KERNELS = {
       [WEIR_UNARY_RECIPROCAL] = unary_reciprocal,
       [WEIR_UNARY_RELU] = unary_relu,
       [WEIR_UNARY_ROUND] = unary_round,
+      [WEIR_UNARY_ROUND_TO_CODES] = unary_round_to_codes,
+      [WEIR_UNARY_ROUND_TO_LEVELS] = unary_round_to_levels,
       [WEIR_UNARY_SCALED_TANH] = unary_scaled_tanh,
       [WEIR_UNARY_SELU] = unary_selu,
       [WEIR_UNARY_SIGMOID] = unary_sigmoid,
@@ -480,5 +476,7 @@ const WeirTensorKernels TENSOR_KERNELS = {
   .softmax_columns = softmax_columns,
   .accumulate = accumulate,
   .accumulate_max = accumulate_max,
+  .accumulate_squares = accumulate_squares,
   .blend = blend,
+  .interleave = interleave,
 };

@@ -98,7 +98,8 @@ def check_times(cameras):
 
 def check_cameras(program, folder, alone):
     """(what is wrong, what is late)"""
-    cameras = streams(program, folder, "", "--streams", N_STREAMS, "--rate", RATE, "--frames", N_FRAMES, "--shift", SHIFT, "--in-step", N_STREAMS)
+    # as said, not only as large as pays
+    cameras = streams(program, folder, "batch-size=8", "--streams", N_STREAMS, "--rate", RATE, "--frames", N_FRAMES, "--shift", SHIFT, "--in-step", N_STREAMS)
     found = []
     for k in range(N_STREAMS):
         found += [f"camera {k}: {d}" for d in check_frames(k, lines(folder / f"{k}.jsonl"), alone)]

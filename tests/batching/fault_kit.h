@@ -15,8 +15,8 @@
 int fault_kit_run (Suite *suite);
 
 /* A new session of the small network on the faulty device with batches up to `batch_size`.
- * `options` says what else (hint, num_requests, batch_timeout_ms, SIM(a,b) as the device); NULL:
- * one worker. */
+ * `options` says what else (hint, num_requests, batch_timeout_ms; as the device SIM(a,b), one of
+ * OpenCL's, AUTO where weir_session_auto_hook is set); NULL: one worker. */
 WeirSession *fault_kit_open (uint32_t batch_size, const WeirSessionOptions *options);
 
 /* A request of items 1..63, and how it ended. */

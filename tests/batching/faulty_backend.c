@@ -218,6 +218,14 @@ static bool propose (WeirDevice *device, const WeirStepSpec *spec, WeirFormat *s
   return weir_backend_ref.propose (device, spec, src, dst);
 }
 
+static uint64_t end_batch (WeirDevice *device)
+{
+  weir_mutex_lock (&state.lock);
+  uint64_t helped_ns = UINT64_C (1000) * state.faults.helped_us;
+  weir_mutex_unlock (&state.lock);
+  return helped_ns;
+}
+
 static size_t weight_bytes (const WeirDevice *device)
 {
   return weir_backend_ref.weight_bytes (device);
@@ -235,5 +243,6 @@ const WeirBackend faulty_backend = {
   .run = run,
   .unbind = unbind,
   .describe = describe,
+  .end_batch = end_batch,
   .weight_bytes = weight_bytes,
 };

@@ -19,6 +19,7 @@ typedef struct Faulty {
   uint32_t n_stalls;    /* so many runs from now on hang until faulty_resume, and then pass */
   uint32_t fixed_us;    /* S(n) = fixed + per item · n */
   uint32_t per_item_us; /* of each run */
+  uint32_t helped_us;   /* that idle cores are said to have computed of each batch */
 } Faulty;
 
 extern const WeirBackend faulty_backend;

@@ -295,6 +295,42 @@ START_TEST (test_faults_teach_nothing)
 }
 END_TEST
 
+/* S(n) is what a batch takes where no idle core helps, as under load; a lone worker has nobody to
+ * share the cores with. */
+static const struct {
+  const char *hint;
+  bool counts;
+} helps[] = {
+  { "throughput", true },
+  { "latency", false },
+};
+
+START_TEST (test_faults_help_counts)
+{
+  static const Faulty faults = { .helped_us = 40000 };
+  const WeirSessionOptions o = { .performance_hint = helps[_i].hint };
+  WeirSession *session = fault_kit_open (1, &o);
+  WeirStream *stream = weir_stream_new (session, "s", 0);
+  faulty_set (&faults);
+  for (uint32_t round = 0; round < 20; round++) {
+    FaultJob job;
+    fault_job_init (&job, stream, 1 + round, 1);
+    fault_job_run (&job);
+    fault_job_clear (&job);
+  }
+  weir_mutex_lock (&session->lock);
+  uint64_t service_ns = weir_service_ns (&session->queue.service, 1);
+  bool counts = helps[_i].counts && session->n_workers > 1;
+  weir_mutex_unlock (&session->lock);
+  ck_assert_uint_gt (service_ns, 0);
+  ck_assert_int_eq (service_ns >= 40000000, counts);
+  g_autofree WeirStats *stats = fault_kit_stats (session);
+  ck_assert_uint_lt (stats->service_us_p50, 40000);
+  weir_stream_free (stream);
+  weir_session_unref (session);
+}
+END_TEST
+
 /* What warnings say was lowered, as "8>4 4>2". */
 static WeirMutex warned_lock = PTHREAD_MUTEX_INITIALIZER;
 static GString *warned;
@@ -323,7 +359,7 @@ static const struct {
 static size_t measure_slot (void)
 {
   WeirSession *session = fault_kit_open (8, NULL);
-  size_t n_bytes = weir_plan_slot_bytes (weir_session_plan (session, 1, NULL));
+  size_t n_bytes = weir_plan_slot_bytes (weir_site_plan (session->site, 1, NULL));
   weir_session_unref (session);
   return n_bytes;
 }
@@ -444,6 +480,7 @@ int main (void)
   tcase_add_test (tcase, test_faults_failing_for_long);
   tcase_add_test (tcase, test_faults_run_tells_the_error);
   tcase_add_test (tcase, test_faults_teach_nothing);
+  tcase_add_loop_test (tcase, test_faults_help_counts, 0, G_N_ELEMENTS (helps));
   tcase_add_loop_test (tcase, test_faults_memory, 0, G_N_ELEMENTS (memories));
   tcase_add_test (tcase, test_faults_no_memory_at_all);
   tcase_add_test (tcase, test_faults_leaky_stream);

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -56,36 +57,102 @@ static bool is_filled (const WeirModel *model, uint32_t k)
   return fill && !g_str_equal (fill, "picture");
 }
 
-/* Numbers of 0..255, as pictures have them, or those of the file. */
-static void make_input (BenchSession *bench, uint32_t k, const char *file)
+/* Of n_bytes: numbers of 0..255, as pictures have them, or those of the file. Newly allocated. */
+static char *read_row (const char *file, size_t n_bytes, GError **error)
 {
-  WeirTensor *tensor = &bench->inputs[k];
-  g_autoptr (GError) error = NULL;
-  size_t n_bytes = 0, n_read = 0;
+  size_t n_read = 0;
   char *bytes = NULL;
 
-  weir_model_input (weir_session_model (bench->session), k, tensor);
-  tensor->dtype = WEIR_DTYPE_F32;
-  if (!weir_tensor_bytes (tensor, &n_bytes))
-    g_set_error (&error, WEIR_ERROR, WEIR_ERROR_SHAPE, "input %u has no size", k);
-  else if (file && g_file_get_contents (file, &bytes, &n_read, &error) && n_read != n_bytes)
-    g_set_error (&error, WEIR_ERROR, WEIR_ERROR_SHAPE, "%s: %zu bytes; input %u has %zu", file,
-        n_read, k, n_bytes);
-  if (error)
-    bench_fail (error);
-  if (!bytes) {
+  if (!file) {
     float *values = g_malloc (n_bytes);
     for (size_t i = 0; i < n_bytes / sizeof (float); i++)
       values[i] = (float) ((uint32_t) i * 2654435761u >> 24);
-    bytes = (char *) values;
+    return (char *) values;
   }
-  tensor->buffer = bytes;
+  if (g_file_get_contents (file, &bytes, &n_read, error) && n_read != n_bytes)
+    g_set_error (error, WEIR_ERROR, WEIR_ERROR_SHAPE, "%s: %zu bytes; a row of the input has %zu",
+        file, n_read, n_bytes);
+  return bytes;
+}
+
+/* The same row for each item. */
+static void make_input (BenchSession *bench, uint32_t k, const BenchOptions *options)
+{
+  const WeirModel *model = weir_session_model (bench->session);
+  WeirTensor *tensor = &bench->inputs[k];
+  g_autoptr (GError) error = NULL;
+  g_autofree char *row = NULL;
+  size_t n_bytes = 0, n_items = (size_t) options->n_items;
+
+  weir_model_input (model, k, tensor);
+  tensor->dtype = WEIR_DTYPE_F32;
+  if (!weir_tensor_bytes (tensor, &n_bytes) ||
+      (n_items > 1 && weir_model_input_axis (model, k) != 0))
+    g_set_error (
+        &error, WEIR_ERROR, WEIR_ERROR_SHAPE, "input %u has no rows of a known size in dim 0", k);
+  else
+    row = read_row (options->input, n_bytes, &error);
+  if (error)
+    bench_fail (error);
+  tensor->buffer = g_malloc_n (n_items, n_bytes);
+  tensor->dims[0] *= options->n_items;
+  for (size_t i = 0; i < n_items; i++)
+    memcpy ((char *) tensor->buffer + i * n_bytes, row, n_bytes);
+}
+
+static bool are_above_zero (const BenchOptions *options)
+{
+  return options->n_callers >= 1 && options->n_rounds >= 1 && options->n_threads >= 1 &&
+         options->n_in_flight >= 0 && options->seconds > 0 && options->n_items >= 1;
+}
+
+void bench_parse (int *argc, char ***argv, const char *arguments, const char *description,
+    const GOptionEntry *more, BenchOptions *options)
+{
+  const GOptionEntry entries[] = {
+    { "model", 0, 0, G_OPTION_ARG_STRING, &options->model, "Model file", "FILE" },
+    { "input-shape", 0, 0, G_OPTION_ARG_STRING, &options->input_shape, "1x3x320x320", "SHAPE" },
+    { "device", 0, 0, G_OPTION_ARG_STRING, &options->device, "CPU, BATCH:CPU(8), SIM(4,1) …", "D" },
+    { "precision", 0, 0, G_OPTION_ARG_STRING, &options->precision, "f32, bf16, int8", "P" },
+    { "performance-hint", 0, 0, G_OPTION_ARG_STRING, &options->performance_hint,
+        "throughput (default), latency", "H" },
+    { "config", 0, 0, G_OPTION_ARG_STRING, &options->config, "KEY=VALUE,…", "TEXT" },
+    { "batch-size", 0, 0, G_OPTION_ARG_INT, &options->batch_size, "Largest batch", "N" },
+    { "batch-timeout", 0, 0, G_OPTION_ARG_INT, &options->batch_timeout_ms, "-1: adaptive", "MS" },
+    { "num-requests", 0, 0, G_OPTION_ARG_INT, &options->num_requests, "Items in flight", "N" },
+    { "no-batching", 0, 0, G_OPTION_ARG_NONE, &options->no_batching, "Every batch is 1", NULL },
+    { "input", 0, 0, G_OPTION_ARG_STRING, &options->input,
+        "Raw f32: a row of the inputs that the model does not fill", "FILE" },
+    { "items", 0, 0, G_OPTION_ARG_INT, &options->n_items, "Of a request (default 1)", "N" },
+    { NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL },
+  };
+  GOptionContext *context = g_option_context_new (arguments);
+  g_autoptr (GError) error = NULL;
+
+  g_option_context_add_main_entries (context, entries, NULL);
+  g_option_context_add_main_entries (context, more, NULL);
+  g_option_context_set_description (context, description);
+  if (g_option_context_parse (context, argc, argv, &error) && !are_above_zero (options))
+    g_set_error_literal (&error, WEIR_ERROR, WEIR_ERROR_OPTION, "numbers must be above 0");
+  g_option_context_free (context);
+  if (error)
+    bench_fail (error);
+}
+
+void bench_options_clear (BenchOptions *options)
+{
+  char *texts[] = { options->model, options->input_shape, options->device, options->precision,
+    options->performance_hint, options->config, options->input };
+
+  for (size_t i = 0; i < G_N_ELEMENTS (texts); i++)
+    g_free (texts[i]);
 }
 
 void bench_session_open (BenchSession *bench, const BenchOptions *options)
 {
   const WeirSessionOptions session_options = {
     .model = options->model,
+    .model_options.input_shape = options->input_shape,
     .device = options->device,
     .precision = options->precision,
     .performance_hint = options->performance_hint,
@@ -107,7 +174,7 @@ void bench_session_open (BenchSession *bench, const BenchOptions *options)
   bench->inputs = g_new0 (WeirTensor, bench->n_inputs);
   for (uint32_t k = 0; k < bench->n_inputs; k++)
     if (!is_filled (model, k))
-      make_input (bench, k, k == 0 ? options->input : NULL);
+      make_input (bench, k, options);
 }
 
 void bench_session_close (BenchSession *bench)

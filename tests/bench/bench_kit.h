@@ -11,16 +11,22 @@ G_BEGIN_DECLS
 
 /* The command line. */
 typedef struct BenchOptions {
-  char *model, *device, *precision, *performance_hint, *config, *input;
-  int batch_size, batch_timeout_ms, num_requests;
+  char *model, *input_shape, *device, *precision, *performance_hint, *config, *input;
+  int batch_size, batch_timeout_ms, num_requests, n_items;
   int n_callers, n_rounds, n_threads, n_in_flight;
   double seconds, gap_ms, rate;
   gboolean no_batching, drain;
 } BenchOptions;
 
+#define BENCH_OPTIONS_DEFAULT                                                             \
+  {                                                                                       \
+    .batch_timeout_ms = -1, .n_items = 1, .n_callers = 1, .n_rounds = 10, .n_threads = 1, \
+    .n_in_flight = 1, .seconds = 5, .gap_ms = 50                                          \
+  }
+
 typedef struct BenchSession {
   WeirSession *session;
-  WeirTensor *inputs; /* one row each; dtype NONE where the model fills it */
+  WeirTensor *inputs; /* rows of n_items; dtype NONE where the model fills it */
   uint32_t n_inputs;
   double open_ms;
 } BenchSession;
@@ -47,9 +53,15 @@ double bench_cpu_seconds (void); /* of the process */
 double bench_rss_mb (void);      /* now */
 void bench_fail (const GError *error) G_GNUC_NORETURN;
 
+/* The options that sessions take and `more`, then checks that numbers are above 0. arguments and
+ * description are for --help; the latter may be NULL. */
+void bench_parse (int *argc, char ***argv, const char *arguments, const char *description,
+    const GOptionEntry *more, BenchOptions *options);
+void bench_options_clear (BenchOptions *options);
+
 void bench_session_open (BenchSession *bench, const BenchOptions *options);
 void bench_session_close (BenchSession *bench);
-/* A request with one item of the session's inputs. */
+/* A request with the session's inputs. */
 WeirRequest *bench_request_new (const BenchSession *bench, WeirStream *stream);
 /* Submits it and waits. */
 void bench_request_run (WeirRequest *request);

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Interleaved: loading each model with automatic batching and without.
+"""Interleaved: loading each model with automatic batching and without, and with batching once more with a warm cache.
 
     bench_load.py [--bench-load PROGRAM] [--rounds 7] [--output FILE.json] [MODEL...]
 
-Without MODEL: every model below $WEIR_SHARED/models that loads. Each load is a process of its own with nothing in the cache of times, so
-that batches are measured each time, which is the dearest case. Prints a table in Markdown: load time and CPU time of the load (the best
-of the rounds, and how many times that without batching), what the weights take, memory of the process when loaded, and half a second later.
+Without MODEL: every model below $WEIR_SHARED/models that loads. Each load is a process of its own with no cache, so that batches are
+proved and measured each time, which is the dearest case; "warm" has a folder of its own that an earlier load has filled. Prints a table in
+Markdown: load time and CPU time of the load (the best of the rounds, and how many times that without batching), what the weights take,
+memory of the process when loaded, and half a second later.
 """
 import argparse
 import json
@@ -16,23 +17,26 @@ import pathlib
 import statistics
 import subprocess
 import sys
+import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-MODES = ("singles", "batches")
+MODES = ("singles", "batches", "warm")
 FIGURES = ("load_ms", "cpu_ms", "weights_mb", "loaded_mb", "idle_mb", "peak_mb")
 
 
-def load(program, path, mode):
+def load(program, path, mode, cache):
     """One process; None where the model is refused."""
-    run = subprocess.run([program, path, mode], capture_output=True, text=True, env={**os.environ, "WEIR_CACHE_DIR": ""})
+    argument, folder = ("batches", cache) if mode == "warm" else (mode, "")
+    run = subprocess.run([program, path, argument], capture_output=True, text=True, env={**os.environ, "WEIR_CACHE_DIR": folder})
     return json.loads(run.stdout) if run.returncode == 0 else None
 
 
-def bench(program, path, rounds):
+def bench(program, path, rounds, cache):
     runs = {mode: [] for mode in MODES}
+    load(program, path, "warm", cache)
     for i in range(rounds):
         for mode in MODES if i % 2 else reversed(MODES):
-            figures = load(program, path, mode)
+            figures = load(program, path, mode, cache)
             if not figures:
                 return None
             runs[mode].append(figures)
@@ -52,8 +56,8 @@ def name_of(path):
 
 
 def row(path, r):
-    s, b = r["singles"], r["batches"]
-    return (f"| {name_of(path)} | {r['batch_max']} | {s['load_ms']:.0f} | {b['load_ms']:.0f} | {b['load_ms'] / s['load_ms']:.2f} "
+    s, b, w = r["singles"], r["batches"], r["warm"]
+    return (f"| {name_of(path)} | {r['batch_max']} | {s['load_ms']:.0f} | {b['load_ms']:.0f} | {w['load_ms']:.0f} | {b['load_ms'] / s['load_ms']:.2f} "
             f"| {b['cpu_ms'] / s['cpu_ms']:.2f} | {s['weights_mb']:.1f} | {b['weights_mb']:.1f} | {s['loaded_mb']:.0f} | {b['loaded_mb']:.0f} "
             f"| {b['idle_mb']:.0f} |")
 
@@ -66,16 +70,17 @@ def main():
     p.add_argument("--output", type=pathlib.Path)
     a = p.parse_args()
     results = {}
-    print("| model | largest batch | load, ms: alone | batching | times | CPU time, times | weights, MB: alone | batching "
+    print("| model | largest batch | load, ms: alone | batching | warm | times | CPU time, times | weights, MB: alone | batching "
           "| process, MB: alone | batching | idle |")
-    print("|---" + "|--:" * 10 + "|")
-    for path in a.models or models():
-        r = bench(a.bench_load, path, a.rounds)
-        if not r:
-            print(f"{path}: is refused", file=sys.stderr)
-            continue
-        results[path] = r
-        print(row(path, r), flush=True)
+    print("|---" + "|--:" * 11 + "|")
+    with tempfile.TemporaryDirectory() as cache:
+        for path in a.models or models():
+            r = bench(a.bench_load, path, a.rounds, cache)
+            if not r:
+                print(f"{path}: is refused", file=sys.stderr)
+                continue
+            results[path] = r
+            print(row(path, r), flush=True)
     for figure in ("load_ms", "cpu_ms", "loaded_mb"):
         logs = [math.log(r["batches"][figure] / r["singles"][figure]) for r in results.values()]
         print(f"{figure}: {math.exp(statistics.mean(logs)):.3f} times in the mean, {math.exp(max(logs)):.2f} at most", file=sys.stderr)

@@ -33,20 +33,9 @@ static char *describe_cases (void)
   return g_string_free (text, FALSE);
 }
 
-static bool parse (int *argc, char ***argv, BenchOptions *options, GError **error)
+static void parse (int *argc, char ***argv, BenchOptions *options)
 {
   const GOptionEntry entries[] = {
-    { "model", 0, 0, G_OPTION_ARG_STRING, &options->model, "Model file", "FILE" },
-    { "device", 0, 0, G_OPTION_ARG_STRING, &options->device, "CPU, BATCH:CPU(8), SIM(4,1) …", "D" },
-    { "precision", 0, 0, G_OPTION_ARG_STRING, &options->precision, "f32, bf16, int8", "P" },
-    { "performance-hint", 0, 0, G_OPTION_ARG_STRING, &options->performance_hint,
-        "throughput (default), latency", "H" },
-    { "config", 0, 0, G_OPTION_ARG_STRING, &options->config, "KEY=VALUE,…", "TEXT" },
-    { "batch-size", 0, 0, G_OPTION_ARG_INT, &options->batch_size, "Largest batch", "N" },
-    { "batch-timeout", 0, 0, G_OPTION_ARG_INT, &options->batch_timeout_ms, "-1: adaptive", "MS" },
-    { "num-requests", 0, 0, G_OPTION_ARG_INT, &options->num_requests, "Items in flight", "N" },
-    { "no-batching", 0, 0, G_OPTION_ARG_NONE, &options->no_batching, "Every batch is 1", NULL },
-    { "input", 0, 0, G_OPTION_ARG_STRING, &options->input, "Raw f32 of the first input", "FILE" },
     { "callers", 0, 0, G_OPTION_ARG_INT, &options->n_callers, "Streams (default 1)", "N" },
     { "rounds", 0, 0, G_OPTION_ARG_INT, &options->n_rounds, "Repetitions (default 10)", "N" },
     { "threads", 0, 0, G_OPTION_ARG_INT, &options->n_threads, "Producers (default 1)", "N" },
@@ -58,18 +47,8 @@ static bool parse (int *argc, char ***argv, BenchOptions *options, GError **erro
     { NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL },
   };
   g_autofree char *cases = describe_cases ();
-  GOptionContext *context = g_option_context_new ("CASE");
 
-  g_option_context_add_main_entries (context, entries, NULL);
-  g_option_context_set_description (context, cases);
-  bool ok = g_option_context_parse (context, argc, argv, error);
-  g_option_context_free (context);
-  if (ok && (options->n_callers < 1 || options->n_rounds < 1 || options->n_threads < 1 ||
-                options->n_in_flight < 0 || options->seconds <= 0)) {
-    g_set_error_literal (error, WEIR_ERROR, WEIR_ERROR_OPTION, "numbers must be above 0");
-    ok = false;
-  }
-  return ok;
+  bench_parse (argc, argv, "CASE", cases, entries, options);
 }
 
 static int run_case (const char *name, const BenchOptions *options)
@@ -86,29 +65,12 @@ static int run_case (const char *name, const BenchOptions *options)
   return 2;
 }
 
-static void clear (BenchOptions *options)
-{
-  char *texts[] = { options->model, options->device, options->precision, options->performance_hint,
-    options->config, options->input };
-
-  for (size_t i = 0; i < G_N_ELEMENTS (texts); i++)
-    g_free (texts[i]);
-}
-
 int main (int argc, char **argv)
 {
-  BenchOptions options = { .batch_timeout_ms = -1,
-    .n_callers = 1,
-    .n_rounds = 10,
-    .n_threads = 1,
-    .n_in_flight = 1,
-    .seconds = 5,
-    .gap_ms = 50 };
-  g_autoptr (GError) error = NULL;
+  BenchOptions options = BENCH_OPTIONS_DEFAULT;
 
-  if (!parse (&argc, &argv, &options, &error))
-    bench_fail (error);
+  parse (&argc, &argv, &options);
   int status = run_case (argc == 2 ? argv[1] : "", &options);
-  clear (&options);
+  bench_options_clear (&options);
   return status;
 }

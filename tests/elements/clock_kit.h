@@ -7,11 +7,11 @@
 #include <gst/gst.h>
 
 /* To be filled in: number of pictures, pattern (and more properties of videotestsrc), format,
- * width, height. 25 pictures a second. */
-#define CLOCK CLOCK_AT ("25")
+ * width, height. 25 pictures a second, or `rate`: a fraction. */
+#define CLOCK CLOCK_AT ("25/1")
 #define CLOCK_AT(rate)                                                                      \
   "videotestsrc num-buffers=%d pattern=%s ! "                                               \
-  "video/x-raw,format=%s,width=%d,height=%d,framerate=" rate "/1 "                          \
+  "video/x-raw,format=%s,width=%d,height=%d,framerate=" rate " "                            \
   "! timeoverlay font-desc=\"DejaVu Sans Bold 36\" shaded-background=true xpad=12 ypad=12 " \
   "time-mode=stream-time halignment=left valignment=top ! video/x-raw "
 

@@ -8,7 +8,8 @@
 typedef enum State { IDLE, QUEUED, RUNNING, FINISHED } State;
 
 struct WeirModel {
-  gint unused;
+  gboolean is_classifier;
+  gchar *label; /* of what it finds */
 };
 
 struct WeirSession {
@@ -30,6 +31,7 @@ struct WeirStream {
 struct WeirRequest {
   WeirStream *stream;
   WeirFrame frame;
+  bool attach_tensors;
   GArray *regions;
   WeirResult *results;
   WeirObject *objects;
@@ -64,6 +66,15 @@ void fake_engine_reset (const FakeEngine *settings)
   weir_mutex_lock (&fake.lock);
   fake.settings = *settings;
   fake.n_opened = fake.n_drains = fake.n_items = 0;
+  weir_mutex_unlock (&fake.lock);
+}
+
+void fake_engine_hold (void)
+{
+  weir_mutex_lock (&fake.lock);
+  while (fake.n_in_flight > 0)
+    weir_cond_wait (&fake.changed, &fake.lock);
+  fake.settings.hold = TRUE;
   weir_mutex_unlock (&fake.lock);
 }
 
@@ -129,12 +140,19 @@ bool weir_model_check_picture (const WeirModel *model, GError **error)
 
 bool weir_model_is_detector (const WeirModel *model)
 {
-  return !fake.settings.is_classifier;
+  return !model->is_classifier;
 }
 
 const char *weir_model_name (const WeirModel *model)
 {
   return "fake-net";
+}
+
+const char *const *weir_model_labels (const WeirModel *model, uint32_t *n_labels)
+{
+  static const char *const labels[] = { "thing", NULL };
+  *n_labels = 1;
+  return labels;
 }
 
 const char *weir_model_path (const WeirModel *model)
@@ -148,6 +166,7 @@ static void infer (WeirRequest *request, guint index)
 {
   const WeirRegion *region = &g_array_index (request->regions, WeirRegion, index);
   const WeirFrame *frame = &request->frame;
+  const WeirModel *model = &request->stream->session->model;
   const gsize at = (gsize) region->y_px * (gsize) frame->stride_bytes[0] + region->x_px;
   const int32_t byte = frame->planes[0][at];
   const double w = frame->width_px, h = frame->height_px;
@@ -163,7 +182,7 @@ static void infer (WeirRequest *request, guint index)
     .y_max = (region->y_px + region->height_px * 0.75) / h,
     .confidence = 0.75f,
     .label_id = byte,
-    .label = "thing" };
+    .label = model->label };
   request->classes[index] = (WeirClass){ .label = "dark", .label_id = byte, .confidence = 0.5f };
   request->attributes[index] =
       (WeirAttribute){ .name = "shade", .n_classes = 1, .classes = &request->classes[index] };
@@ -172,10 +191,13 @@ static void infer (WeirRequest *request, guint index)
     .name = "row", .rank = 1, .dims = { 1 }, .n_elements = 1, .data = request->row
   };
   *result = (WeirResult){ .status = WEIR_STATUS_INFERRED };
-  if (fake.settings.is_classifier) {
-    result->n_attributes = result->n_tensors = 1;
-    result->attributes = &request->attributes[index];
+  if (model->is_classifier || request->attach_tensors) {
+    result->n_tensors = 1;
     result->tensors = &request->tensors[index];
+  }
+  if (model->is_classifier) {
+    result->n_attributes = 1;
+    result->attributes = &request->attributes[index];
   } else {
     result->n_objects = 1;
     result->objects = &request->objects[index];
@@ -221,7 +243,10 @@ static void run (WeirSession *session, WeirRequest *request)
   while (fake.settings.hold && !session->stop)
     weir_cond_wait (&fake.changed, &fake.lock);
   fake.n_running--;
-  infer_all (request);
+  if (fake.settings.breaks)
+    request->error = g_error_new_literal (WEIR_ERROR, WEIR_ERROR_DEVICE, "the device was lost");
+  else
+    infer_all (request);
   request->stream->n_items += request->regions->len;
   fake.n_items += request->regions->len;
   finish (request, FINISHED);
@@ -244,6 +269,15 @@ static void *work (void *data)
   return NULL;
 }
 
+/* What the network is called says what it does. */
+static void load_model (WeirModel *model, const gchar *name)
+{
+  model->is_classifier = fake.settings.is_classifier || g_str_has_prefix (name, "classify");
+  model->label = g_str_has_prefix (name, "find-")
+                     ? g_strndup (name + strlen ("find-"), strcspn (name + strlen ("find-"), "."))
+                     : g_strdup ("thing");
+}
+
 /* Sharing is the real engine's business: here every open makes a session. */
 WeirSession *weir_session_open (const WeirSessionOptions *options, GError **error)
 {
@@ -259,6 +293,7 @@ WeirSession *weir_session_open (const WeirSessionOptions *options, GError **erro
   WeirSession *session = g_new0 (WeirSession, 1);
   session->n_refs = 1;
   weir_mutex_lock (&fake.lock);
+  load_model (&session->model, options->model);
   session->n_workers = fake.settings.n_workers ? fake.settings.n_workers : 3;
   fake.n_sessions++;
   fake.n_opened++;
@@ -287,6 +322,7 @@ void weir_session_unref (WeirSession *session)
   weir_mutex_lock (&fake.lock);
   fake.n_sessions--;
   weir_mutex_unlock (&fake.lock);
+  g_free (session->model.label);
   g_free (session);
 }
 
@@ -322,6 +358,11 @@ uint32_t weir_session_optimal_requests (const WeirSession *session)
   const uint32_t n = fake.settings.optimal ? fake.settings.optimal : 2;
   weir_mutex_unlock (&fake.lock);
   return n;
+}
+
+uint32_t weir_session_n_streams (const WeirSession *session)
+{
+  return fake_engine_n_streams ();
 }
 
 void weir_session_stats (WeirSession *session, WeirStats *stats)
@@ -447,6 +488,7 @@ void weir_request_reset (WeirRequest *request)
 void weir_request_set_options (WeirRequest *request, const WeirRequestOptions *options)
 {
   g_assert (options->top_k >= 1 && options->max_detections >= 1);
+  request->attach_tensors = options->attach_tensors;
 }
 
 void weir_request_set_frame (WeirRequest *request, const WeirFrame *frame)

@@ -3,6 +3,8 @@
  * was drawn is read, streams share a session, wrong files are told on the bus. */
 #include "clock_kit.h"
 #include "element_kit.h"
+
+#include "tests/slowdown.h"
 #include <string.h>
 
 static gchar *models; /* folder of the networks */
@@ -45,6 +47,7 @@ static void count_clocks (GstElement *pipeline, const gchar *sink, Count *count)
 START_TEST (test_engine_reads_clocks)
 {
   Count count = { 0 };
+  const guint n = repeat (20, 4), n_all = 3 * n;
   g_autofree gchar *tail = g_strdup_printf (
       "inferdetect model=%s/find-characters.onnx ! inferclassify model=%s/read-characters.onnx",
       models, models);
@@ -54,20 +57,20 @@ START_TEST (test_engine_reads_clocks)
           models, models);
   GstElement *pipeline = kit_launch (CLOCK
       "! %s ! fakesink name=s0 " CLOCK "! %s ! fakesink name=s1 " CLOCK "! %s ! fakesink name=s2",
-      20, "smpte", "I420", 640, 480, tail_named, 20, "pinwheel", "RGB", 640, 360, tail, 20, "ball",
+      n, "smpte", "I420", 640, 480, tail_named, n, "pinwheel", "RGB", 640, 360, tail, n, "ball",
       "NV12", 352, 288, tail);
   for (guint i = 0; i < 3; i++)
     count_clocks (pipeline, (const gchar *[]){ "s0", "s1", "s2" }[i], &count);
   kit_play (pipeline);
-  ck_assert_int_eq (count.n_frames, 60);
-  ck_assert_int_eq (count.n_right, 60);
+  ck_assert_uint_eq ((guint) count.n_frames, n_all);
+  ck_assert_uint_eq ((guint) count.n_right, n_all);
   ck_assert_uint_eq (kit_stat (pipeline, "d", "streams"), 3);
   ck_assert_uint_eq (kit_stat (pipeline, "c", "streams"), 3);
   ck_assert_uint_eq (kit_stat (pipeline, "d", "loads"), 1);
-  ck_assert_uint_eq (kit_stat (pipeline, "d", "items"), 60);
-  ck_assert_uint_eq (kit_stat (pipeline, "d", "stream-items"), 20);
-  ck_assert_uint_eq (kit_stat (pipeline, "d", "frames"), 20);
-  ck_assert_uint_eq (kit_stat (pipeline, "c", "items"), 60 * strlen ("0:00:00.000"));
+  ck_assert_uint_eq (kit_stat (pipeline, "d", "items"), n_all);
+  ck_assert_uint_eq (kit_stat (pipeline, "d", "stream-items"), n);
+  ck_assert_uint_eq (kit_stat (pipeline, "d", "frames"), n);
+  ck_assert_uint_eq (kit_stat (pipeline, "c", "items"), n_all * strlen ("0:00:00.000"));
   ck_assert_uint_eq (kit_stat (pipeline, "d", "failed"), 0);
   gst_element_set_state (pipeline, GST_STATE_NULL);
   gst_object_unref (pipeline);
@@ -78,13 +81,14 @@ END_TEST
 START_TEST (test_engine_streams_come_and_go)
 {
   Count count = { 0 };
+  const guint n = repeat (200, 20);
   GstElement *pipeline =
       kit_launch (CLOCK "! inferdetect model=%s/find-characters.onnx ! inferclassify "
                         "model=%s/read-characters.onnx ! fakesink name=s",
-          200, "smpte", "I420", 640, 480, models, models);
+          n, "smpte", "I420", 640, 480, models, models);
   count_clocks (pipeline, "s", &count);
   gst_element_set_state (pipeline, GST_STATE_PLAYING);
-  for (guint i = 0; i < 10; i++) {
+  for (guint i = 0; i < repeat (10, 4); i++) {
     GstElement *other = kit_launch (CLOCK "! inferdetect model=%s/find-characters.onnx ! fakesink",
         1000, "snow", "BGRx", 320, 240, models);
     gst_element_set_state (other, GST_STATE_PLAYING);
@@ -94,8 +98,8 @@ START_TEST (test_engine_streams_come_and_go)
     gst_object_unref (other);
   }
   kit_play (pipeline);
-  ck_assert_int_eq (count.n_frames, 200);
-  ck_assert_int_eq (count.n_right, 200);
+  ck_assert_uint_eq ((guint) count.n_frames, n);
+  ck_assert_uint_eq ((guint) count.n_right, n);
   gst_element_set_state (pipeline, GST_STATE_NULL);
   gst_object_unref (pipeline);
 }
@@ -105,6 +109,8 @@ END_TEST
 START_TEST (test_engine_seeks)
 {
   Count count = { 0 };
+  const guint n = repeat (25, 4);
+  const GstClockTime step_ns = n * 40 * GST_MSECOND; /* n frames */
   GstElement *pipeline =
       kit_launch (CLOCK "! inferdetect model=%s/find-characters.onnx ! inferclassify "
                         "model=%s/read-characters.onnx ! fakesink name=s",
@@ -116,15 +122,15 @@ START_TEST (test_engine_seeks)
   for (guint i = 0; i < 8; i++) {
     g_usleep (15 * 1000);
     ck_assert (gst_element_seek (pipeline, 1, GST_FORMAT_TIME,
-        GST_SEEK_FLAG_FLUSH | GST_SEEK_FLAG_ACCURATE, GST_SEEK_TYPE_SET, (9 - i) * GST_SECOND / 2,
-        GST_SEEK_TYPE_SET, 8 * GST_SECOND));
+        GST_SEEK_FLAG_FLUSH | GST_SEEK_FLAG_ACCURATE, GST_SEEK_TYPE_SET,
+        (gint64) ((9 - i) * step_ns / 2), GST_SEEK_TYPE_SET, (gint64) (8 * step_ns)));
   }
   gst_element_get_state (pipeline, NULL, NULL, GST_CLOCK_TIME_NONE);
   kit_play (pipeline);
   gst_element_set_state (pipeline, GST_STATE_NULL);
   gst_object_unref (pipeline);
-  ck_assert_int_eq (count.n_frames, 175); /* from 1 s to 8 s */
-  ck_assert_int_eq (count.n_right, 175);
+  ck_assert_uint_eq ((guint) count.n_frames, 7 * n); /* from one step to eight */
+  ck_assert_uint_eq ((guint) count.n_right, 7 * n);
 }
 END_TEST
 
@@ -139,6 +145,11 @@ static const struct {
   { "model=%s/find-characters.onnx config=NO_SUCH_KEY=1", gst_resource_error_quark, "NO_SUCH_KEY" },
   { "model=%s/find-characters.onnx labels=/nowhere/labels.txt", gst_resource_error_quark,
       "labels.txt" },
+  { "model=%s/find-characters.onnx labels=a,b", gst_resource_error_quark,
+      "2 labels are given, the network has 1 classes" },
+  { "model=%s/find-characters.onnx precision=int8", gst_resource_error_quark,
+      "model is not quantised" },
+  { "model=%s/read-characters.onnx", gst_stream_error_quark, "use inferclassify" },
   { "model=%s/find-characters.onnx decoder=nosuch", gst_resource_error_quark, "nosuch" },
   { "model=%s/find-characters.onnx mean=a,b", gst_resource_error_quark, "a,b" },
 };
@@ -174,8 +185,18 @@ START_TEST (test_engine_instance_conflict)
       kit_launch ("inferdetect instance=shared model=%s/find-characters.onnx batch-size=3", models);
   GstElement *c = kit_launch (
       "inferdetect instance=shared model=%s/find-characters.onnx threshold=0.1", models);
+  g_autoptr (GError) error = NULL;
+  GstBus *bus = gst_bus_new ();
+  gst_element_set_bus (b, bus);
   ck_assert_int_eq (gst_element_set_state (a, GST_STATE_READY), GST_STATE_CHANGE_SUCCESS);
   ck_assert_int_eq (gst_element_set_state (b, GST_STATE_READY), GST_STATE_CHANGE_FAILURE);
+  g_autoptr (GstMessage) message = gst_bus_pop_filtered (bus, GST_MESSAGE_ERROR);
+  gst_message_parse_error (message, &error, NULL);
+  ck_assert_msg (
+      strstr (error->message, "options: batch-size is '0' there and '3' here; expected") != NULL,
+      "%s", error->message);
+  gst_element_set_bus (b, NULL);
+  gst_object_unref (bus);
   ck_assert_int_eq (gst_element_set_state (c, GST_STATE_READY), GST_STATE_CHANGE_SUCCESS);
   gst_element_set_state (a, GST_STATE_NULL);
   gst_element_set_state (b, GST_STATE_NULL);

@@ -129,6 +129,68 @@ START_TEST (test_flush_keeps_caps)
 }
 END_TEST
 
+static GstPadProbeReturn hold_up (GstPad *pad, GstPadProbeInfo *info, gpointer is_held_up)
+{
+  if (GST_EVENT_TYPE (info->data) != GST_EVENT_CUSTOM_DOWNSTREAM)
+    return GST_PAD_PROBE_PASS;
+  g_atomic_int_set ((gint *) is_held_up, TRUE);
+  return GST_PAD_PROBE_OK;
+}
+
+/* What was flushed while it ran gives its place back, also when downstream holds the task up. */
+START_TEST (test_flush_gives_places_back)
+{
+  const FakeEngine held = { .n_workers = 1, .hold = TRUE };
+  Pusher pusher;
+  gint is_held_up = FALSE;
+  fake_engine_reset (&held);
+  GstHarness *h = kit_harness ("inferdetect model=net.onnx");
+  const gulong probe = gst_pad_add_probe (h->sinkpad,
+      GST_PAD_PROBE_TYPE_BLOCK | GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, hold_up, &is_held_up, NULL);
+  gst_harness_push (h, kit_buffer (0, 1));
+  fake_engine_wait_running (1);
+  flush (h);
+  gst_harness_push_event (
+      h, gst_event_new_custom (GST_EVENT_CUSTOM_DOWNSTREAM, gst_structure_new_empty ("x")));
+  while (!g_atomic_int_get (&is_held_up))
+    g_usleep (1000);
+  start_pusher (&pusher, h);
+  while (g_atomic_int_get (&pusher.n_pushed) < (gint) DEPTH - 1)
+    g_usleep (1000);
+  fake_engine_release ();
+  while (g_atomic_int_get (&pusher.n_pushed) < (gint) DEPTH)
+    g_usleep (1000);
+  gst_harness_push_event (h, gst_event_new_flush_start ());
+  ck_assert_int_eq (join_pusher (&pusher), GST_FLOW_FLUSHING);
+  gst_pad_remove_probe (h->sinkpad, probe);
+  gst_harness_teardown (h);
+  assert_nothing_left ();
+}
+END_TEST
+
+/* Nobody will ever take what stands behind an error, done by then or only later. */
+static const FakeEngine behind_error[] = { { .n_workers = 1, .hold = TRUE },
+  { .n_workers = 1, .delay_us = 20000 } };
+
+START_TEST (test_error_lets_buffers_go)
+{
+  GstBuffer *waiting = kit_buffer (1, 1);
+  KitLog log;
+  fake_engine_reset (&behind_error[_i]);
+  GstHarness *h = kit_harness ("inferdetect model=net.onnx");
+  kit_log_init (&log, h->sinkpad);
+  kit_log_set_flow (&log, GST_FLOW_ERROR);
+  gst_harness_push (h, kit_buffer (0, 1));
+  gst_harness_push (h, gst_buffer_ref (waiting));
+  fake_engine_release ();
+  while (GST_MINI_OBJECT_REFCOUNT_VALUE (waiting) > 1)
+    g_usleep (1000);
+  gst_buffer_unref (waiting);
+  kit_log_clear (&log);
+  gst_harness_teardown (h);
+}
+END_TEST
+
 START_TEST (test_flush_releases_blocked_chain)
 {
   const FakeEngine held = { .hold = TRUE, .limit = _i ? 2 : 0 }; /* in submit, or at a full ring */
@@ -321,6 +383,8 @@ int main (int argc, char **argv)
   tcase_add_test (tcase, test_flush_drops_work_in_flight);
   tcase_add_test (tcase, test_flush_lets_buffers_go);
   tcase_add_test (tcase, test_flush_keeps_caps);
+  tcase_add_test (tcase, test_flush_gives_places_back);
+  tcase_add_loop_test (tcase, test_error_lets_buffers_go, 0, G_N_ELEMENTS (behind_error));
   tcase_add_loop_test (tcase, test_flush_releases_blocked_chain, 0, 2);
   tcase_add_loop_test (tcase, test_stop_releases_blocked_chain, 0, 2);
   tcase_add_loop_test (tcase, test_flush_at_random_moments, 0, 5);

@@ -16,6 +16,12 @@ static void push_frames (GstHarness *h, guint first, guint n)
   }
 }
 
+static void set_rate (GstHarness *h, const gchar *rate)
+{
+  g_autofree gchar *caps = g_strdup_printf ("video/x-raw,format=GRAY8,width=32,height=16,framerate=%s", rate);
+  gst_harness_set_src_caps_str (h, caps);
+}
+
 static gboolean ask_latency (GstHarness *h, GstClockTime *min, GstClockTime *max)
 {
   GstQuery *query = gst_query_new_latency ();
@@ -74,28 +80,85 @@ END_TEST
 static const struct {
   guint64 sample_ms;
   guint n;
-  gboolean moved;
+  guint moved_at; /* the sample after which the pipeline should ask; 0: none */
   guint64 reported_ms;
 } latency_rows[] = {
-  { 10, 64, TRUE, 10 },  /* from the bound of 4 ms */
-  { 11, 64, FALSE, 11 }, /* a tenth more is no news, but a query gets it */
-  { 20, 64, TRUE, 20 },
-  { 17, 64, FALSE, 17 },
-  { 1, 64, TRUE, 1 },
+  { 10, 64, 16, 10 },                   /* from the bound of 4 ms, when enough is known */
+  { 11, 64, 0, 11 },                    /* a tenth more is no news, but a query gets it */
+  { 90, 1, 0, 11 },                     /* one slow frame is none either */
+  { 11, 64, 0, 11 }, { 20, 64, 2, 20 }, /* more is told at once */
+  { 17, 64, 0, 17 }, { 1, 62, 0, 17 },  /* as long as frames need it */
+  { 1, 64, 1, 1 },                      /* less when the window is over */
 };
 
+/* A query follows the news, as the pipeline makes it, and each row. */
 START_TEST (test_latency_estimate)
 {
   WeirLatency latency = { .n_samples = 0 };
   ck_assert_uint_eq (weir_latency_report (&latency, 4 * GST_MSECOND), 4 * GST_MSECOND);
   for (guint i = 0; i < G_N_ELEMENTS (latency_rows); i++) {
-    gboolean moved = FALSE;
-    for (guint k = 0; k < latency_rows[i].n; k++)
-      moved |= weir_latency_add (&latency, latency_rows[i].sample_ms * GST_MSECOND - 1, 0);
-    ck_assert_int_eq (moved, latency_rows[i].moved);
+    guint moved_at = 0;
+    for (guint k = 1; k <= latency_rows[i].n; k++)
+      if (weir_latency_add (&latency, latency_rows[i].sample_ms * GST_MSECOND - 1)) {
+        ck_assert_msg (moved_at == 0, "row %u: %u, then %u", i, moved_at, k);
+        moved_at = k;
+        weir_latency_report (&latency, 0);
+      }
+    ck_assert_msg (moved_at == latency_rows[i].moved_at, "row %u: %u", i, moved_at);
     ck_assert_uint_eq (
         weir_latency_report (&latency, 0), latency_rows[i].reported_ms * GST_MSECOND);
   }
+}
+END_TEST
+
+/* A query that comes after the first frames knows what they took. */
+START_TEST (test_latency_of_first_frames)
+{
+  WeirLatency latency = { .n_samples = 0 };
+  ck_assert_uint_eq (weir_latency_report (&latency, 4 * GST_MSECOND), 4 * GST_MSECOND);
+  ck_assert (!weir_latency_add (&latency, 2 * GST_MSECOND));
+  ck_assert_uint_eq (weir_latency_report (&latency, 4 * GST_MSECOND), 4 * GST_MSECOND);
+  ck_assert (!weir_latency_add (&latency, 30 * GST_MSECOND));
+  ck_assert_uint_eq (weir_latency_report (&latency, 4 * GST_MSECOND), 30 * GST_MSECOND);
+}
+END_TEST
+
+/* A pipeline that asked before there were caps, or with another frame rate, is told when more must be
+ * expected; what was measured stays true. */
+static const struct {
+  const gchar *caps_before; /* NULL: none */
+  guint n_frames;           /* between the query and the new caps */
+  const gchar *caps_after;
+  gboolean is_told;
+} late_caps[] = {
+  { NULL, 0, "25/1", TRUE },
+  { "25/1", 3, "10/1", TRUE },
+  { "25/1", 3, "24/1", FALSE }, /* a ms more */
+  { "25/1", 3, "50/1", FALSE }, /* less can wait */
+  { "25/1", 16, "5/1", FALSE },
+};
+
+START_TEST (test_latency_of_late_caps)
+{
+  GstClockTime min, max, upstream_max = GST_CLOCK_TIME_NONE;
+  fake_engine_reset (&plain);
+  GstHarness *h = gst_harness_new_parse ("inferdetect model=net.onnx");
+  GstBus *bus = gst_bus_new ();
+  gst_element_set_bus (h->element, bus);
+  gst_pad_add_probe (
+      h->srcpad, GST_PAD_PROBE_TYPE_QUERY_UPSTREAM, answer_latency, &upstream_max, NULL);
+  if (late_caps[_i].caps_before)
+    set_rate (h, late_caps[_i].caps_before);
+  ck_assert (ask_latency (h, &min, &max));
+  ck_assert_uint_eq (min, (late_caps[_i].caps_before ? 25 : 5) * GST_MSECOND);
+  push_frames (h, 0, late_caps[_i].n_frames);
+  ck_assert (ask_latency (h, &min, &max));
+  set_rate (h, late_caps[_i].caps_after);
+  g_autoptr (GstMessage) message = gst_bus_pop_filtered (bus, GST_MESSAGE_LATENCY);
+  ck_assert_int_eq (message != NULL, late_caps[_i].is_told);
+  gst_element_set_bus (h->element, NULL);
+  gst_object_unref (bus);
+  gst_harness_teardown (h);
 }
 END_TEST
 
@@ -246,6 +309,18 @@ static const struct {
   { "video/x-raw,format=xBGR,width=1,height=1,framerate=30/1", TRUE },
   { "video/x-raw,format=v210,width=16,height=8,framerate=30/1", FALSE },
   { "video/x-raw(memory:DMABuf),format=NV12,width=16,height=8,framerate=30/1", FALSE },
+  { "video/x-raw(memory:VAMemory),format=NV12,width=16,height=8,framerate=30/1", FALSE },
+  { "video/x-raw,format=NV12,width=16,height=8,framerate=25/1,interlace-mode=interleaved,"
+    "field-order=top-field-first",
+      TRUE },
+  { "video/x-raw,format=NV12,width=16,height=8,framerate=0/1,max-framerate=60/1,"
+    "pixel-aspect-ratio=4/3,colorimetry=bt601,chroma-site=mpeg2",
+      TRUE },
+  { "video/x-raw(format:Interlaced),format=NV12,width=16,height=8,framerate=25/1,"
+    "interlace-mode=alternate",
+      FALSE },
+  { "video/x-raw,format=NV12,width=32767,height=32767,framerate=30/1", TRUE },
+  { "video/x-raw,format=NV12,width=0,height=8,framerate=30/1", FALSE },
   { "audio/x-raw", FALSE },
 };
 
@@ -264,7 +339,10 @@ START_TEST (test_caps)
 }
 END_TEST
 
-/* Without a frame rate nothing is known of waits or of the ring in time. */
+/* Without a frame rate, or with one of a frame in decades, nothing is known of waits or of the ring
+ * in time. */
+static const gchar *const no_rates[] = { "0/1", "1/2147483647", "1/3601" };
+
 START_TEST (test_latency_without_rate)
 {
   GstClockTime min, max, upstream_max = 10 * GST_MSECOND;
@@ -273,7 +351,7 @@ START_TEST (test_latency_without_rate)
   GstHarness *h = gst_harness_new_parse ("inferdetect model=net.onnx");
   gst_pad_add_probe (
       h->srcpad, GST_PAD_PROBE_TYPE_QUERY_UPSTREAM, answer_latency, &upstream_max, NULL);
-  gst_harness_set_src_caps_str (h, "video/x-raw,format=GRAY8,width=32,height=16,framerate=0/1");
+  set_rate (h, no_rates[_i]);
   for (guint i = 0; i < 16; i++) {
     ck_assert_int_eq (gst_harness_push (h, kit_buffer (i, 1)), GST_FLOW_OK);
     gst_buffer_unref (kit_pull (h, &meta));
@@ -375,11 +453,13 @@ int main (int argc, char **argv)
   kit_register ();
   tcase_add_test (tcase, test_latency);
   tcase_add_test (tcase, test_latency_estimate);
+  tcase_add_test (tcase, test_latency_of_first_frames);
+  tcase_add_loop_test (tcase, test_latency_of_late_caps, 0, G_N_ELEMENTS (late_caps));
   tcase_add_loop_test (tcase, test_allocation, 0, G_N_ELEMENTS (answers));
   tcase_add_loop_test (tcase, test_allocation_foreign_layout, 0, 3);
   tcase_add_loop_test (tcase, test_query_waits_for_frames, 0, 2);
   tcase_add_loop_test (tcase, test_caps, 0, G_N_ELEMENTS (caps_rows));
-  tcase_add_test (tcase, test_latency_without_rate);
+  tcase_add_loop_test (tcase, test_latency_without_rate, 0, G_N_ELEMENTS (no_rates));
   tcase_add_loop_test (tcase, test_qos, 0, 2);
   tcase_add_test (tcase, test_stats);
   return kit_run (tcase);

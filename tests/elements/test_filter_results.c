@@ -127,10 +127,56 @@ START_TEST (test_detect_in_regions)
 }
 END_TEST
 
+/* Tensors of the picture come behind its objects, whose ids count from 1. */
+START_TEST (test_detect_with_tensors)
+{
+  WeirMeta *meta;
+  fake_engine_reset (&detector);
+  GstHarness *h = kit_harness ("inferdetect model=a.onnx attach-tensors=true "
+                               "! inferdetect model=b.onnx attach-tensors=true region=roi-list");
+  gst_harness_push (h, kit_buffer (0, 9));
+  GstBuffer *buffer = kit_pull (h, &meta);
+  ck_assert_uint_eq (meta->objects->len, 3);
+  ck_assert_uint_eq (n_rois (buffer), 2);
+  for (guint i = 0; i < 3; i++) {
+    const WeirMetaObject *object = kit_object (meta, i);
+    ck_assert_uint_eq (object->region_id, i + 1);
+    ck_assert_int_eq (object->is_detection, i != 1);
+    ck_assert_uint_eq (object->parent_id, i == 2 ? 1 : 0);
+    ck_assert_uint_eq (object->tensors->len, i < 2 ? 1 : 0);
+  }
+  gst_buffer_unref (buffer);
+  gst_harness_teardown (h);
+}
+END_TEST
+
 static const struct {
   const gchar *classes;
-  guint n_objects;
-} class_rows[] = { { "thing", 1 }, { "car, thing", 1 }, { "car", 0 }, { "", 1 } };
+  guint n_objects, n_warnings;
+} class_rows[] = { { "thing", 1, 0 }, { "car, thing", 1, 1 }, { "car,bus", 0, 2 }, { "", 1, 0 } };
+
+/* One for each class that the network does not know. */
+static guint count_class_warnings (const gchar *launch)
+{
+  GstElement *element = gst_parse_launch (launch, NULL);
+  GstBus *bus = gst_bus_new ();
+  GstMessage *message;
+  guint n = 0;
+  gst_element_set_bus (element, bus);
+  ck_assert_int_eq (gst_element_set_state (element, GST_STATE_READY), GST_STATE_CHANGE_SUCCESS);
+  while ((message = gst_bus_pop_filtered (bus, GST_MESSAGE_WARNING))) {
+    g_autoptr (GError) error = NULL;
+    gst_message_parse_warning (message, &error, NULL);
+    ck_assert_msg (strstr (error->message, "it knows thing") != NULL, "%s", error->message);
+    gst_message_unref (message);
+    n++;
+  }
+  gst_element_set_state (element, GST_STATE_NULL);
+  gst_element_set_bus (element, NULL);
+  gst_object_unref (bus);
+  gst_object_unref (element);
+  return n;
+}
 
 START_TEST (test_detect_keeps_classes)
 {
@@ -143,6 +189,7 @@ START_TEST (test_detect_keeps_classes)
   GstBuffer *buffer = kit_pull (h, &meta);
   ck_assert_uint_eq (meta->objects->len, class_rows[_i].n_objects);
   ck_assert_uint_eq (n_rois (buffer), class_rows[_i].n_objects);
+  ck_assert_uint_eq (count_class_warnings (launch), class_rows[_i].n_warnings);
   gst_buffer_unref (buffer);
   gst_harness_teardown (h);
 }
@@ -175,15 +222,14 @@ START_TEST (test_classify_foreign_regions)
   add_roi (buffer, "face", 4, 3, 2, 5, 5);
   add_roi (buffer, "foot", 5, 0, 0, 4, 4);
   add_roi (buffer, "hand", 4, 30, 5, 10, 100); /* hangs over the edge; an id for the second time */
-  add_roi (buffer, "face", 6, 32, 0, 4, 4);    /* outside */
+  add_roi (buffer, "face", 6, 32, 0, 4, 4);    /* outside: no object of this picture */
   gst_harness_push (h, buffer);
   buffer = kit_pull (h, &meta);
-  ck_assert_uint_eq (meta->objects->len, 4);
+  ck_assert_uint_eq (meta->objects->len, 3);
   ck_assert_uint_eq (n_rois (buffer), 4);
   assert_shade (kit_object (meta, 0), 50);
   assert_shade (kit_object (meta, 2), 60);
   ck_assert_uint_eq (kit_object (meta, 1)->attributes->len, 0);
-  ck_assert_uint_eq (kit_object (meta, 3)->attributes->len, 0);
   ck_assert_uint_eq (kit_object (meta, 0)->region_id, 4);
   const WeirMetaObject *hand = kit_object (meta, 2);
   ck_assert_uint_eq (hand->region_id, 7);
@@ -418,6 +464,7 @@ int main (int argc, char **argv)
   tcase_add_test (tcase, test_detect_attaches_both_metas);
   tcase_add_test (tcase, test_shared_buffer_stays_clean);
   tcase_add_test (tcase, test_detect_in_regions);
+  tcase_add_test (tcase, test_detect_with_tensors);
   tcase_add_loop_test (tcase, test_detect_keeps_classes, 0, G_N_ELEMENTS (class_rows));
   tcase_add_test (tcase, test_classify_foreign_regions);
   tcase_add_test (tcase, test_classify_whole_picture);

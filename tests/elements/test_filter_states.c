@@ -5,7 +5,9 @@
 #include "element_kit.h"
 #include "fake_engine.h"
 
-#define N_STOPS 200u
+#include "tests/slowdown.h"
+
+#define N_STOPS repeat (200, 10)
 
 static void ask_drain (GstPad *sink)
 {

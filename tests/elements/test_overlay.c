@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* inferoverlay: draws where it should, in the right colour, and nowhere else. */
+#include "gst/marks.h"
 #include "gst/meta.h"
 #include "gst/overlay.h"
 
 #include <gst/check/gstcheck.h>
 #include <gst/check/gstharness.h>
 #include <math.h>
+#include <time.h>
 
 #define GROUND 0x55
 #define LINE   3
@@ -203,9 +205,10 @@ START_TEST (test_overlay_caption)
 {
   static const struct {
     const char *properties;
+    guint64 track_id;
     gboolean attribute;
-  } rows[] = { { "show-labels=false", FALSE }, { "show-confidence=false", FALSE }, { "", FALSE },
-    { "", TRUE }, { "font-scale=2", TRUE } };
+  } rows[] = { { "show-labels=false", 7, FALSE }, { "show-confidence=false", 0, FALSE },
+    { "", 0, FALSE }, { "", 7, FALSE }, { "", 7, TRUE }, { "font-scale=2", 7, TRUE } };
   static const Box above = { 0, 0, 640, 180 }, below = { 0, 300, 640, 360 };
   guint last = 0;
   for (guint i = 0; i < G_N_ELEMENTS (rows); i++) {
@@ -213,6 +216,7 @@ START_TEST (test_overlay_caption)
     GstVideoFrame frame;
     picture_init (&p, rows[i].properties, caption_formats[_i], 640, 360);
     WeirMetaObject *car = add_object (p.buffer, 0.25, 0.5, 0.75, 300 / 360.0);
+    car->track_id = rows[i].track_id;
     if (rows[i].attribute)
       weir_meta_attribute_add_class (
           weir_meta_object_add_attribute (car, "colour", NULL), "dark metallic red", 1, 0.75);
@@ -223,6 +227,74 @@ START_TEST (test_overlay_caption)
     last = n;
     picture_clear (&p, &frame);
   }
+}
+END_TEST
+
+static const struct {
+  const char *label;
+  guint64 track_id;
+  const char *attribute;
+  gboolean confidence;
+  const char *text;
+} texts[] = {
+  { "car", 0, NULL, TRUE, "car 0.50" },
+  { "car", 7, NULL, TRUE, "car #7 0.50" },
+  { "car", 7, NULL, FALSE, "car #7" },
+  { "car", 7, "red", TRUE, "car #7 red 0.75" },
+  { "person", 0, "true", TRUE, "person colour 0.75" },
+  { "person", 0, "true", FALSE, "person colour" },
+  { "person", 0, "false", TRUE, "person" },
+  { NULL, 7, NULL, FALSE, "#7" },
+  { "car", G_MAXUINT64, NULL, FALSE, "car #18446744073709551615" },
+};
+
+START_TEST (test_overlay_text)
+{
+  g_autoptr (GString) text = g_string_new ("what stood here before");
+  WeirMetaObject *object = weir_meta_object_new ();
+  object->is_detection = TRUE;
+  object->label = g_strdup (texts[_i].label);
+  object->track_id = texts[_i].track_id;
+  object->confidence = 0.5;
+  if (texts[_i].attribute)
+    weir_meta_attribute_add_class (
+        weir_meta_object_add_attribute (object, "colour", NULL), texts[_i].attribute, 1, 0.75);
+  weir_marks_object_text (object, texts[_i].confidence, text);
+  ck_assert_str_eq (text->str, texts[_i].text);
+  weir_meta_object_free (object);
+}
+END_TEST
+
+static const struct {
+  GType type; /* of the field `id` of the structure `object_id` */
+  gint id;
+  const char *text;
+} roi_texts[] = { { G_TYPE_INT, 7, "dog #7 0.50 wet" }, { G_TYPE_INT, 0, "dog 0.50 wet" },
+  { G_TYPE_INT, -3, "dog 0.50 wet" }, { G_TYPE_UINT64, 7, "dog #7 0.50 wet" },
+  { G_TYPE_FLOAT, 7, "dog 0.50 wet" } };
+
+/* From the structures that other elements attach to their regions. */
+START_TEST (test_overlay_roi_text)
+{
+  g_autoptr (GString) text = g_string_new (NULL);
+  GstBuffer *buffer = gst_buffer_new ();
+  GValue id = G_VALUE_INIT, number = G_VALUE_INIT;
+  GstVideoRegionOfInterestMeta *roi =
+      gst_buffer_add_video_region_of_interest_meta (buffer, "dog", 1, 2, 3, 4);
+  GstStructure *track = gst_structure_new_empty ("object_id");
+  g_value_init (&number, G_TYPE_INT);
+  g_value_set_int (&number, roi_texts[_i].id);
+  g_value_init (&id, roi_texts[_i].type);
+  g_value_transform (&number, &id);
+  gst_structure_take_value (track, "id", &id);
+  gst_video_region_of_interest_meta_add_param (
+      roi, gst_structure_new ("detection", "confidence", G_TYPE_DOUBLE, 0.5, NULL));
+  gst_video_region_of_interest_meta_add_param (
+      roi, gst_structure_new ("state", "label", G_TYPE_STRING, "wet", NULL));
+  gst_video_region_of_interest_meta_add_param (roi, track);
+  weir_marks_roi_text (roi, TRUE, text);
+  ck_assert_str_eq (text->str, roi_texts[_i].text);
+  gst_buffer_unref (buffer);
 }
 END_TEST
 
@@ -242,6 +314,24 @@ START_TEST (test_overlay_captions_apart)
     picture_clear (&p, &frame);
   }
   ck_assert_uint_eq (two, 2 * one);
+}
+END_TEST
+
+/* Work that grows with the square of their number would take minutes. */
+START_TEST (test_overlay_thousands)
+{
+  const clock_t start = clock ();
+  Picture p;
+  GstVideoFrame frame;
+  picture_init (&p, "", GST_VIDEO_FORMAT_GRAY8, 320, 180);
+  for (guint i = 0; i < 160000; i++) {
+    const gdouble x = i % 280 / 320.0, y = i / 280 % 150 / 180.0;
+    add_object (p.buffer, x, y, x + 0.05, y + 0.05);
+  }
+  picture_draw (&p, &frame);
+  ck_assert (is_changed (&frame, 0, 0, 0));
+  picture_clear (&p, &frame);
+  ck_assert_int_lt ((clock () - start) / CLOCKS_PER_SEC, 20);
 }
 END_TEST
 
@@ -302,6 +392,66 @@ START_TEST (test_overlay_foreign_regions)
 }
 END_TEST
 
+/* What a GstVideoMeta may say that is not so; the first buffer has none and is cut short. */
+static const struct {
+  GstVideoFormat format;
+  guint width, height;
+  gint stride;
+} broken_rows[] = {
+  { .width = 0 },
+  { GST_VIDEO_FORMAT_GRAY8, 64, 48, 4096 },
+  { GST_VIDEO_FORMAT_RGB, 64, 16, 192 },
+  { GST_VIDEO_FORMAT_GRAY8, G_MAXUINT, 48, 64 },
+  { GST_VIDEO_FORMAT_GRAY8, 64, G_MAXUINT, 64 },
+  { GST_VIDEO_FORMAT_GRAY8, G_MAXINT, 48, 64 },
+  { GST_VIDEO_FORMAT_GRAY8, 32, 48, 64 },
+};
+
+static GstBuffer *broken_buffer (guint row)
+{
+  gsize offset[GST_VIDEO_MAX_PLANES] = { 0 };
+  gint stride[GST_VIDEO_MAX_PLANES] = { broken_rows[row].stride };
+  GstBuffer *buffer = gst_buffer_new_allocate (NULL, 64 * 48, NULL);
+  if (broken_rows[row].width == 0)
+    gst_buffer_set_size (buffer, 100);
+  else
+    gst_buffer_add_video_meta_full (buffer, GST_VIDEO_FRAME_FLAG_NONE, broken_rows[row].format,
+        broken_rows[row].width, broken_rows[row].height, 1, offset, stride);
+  add_object (buffer, 0.25, 0.25, 0.75, 0.75);
+  return buffer;
+}
+
+/* They pass, with a warning at 1 and 10, and the next frame is drawn into. */
+START_TEST (test_overlay_broken_buffers)
+{
+  Picture p;
+  GstVideoFrame frame;
+  GstMessage *message;
+  guint n_warnings = 0;
+  picture_init (&p, "", GST_VIDEO_FORMAT_GRAY8, 64, 48);
+  GstBus *bus = gst_bus_new ();
+  gst_element_set_bus (p.h->element, bus);
+  for (guint i = 0; i < 12; i++)
+    gst_buffer_unref (gst_harness_push_and_pull (p.h, broken_buffer ((guint) _i)));
+  while ((message = gst_bus_pop_filtered (bus, GST_MESSAGE_WARNING | GST_MESSAGE_ERROR))) {
+    g_autoptr (GError) error = NULL;
+    ck_assert_int_eq (GST_MESSAGE_TYPE (message), GST_MESSAGE_WARNING);
+    gst_message_parse_warning (message, &error, NULL);
+    ck_assert_msg (
+        strstr (error->message, n_warnings ? "(10 such" : "(1 such") != NULL, "%s", error->message);
+    gst_message_unref (message);
+    n_warnings++;
+  }
+  ck_assert_uint_eq (n_warnings, 2);
+  add_object (p.buffer, 0.25, 0.25, 0.75, 0.75);
+  picture_draw (&p, &frame);
+  ck_assert_uint_ne (((guint8 *) GST_VIDEO_FRAME_PLANE_DATA (&frame, 0))[12 * 64 + 16], GROUND);
+  gst_element_set_bus (p.h->element, NULL);
+  gst_object_unref (bus);
+  picture_clear (&p, &frame);
+}
+END_TEST
+
 /* A frame that others hold is copied when there is something to draw, and only then. */
 START_TEST (test_overlay_shared_buffer)
 {
@@ -336,15 +486,20 @@ int main (int argc, char **argv)
   tcase_add_loop_test (tcase, test_overlay_box, 0, G_N_ELEMENTS (formats));
   tcase_add_test (tcase, test_overlay_colour);
   tcase_add_loop_test (tcase, test_overlay_caption, 0, G_N_ELEMENTS (caption_formats));
+  tcase_add_loop_test (tcase, test_overlay_text, 0, G_N_ELEMENTS (texts));
+  tcase_add_loop_test (tcase, test_overlay_roi_text, 0, G_N_ELEMENTS (roi_texts));
   tcase_add_test (tcase, test_overlay_captions_apart);
+  tcase_add_test (tcase, test_overlay_thousands);
   tcase_add_test (tcase, test_overlay_landmarks);
   tcase_add_test (tcase, test_overlay_status_line);
   tcase_add_test (tcase, test_overlay_foreign_regions);
+  tcase_add_loop_test (tcase, test_overlay_broken_buffers, 0, G_N_ELEMENTS (broken_rows));
   tcase_add_test (tcase, test_overlay_shared_buffer);
   suite_add_tcase (suite, tcase);
   runner = srunner_create (suite);
   srunner_run_all (runner, CK_NORMAL);
   n_failed = srunner_ntests_failed (runner);
   srunner_free (runner);
+  gst_deinit (); /* lets the leaks tracer report */
   return n_failed != 0;
 }

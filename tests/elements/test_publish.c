@@ -3,6 +3,7 @@
 #include "gst/meta.h"
 #include "gst/publish.h"
 #include "tests/elements/schema_check.h"
+#include "tests/slowdown.h"
 
 #include <float.h>
 #include <glib/gstdio.h>
@@ -169,6 +170,12 @@ START_TEST (test_publish_fields)
 }
 END_TEST
 
+static JsonObject *first_object (JsonArray *lines, guint line)
+{
+  JsonObject *frame = json_array_get_object_element (lines, line);
+  return json_array_get_object_element (json_object_get_array_member (frame, "objects"), 0);
+}
+
 /* What a network reads (a text, an age) is no class, and may come without a confidence. */
 START_TEST (test_publish_texts)
 {
@@ -184,8 +191,7 @@ START_TEST (test_publish_texts)
   gst_harness_teardown (h);
 
   g_autoptr (JsonArray) lines = read_lines (path);
-  JsonObject *o = json_array_get_object_element (
-      json_object_get_array_member (json_array_get_object_element (lines, 0), "objects"), 0);
+  JsonObject *o = first_object (lines, 0);
   JsonObject *plate = member (o, "plate"), *word = member (o, "word");
   ck_assert_str_eq (json_object_get_string_member (plate, "label"), "AB 12");
   ck_assert_str_eq (json_object_get_string_member (member (plate, "model"), "name"), "lpr");
@@ -193,6 +199,44 @@ START_TEST (test_publish_texts)
   ck_assert (!json_object_has_member (plate, "confidence"));
   ck_assert (!json_object_has_member (word, "label_id"));
   ck_assert (json_object_get_double_member (word, "confidence") == 0.5);
+}
+END_TEST
+
+/* A number where the object is tracked, an age where something is not of this frame; and neither
+ * anywhere else. An attribute may be called "id". */
+START_TEST (test_publish_tracks)
+{
+  static const guint64 track_ids[] = { 0, 7, G_MAXINT64 };
+  static const guint ages[] = { 0, 3, G_MAXUINT };
+  g_autofree char *path = path_of ("tracks.jsonl");
+  float values[] = { 0.5f };
+  WeirNamedTensor tensor = {
+    .name = "row", .rank = 1, .dims = { 1 }, .n_elements = 1, .data = values
+  };
+  GstHarness *h = harness_new (path, "");
+  for (guint i = 0; i < G_N_ELEMENTS (ages); i++) {
+    GstBuffer *buffer = buffer_new (i);
+    WeirMetaObject *face = add_face (weir_buffer_ensure_meta (buffer));
+    WeirMetaAttribute *name = weir_meta_object_add_attribute (face, "id", "names");
+    weir_meta_attribute_add_class (name, "Ada", 1, 0.5);
+    face->track_id = track_ids[i];
+    name->age = ages[i];
+    weir_meta_object_add_tensor (face, &tensor, NULL)->age = ages[i];
+    push (h, buffer);
+  }
+  gst_harness_teardown (h);
+
+  g_autoptr (JsonArray) lines = read_lines (path);
+  for (guint i = 0; i < G_N_ELEMENTS (ages); i++) {
+    JsonObject *o = first_object (lines, i), *name = member (o, "id_2");
+    JsonObject *t = json_array_get_object_element (json_object_get_array_member (o, "tensors"), 0);
+    ck_assert_int_eq (json_object_has_member (o, "id"), track_ids[i] != 0);
+    ck_assert_int_eq (json_object_get_int_member_with_default (o, "id", 0), (gint64) track_ids[i]);
+    ck_assert_int_eq (json_object_has_member (name, "age"), ages[i] != 0);
+    ck_assert_int_eq (json_object_get_int_member_with_default (name, "age", 0), ages[i]);
+    ck_assert_int_eq (json_object_has_member (t, "age"), ages[i] != 0);
+    ck_assert_int_eq (json_object_get_int_member_with_default (t, "age", 0), ages[i]);
+  }
 }
 END_TEST
 
@@ -371,7 +415,7 @@ START_TEST (test_publish_append)
 END_TEST
 
 #define N_WRITERS 4
-#define N_LINES   400
+#define N_LINES   repeat (400, 40)
 
 static gpointer write_lines (gpointer h)
 {
@@ -426,7 +470,8 @@ START_TEST (test_publish_shared)
 END_TEST
 
 /* The first error that the element posts when it starts and is given one buffer. */
-static GError *error_of (const char *location, const char *properties, GstFlowReturn *flow)
+static GError *error_of (
+    const char *location, const char *properties, gboolean *ready, GstFlowReturn *flow)
 {
   GstElement *element = gst_element_factory_make ("inferpublish", NULL);
   g_autoptr (GstBus) bus = gst_bus_new ();
@@ -439,13 +484,15 @@ static GError *error_of (const char *location, const char *properties, GstFlowRe
   }
   gst_element_set_bus (element, bus);
   *flow = GST_FLOW_ERROR;
-  if (gst_element_set_state (element, GST_STATE_PAUSED) != GST_STATE_CHANGE_FAILURE) {
+  *ready = gst_element_set_state (element, GST_STATE_READY) != GST_STATE_CHANGE_FAILURE;
+  if (*ready) {
     GstHarness *h = gst_harness_new_with_element (element, "sink", "src");
     gst_harness_set_src_caps_str (h, CAPS);
     *flow = gst_harness_push (h, buffer_new (0));
     gst_harness_teardown (h);
   }
-  message = gst_bus_pop_filtered (bus, GST_MESSAGE_ERROR);
+  while ((message = gst_bus_pop (bus)) && GST_MESSAGE_TYPE (message) != GST_MESSAGE_ERROR)
+    gst_clear_message (&message);
   ck_assert (message != NULL);
   gst_message_parse_error (message, &error, NULL);
   gst_element_set_state (element, GST_STATE_NULL);
@@ -456,23 +503,29 @@ static GError *error_of (const char *location, const char *properties, GstFlowRe
 
 static const struct {
   const char *location, *properties;
+  gboolean is_ready; /* only writing tells */
   GstResourceError code;
   const char *words[2];
 } failures[] = {
-  { "/no/such/folder/out.jsonl", "", GST_RESOURCE_ERROR_WRITE,
+  { "/no/such/folder/out.jsonl", "", FALSE, GST_RESOURCE_ERROR_WRITE,
       { "/no/such/folder/out.jsonl", "No such file" } },
-  { "/dev/full", "", GST_RESOURCE_ERROR_NO_SPACE_LEFT, { "/dev/full", "No space left" } },
-  { "/dev/null", "format=json append=true", GST_RESOURCE_ERROR_SETTINGS,
+  { "/dev/full", "", TRUE, GST_RESOURCE_ERROR_NO_SPACE_LEFT, { "/dev/full", "No space left" } },
+  { "/dev/null", "format=json append=true", FALSE, GST_RESOURCE_ERROR_SETTINGS,
       { "append", "json-lines" } },
+  { "/", "", FALSE, GST_RESOURCE_ERROR_WRITE, { "/: cannot be opened", "directory" } },
 };
 
 START_TEST (test_publish_errors)
 {
   GstFlowReturn flow;
-  g_autoptr (GError) error = error_of (failures[_i].location, failures[_i].properties, &flow);
+  gboolean ready;
+  g_autoptr (GError) error =
+      error_of (failures[_i].location, failures[_i].properties, &ready, &flow);
   ck_assert_int_ne (flow, GST_FLOW_OK);
+  ck_assert_int_eq (ready, failures[_i].is_ready);
   ck_assert_msg (
       g_error_matches (error, GST_RESOURCE_ERROR, (gint) failures[_i].code), "%s", error->message);
+  ck_assert_msg (g_str_has_prefix (error->message, "inferpublish: "), "%s", error->message);
   for (guint i = 0; i < 2; i++)
     ck_assert_msg (strstr (error->message, failures[_i].words[i]) != NULL, "'%s' is not in '%s'",
         failures[_i].words[i], error->message);
@@ -491,6 +544,7 @@ int main (int argc, char **argv)
   tcase_add_checked_fixture (tcase, make_dir, remove_dir);
   tcase_add_test (tcase, test_publish_fields);
   tcase_add_test (tcase, test_publish_texts);
+  tcase_add_test (tcase, test_publish_tracks);
   tcase_add_test (tcase, test_publish_whole_picture);
   tcase_add_test (tcase, test_publish_without_meta);
   tcase_add_loop_test (tcase, test_publish_status, 0, G_N_ELEMENTS (statuses));
@@ -504,5 +558,6 @@ int main (int argc, char **argv)
   srunner_run_all (runner, CK_NORMAL);
   n_failed = srunner_ntests_failed (runner);
   srunner_free (runner);
+  gst_deinit (); /* lets the leaks tracer report */
   return n_failed != 0;
 }

@@ -3,6 +3,7 @@
  * frame by frame: on the embedded networks with synthetic video, and on a face detector with real
  * videos where they are at hand. */
 #include "tests/run_suite.h"
+#include "tests/slowdown.h"
 #include <glib/gstdio.h>
 #include <gst/gst.h>
 #include <json-glib/json-glib.h>
@@ -21,14 +22,16 @@ typedef struct Rig {
   "font-desc=\"DejaVu Sans Bold 36\" shaded-background=true xpad=12 ypad=12"
 
 static const Rig rigs[] = {
-  { "inferdetect name=infer%2$d model=%1$s/pipelines/clocks/find-characters.onnx stream=s%2$d ! "
+  { "inferdetect name=infer%2$d batch-size=8 stream=s%2$d "
+    "model=%1$s/pipelines/clocks/find-characters.onnx ! "
     "inferclassify model=%1$s/pipelines/clocks/read-characters.onnx stream=s%2$d",
       { CAMERA ("smpte", "format=I420,width=320,height=240,framerate=25/1"),
           CAMERA ("ball", "format=NV12,width=353,height=289,framerate=15/1"),
           CAMERA ("pinwheel", "format=RGB,width=640,height=360,framerate=30/1"),
           CAMERA ("circular", "format=BGRx,width=640,height=480,framerate=30/1") },
       "WEIR_SOURCE_ROOT" },
-  { "inferdetect name=infer%2$d model=%1$s/models/onnx/version-RFB-320.onnx threshold=0.3 "
+  { "inferdetect name=infer%2$d batch-size=8 threshold=0.3 "
+    "model=%1$s/models/onnx/version-RFB-320.onnx "
     "stream=s%2$d",
       { "filesrc location=%s/videos/faces-768x432.h264 ! h264parse ! avdec_h264",
           "filesrc location=%s/videos/car-detection.mp4 ! qtdemux ! h264parse ! avdec_h264",
@@ -44,8 +47,8 @@ static char *describe (const Rig *rig, int stream, const char *output)
   const char *folder = g_getenv (rig->folder);
   g_autofree char *source = g_strdup_printf (rig->sources[stream], folder);
   g_autofree char *inference = g_strdup_printf (rig->inference, folder, stream);
-  return g_strdup_printf ("%s ! identity eos-after=61 ! %s ! inferpublish location=%s ! fakesink ",
-      source, inference, output);
+  return g_strdup_printf ("%s ! identity eos-after=%u ! %s ! inferpublish location=%s ! fakesink ",
+      source, repeat (61, 12), inference, output);
 }
 #pragma GCC diagnostic pop
 
@@ -56,9 +59,9 @@ static GstStructure *run (const char *text, const char *element)
   ck_assert_msg (pipeline != NULL, "%s", error ? error->message : "");
   g_autoptr (GstBus) bus = gst_element_get_bus (pipeline);
   gst_element_set_state (pipeline, GST_STATE_PLAYING);
-  g_autoptr (GstMessage) message =
-      gst_bus_timed_pop_filtered (bus, 90 * GST_SECOND, GST_MESSAGE_ERROR | GST_MESSAGE_EOS);
-  ck_assert_msg (message != NULL, "no end after 90 s: %s", text);
+  g_autoptr (GstMessage) message = gst_bus_timed_pop_filtered (
+      bus, patience (90) * GST_SECOND, GST_MESSAGE_ERROR | GST_MESSAGE_EOS);
+  ck_assert_msg (message != NULL, "no end after %u s: %s", patience (90), text);
   if (GST_MESSAGE_TYPE (message) == GST_MESSAGE_ERROR)
     gst_message_parse_error (message, &error, NULL);
   ck_assert_msg (!error, "%s", error ? error->message : "");
@@ -113,7 +116,7 @@ static guint compare_files (const char *alone, const char *together)
   g_auto (GStrv) lines_b = g_strsplit (b, "\n", -1);
   guint n = g_strv_length (lines_a), n_objects = 0;
   ck_assert_uint_eq (n, g_strv_length (lines_b));
-  ck_assert_uint_gt (n, 30);
+  ck_assert_uint_gt (n, repeat (30, 8));
   for (guint i = 0; i + 1 < n; i++) {
     g_autoptr (JsonNode) x = json_from_string (lines_a[i], NULL);
     g_autoptr (JsonNode) y = json_from_string (lines_b[i], NULL);
@@ -141,6 +144,10 @@ START_TEST (test_shared_session_equals_solo)
   g_autofree char *probe = g_build_filename (g_getenv ("WEIR_SHARED"), "videos", NULL);
   if (_i == 1 && !g_file_test (probe, G_FILE_TEST_IS_DIR)) {
     g_print ("skipped: no videos (%s)\n", probe);
+    return;
+  }
+  if (_i == 1 && slowdown () > 10) {
+    g_print ("left out: a real network takes minutes here\n");
     return;
   }
   g_autofree char *folder = g_dir_make_tmp ("weir-XXXXXX", NULL);
@@ -181,5 +188,7 @@ int main (int argc, char **argv)
   tcase_set_timeout (tcase, 300);
   tcase_add_loop_test (tcase, test_shared_session_equals_solo, 0, G_N_ELEMENTS (rigs));
   suite_add_tcase (suite, tcase);
-  return run_suite (suite, CK_NOFORK);
+  int status = run_suite (suite, CK_NOFORK);
+  gst_deinit (); /* lets the leaks tracer report */
+  return status;
 }

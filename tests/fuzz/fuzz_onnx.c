@@ -30,7 +30,9 @@ static bool prepare (WeirGraph *graph, GError **error)
   g_autoptr (WeirGraph) copy = weir_graph_copy (graph);
   return weir_quantise (copy, weir_ref_evaluate, &n_quantised, &n_total, error) &&
          weir_fold (copy, weir_ref_evaluate, error) && weir_fuse (copy, weir_ref_evaluate, error) &&
-         weir_fold (graph, weir_ref_evaluate, error) && weir_fuse (graph, weir_ref_evaluate, error);
+         weir_fold (graph, weir_ref_evaluate, error) &&
+         weir_quantise_floats (graph, weir_ref_evaluate, error) &&
+         weir_fuse (graph, weir_ref_evaluate, error);
 }
 
 int LLVMFuzzerTestOneInput (const uint8_t *bytes, size_t n_bytes)

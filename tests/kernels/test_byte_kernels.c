@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const unsigned variants[] = { WEIR_ISA_C, WEIR_ISA_AVX2, WEIR_ISA_AVX512 };
+static const unsigned variants[] = { WEIR_ISA_C, WEIR_ISA_AVX2, WEIR_ISA_AVX512, WEIR_ISA_VBMI };
 #define N_VARIANTS (sizeof variants / sizeof *variants)
 
 static const size_t lengths[] = { 1, 7, 16, 31, 64, 1025 };
@@ -141,6 +141,56 @@ START_TEST (test_binary)
 }
 END_TEST
 
+START_TEST (test_look_up)
+{
+  uint8_t *table = bytes_new (256, 11);
+  for (size_t v = 0; v < N_VARIANTS; v++)
+    for (size_t l = 0; l < N_LENGTHS; l++) {
+      const WeirByteKernels *kernels = weir_byte_kernels_variant (variants[v]);
+      size_t n = lengths[l];
+      if (!kernels)
+        continue;
+      uint8_t *src = bytes_new (n, 12), *got = malloc (n);
+      kernels->look_up (got, src, table, n);
+      for (size_t i = 0; i < n; i++)
+        ck_assert_uint_eq (got[i], table[src[i]]);
+      free (src);
+      free (got);
+    }
+  free (table);
+}
+END_TEST
+
+/* Slopes and offsets are such that no value lies between two codes by rounding alone. */
+START_TEST (test_follow_lines)
+{
+  static const uint8_t bounds[][2] = { { 0, 255 }, { 0, 100 }, { 3, 200 }, { 7, 7 } };
+  enum { N = 1025 };
+  uint8_t *src = bytes_new (N, 13);
+  float *scale = floats_new (N, 4, 14), *offset = floats_new (N, 300, 15);
+  for (size_t i = 0; i < N; i++) {
+    scale[i] = rintf (scale[i] * 64) / 64;
+    offset[i] = rintf (offset[i] * 64) / 64;
+  }
+  for (size_t v = 0; v < N_VARIANTS; v++)
+    for (size_t l = 0; l < N_LENGTHS; l++)
+      for (size_t b = 0; b < sizeof bounds / sizeof *bounds; b++) {
+        const WeirByteKernels *kernels = weir_byte_kernels_variant (variants[v]);
+        uint8_t got[N];
+        if (!kernels)
+          continue;
+        kernels->follow_lines (got, src, scale, offset, bounds[b][0], bounds[b][1], lengths[l]);
+        for (size_t i = 0; i < lengths[l]; i++) {
+          double value = rint ((double) src[i] * (double) scale[i] + (double) offset[i]);
+          ck_assert_double_eq (got[i], fmin (fmax (value, bounds[b][0]), bounds[b][1]));
+        }
+      }
+  free (src);
+  free (scale);
+  free (offset);
+}
+END_TEST
+
 START_TEST (test_sums_and_ranges)
 {
   for (size_t v = 0; v < N_VARIANTS; v++)
@@ -177,15 +227,17 @@ START_TEST (test_variants_agree)
   uint8_t *a = bytes_new (N, 7), *b = bytes_new (N, 8);
   for (size_t v = 1; v < N_VARIANTS; v++) {
     const WeirByteKernels *kernels = weir_byte_kernels_variant (variants[v]);
-    uint8_t expected[3][N], got[3][N];
+    uint8_t expected[4][N], got[4][N];
     if (!kernels)
       continue;
     plain->quantise (expected[0], values, codes[1], N);
     plain->add (expected[1], codes[1], a, 1, codes[0], b, 1, codes[3], N);
     plain->multiply (expected[2], codes[1], a, 1, codes[0], b, 1, codes[3], N);
+    plain->follow_lines (expected[3], a, values, values, 0, 255, N);
     kernels->quantise (got[0], values, codes[1], N);
     kernels->add (got[1], codes[1], a, 1, codes[0], b, 1, codes[3], N);
     kernels->multiply (got[2], codes[1], a, 1, codes[0], b, 1, codes[3], N);
+    kernels->follow_lines (got[3], a, values, values, 0, 255, N);
     ck_assert_mem_eq (got, expected, sizeof got);
   }
   free (values);
@@ -201,6 +253,8 @@ int main (void)
   tcase_add_test (tcase, test_quantise);
   tcase_add_test (tcase, test_quantise_ends);
   tcase_add_test (tcase, test_binary);
+  tcase_add_test (tcase, test_look_up);
+  tcase_add_test (tcase, test_follow_lines);
   tcase_add_test (tcase, test_sums_and_ranges);
   tcase_add_test (tcase, test_variants_agree);
   suite_add_tcase (suite, tcase);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Every variant of the pixel kernels gives the bytes of the plain C one, and reads and writes
- * nothing beyond a row: buffers end (or begin) at pages that must not be touched. --bench times the
- * variants. */
+ * nothing beyond a row: buffers end (or begin) at pages that must not be touched. --bench [FORMAT] times
+ * the variants. */
 #include "tests/run_suite.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +14,8 @@
 #include "kernels/pixel.h"
 
 #define MAX_PX     67
-#define MAX_PADDED 80
+#define MAX_PADDED 96
+#define MAX_ZOOM   24
 
 typedef struct Guarded {
   uint8_t *bytes; /* of the size asked for, next to a forbidden page */
@@ -65,13 +66,22 @@ typedef struct RowCase {
   bool is_extreme, is_at_end;
 } RowCase;
 
-static void compare_rows (
-    const RowCase *test, const WeirPixelKernels *variant, const WeirPixelRow *row)
+static void compare_values (const RowCase *test, const WeirPixelKernels *variant,
+    const uint16_t *got, const uint16_t *want, uint32_t c)
+{
+  for (uint32_t i = 0; i < test->n_px; i++) {
+    uint16_t value = got[weir_pixel_row_index (variant, i)];
+    if (value != want[i])
+      ck_abort_msg ("%s %s frame %u x %u width %u to %u px: channel %u pixel %u is %d, not %d",
+          variant->name, weir_pixel_format_name (test->format), test->frame_width_px, test->x_px,
+          test->width_px, test->n_px, c, i, value, want[i]);
+  }
+}
+
+/* The planes' rows, and one more of Y (index 3) where chroma has a plane. */
+static uint32_t make_planes (const RowCase *test, Guarded planes[4])
 {
   const WeirSource *source = weir_source_find (test->format);
-  int32_t want[3][MAX_PADDED], got[3][MAX_PADDED];
-  Guarded planes[3];
-  const uint8_t *src[3];
   uint32_t n_planes = 0;
   for (; n_planes < 3 && source->planes[n_planes].unit_bytes; n_planes++) {
     const WeirSourcePlane *plane = &source->planes[n_planes];
@@ -79,19 +89,37 @@ static void compare_rows (
     planes[n_planes] = guarded_new (columns * plane->unit_bytes, test->is_at_end);
     if (test->is_extreme)
       make_extreme (planes[n_planes].bytes, columns * plane->unit_bytes);
-    src[n_planes] = planes[n_planes].bytes;
   }
-  weir_pixel_kernels_c.rows[source->samples.kind](
-      row, src, (int32_t *[]){ want[0], want[1], want[2] });
-  variant->rows[source->samples.kind](row, src, (int32_t *[]){ got[0], got[1], got[2] });
-  for (uint32_t c = 0; c < test->n_channels; c++)
-    for (uint32_t i = 0; i < test->n_px; i++)
-      if (got[c][i] != want[c][i])
-        ck_abort_msg ("%s %s frame %u x %u width %u to %u px: channel %u pixel %u is %d, not %d",
-            variant->name, weir_pixel_format_name (test->format), test->frame_width_px, test->x_px,
-            test->width_px, test->n_px, c, i, got[c][i], want[c][i]);
-  for (uint32_t i = 0; i < n_planes; i++)
-    guarded_clear (&planes[i]);
+  if (n_planes > 1)
+    planes[3] = guarded_new (test->frame_width_px * source->planes[0].unit_bytes, test->is_at_end);
+  return n_planes;
+}
+
+static void compare_rows (const RowCase *test, const WeirPixelRow *row, const WeirPixelRow *row_c)
+{
+  const WeirSource *source = weir_source_find (test->format);
+  static uint16_t values[4][3][MAX_PADDED];
+  Guarded planes[4] = { 0 };
+  WeirPixelLine got = { 0 }, want = { 0 };
+  uint32_t n_planes = make_planes (test, planes);
+  for (uint32_t i = 0; i < 3; i++) {
+    got.dst[i] = values[0][i];
+    want.dst[i] = values[1][i];
+    got.next_dst[i] = values[2][i];
+    want.next_dst[i] = values[3][i];
+    got.src[i] = want.src[i] = i < n_planes ? planes[i].bytes : NULL;
+  }
+  got.next = want.next = planes[3].bytes;
+  weir_pixel_kernels_c.rows[source->samples.kind](row_c, &want);
+  row->kernels->rows[source->samples.kind](row, &got);
+  for (uint32_t c = 0; c < test->n_channels; c++) {
+    compare_values (test, row->kernels, got.dst[c], want.dst[c], c);
+    if (got.next)
+      compare_values (test, row->kernels, got.next_dst[c], want.next_dst[c], c);
+  }
+  for (uint32_t i = 0; i < 4; i++)
+    if (planes[i].map)
+      guarded_clear (&planes[i]);
 }
 
 static void run_row_case (const RowCase *test, const WeirPixelKernels *variant)
@@ -99,18 +127,24 @@ static void run_row_case (const RowCase *test, const WeirPixelKernels *variant)
   static const struct {
     double red, blue;
   } matrices[] = { { 0.299, 0.114 }, { 0.2126, 0.0722 } };
+  static _Alignas(64) int32_t blocks[2][MAX_PADDED * 8];
   const WeirSource *source = weir_source_find (test->format);
-  WeirColorCode code;
-  WeirPixelRow row = { .format = &source->samples, .code = &code, .n_channels = test->n_channels };
-  static int32_t block[MAX_PADDED * 8];
+  const WeirPixelKernels *kernels[] = { variant, &weir_pixel_kernels_c };
+  WeirColorCode code = { 0 };
+  WeirPixelRow rows[2];
   uint32_t matrix = random_below (2);
-  ck_assert_uint_le (weir_pixel_row_bytes (test->n_px), sizeof block);
+  ck_assert_uint_le (weir_pixel_row_bytes (test->n_px), sizeof blocks[0]);
   weir_color_code_init (
       &code, matrices[matrix].red, matrices[matrix].blue, random_below (2), source->n_bits);
-  weir_pixel_row_attach (&row, test->n_px, block);
-  weir_pixel_row_set (&row, test->n_px, test->x_px, test->width_px, test->frame_width_px);
-  if (row.has_windows)
-    compare_rows (test, variant, &row);
+  for (int i = 0; i < 2; i++) {
+    rows[i] =
+        (WeirPixelRow){ .format = &source->samples, .code = &code, .n_channels = test->n_channels };
+    weir_pixel_row_attach (&rows[i], test->n_px, blocks[i]);
+    weir_pixel_row_set (
+        &rows[i], kernels[i], test->n_px, test->x_px, test->width_px, test->frame_width_px);
+  }
+  if (rows[0].kernels == variant)
+    compare_rows (test, &rows[0], &rows[1]);
   else
     ck_assert_uint_lt (test->frame_width_px, 8);
 }
@@ -126,9 +160,10 @@ START_TEST (test_rows_equal_c)
     for (int format = 0; can_run (*variant) && format < WEIR_N_PIXEL_FORMATS; format++)
       for (uint32_t frame_width = 1; frame_width <= MAX_PX; frame_width++)
         for (int repeat = 0; repeat < 8; repeat++) {
-          RowCase test = { .format = format, .frame_width_px = frame_width };
-          test.x_px = random_below (frame_width);
-          test.width_px = 1 + random_below (frame_width - test.x_px);
+          RowCase test = { .format = format,
+            .frame_width_px = frame_width * (1 + random_below (MAX_ZOOM)) };
+          test.x_px = random_below (test.frame_width_px);
+          test.width_px = 1 + random_below (test.frame_width_px - test.x_px);
           test.n_px = 1 + random_below (MAX_PX);
           test.n_channels = repeat % 2 ? 1 : 3;
           test.is_extreme = repeat / 2 % 2;
@@ -138,7 +173,7 @@ START_TEST (test_rows_equal_c)
 }
 END_TEST
 
-static void fill_store (WeirPixelStore *store, int32_t rows[2][3][MAX_PADDED])
+static void fill_store (WeirPixelStore *store, uint16_t rows[2][3][MAX_PADDED])
 {
   int16_t weight = (int16_t) random_below ((1 << WEIR_TAP_BITS) + 1);
   store->weights[0] = (int16_t) ((1 << WEIR_TAP_BITS) - weight);
@@ -146,7 +181,7 @@ static void fill_store (WeirPixelStore *store, int32_t rows[2][3][MAX_PADDED])
   for (int c = 0; c < 3; c++) {
     for (int i = 0; i < MAX_PADDED; i++)
       for (int r = 0; r < 2; r++)
-        rows[r][c][i] = (int32_t) random_below ((255 << WEIR_ROW_BITS) + 1);
+        rows[r][c][i] = (uint16_t) random_below ((255 << WEIR_ROW_BITS) + 1);
     store->top[c] = rows[0][c];
     store->bottom[c] = rows[1][c];
     store->mean[c] = (float) random_below (25500) / 100.0f;
@@ -158,7 +193,7 @@ static void run_store_case (
     const WeirPixelKernels *variant, WeirStoreType type, bool is_interleaved, uint32_t n_px)
 {
   static const size_t bytes[] = { 1, 4, 2 };
-  static int32_t rows[2][3][MAX_PADDED];
+  static uint16_t rows[2][3][MAX_PADDED], ordered[2][3][MAX_PADDED];
   uint32_t n_planes = is_interleaved ? 1 : 3;
   size_t plane_bytes = n_px * bytes[type] * (is_interleaved ? 3 : 1);
   WeirPixelStore store = { .n_px = n_px, .n_channels = 3 };
@@ -173,6 +208,13 @@ static void run_store_case (
   weir_pixel_kernels_c.stores[type][is_interleaved](&store);
   for (uint32_t p = 0; p < n_planes; p++)
     store.dst[p] = got[p].bytes;
+  for (int c = 0; c < 3; c++) {
+    for (size_t i = 0; i < MAX_PADDED; i++)
+      for (int r = 0; r < 2; r++)
+        ordered[r][c][weir_pixel_row_index (variant, i)] = rows[r][c][i];
+    store.top[c] = ordered[0][c];
+    store.bottom[c] = ordered[1][c];
+  }
   variant->stores[type][is_interleaved](&store);
   for (uint32_t p = 0; p < n_planes; p++) {
     ck_assert_msg (memcmp (got[p].bytes, want[p].bytes, plane_bytes) == 0,
@@ -213,7 +255,7 @@ static WeirFrame guarded_frame (
 
 static void run_frame_case (const WeirFrame *frame)
 {
-  static const char *const masks[] = { "avx512,avx2", "avx512", "" };
+  static const char *const masks[] = { "avx512,avx2", "avx512", "avx512vbmi", "" };
   static float want[MAX_PX * MAX_PX * 3], got[MAX_PX * MAX_PX * 3];
   WeirInputSpec spec = { .width_px = 1 + random_below (MAX_PX),
     .height_px = 1 + random_below (MAX_PX),
@@ -261,6 +303,12 @@ START_TEST (test_lookup_obeys_mask)
 }
 END_TEST
 
+static int compare_times (const void *a, const void *b)
+{
+  const uint64_t *left = a, *right = b;
+  return (*left > *right) - (*left < *right);
+}
+
 /* A frame of the format with planes of its own and random pixels. */
 static WeirFrame bench_frame (WeirPixelFormat format, uint32_t width_px, uint32_t height_px)
 {
@@ -279,56 +327,75 @@ static WeirFrame bench_frame (WeirPixelFormat format, uint32_t width_px, uint32_
   return frame;
 }
 
-/* Best and median of repeated runs, over several frames so that pictures come from memory. */
-static void bench_size (
-    const WeirFrame *frames, uint32_t n_frames, uint32_t width_px, uint32_t height_px)
+/* One cell of the table: what is made, from how many frames in turn. */
+typedef struct BenchCase {
+  const char *title;
+  uint32_t width_px, height_px, n_frames;
+  WeirDtype dtype;
+  WeirLayout layout;
+} BenchCase;
+
+/* Best and median of repeated runs. */
+static void bench_case (const WeirFrame *frames, const BenchCase *test)
 {
-  WeirInputSpec spec = { .width_px = width_px,
-    .height_px = height_px,
+  enum { N_RUNS = 257 };
+  static uint64_t took_ns[N_RUNS];
+  WeirInputSpec spec = { .width_px = test->width_px,
+    .height_px = test->height_px,
     .n_channels = 3,
     .color = WEIR_COLOR_BGR,
     .mean = { 104, 117, 123 },
     .scale = { 1, 1, 1 } };
-  WeirTensor input = { .dtype = WEIR_DTYPE_F32,
-    .layout = WEIR_LAYOUT_CHANNELS_LAST,
+  WeirTensor input = { .dtype = test->dtype,
+    .layout = test->layout,
     .rank = 4,
-    .dims = { 1, 3, height_px, width_px } };
+    .dims = { 1, 3, test->height_px, test->width_px } };
   WeirRegion region = { 0, 0, frames[0].width_px, frames[0].height_px };
   WeirPre *pre = weir_pre_new (&spec);
-  uint64_t best_ns = UINT64_MAX, total_ns = 0;
-  const uint32_t n_runs = 64;
-  input.buffer = g_malloc (sizeof (float) * 3 * width_px * height_px);
-  for (uint32_t i = 0; i < n_runs; i++) {
+  input.buffer = g_malloc (sizeof (float) * 3 * test->width_px * test->height_px);
+  for (uint32_t i = 0; i < N_RUNS; i++) {
     uint64_t start_ns = weir_now_ns ();
-    weir_pre_run (pre, &frames[i % n_frames], &region, &input, 0);
-    uint64_t took_ns = weir_now_ns () - start_ns;
-    best_ns = MIN (best_ns, took_ns);
-    total_ns += took_ns;
+    weir_pre_run (pre, &frames[i % test->n_frames], &region, &input, 0);
+    took_ns[i] = weir_now_ns () - start_ns;
   }
-  printf ("  %4ux%-4u %.3f (%.3f)", width_px, height_px, (double) best_ns / 1e6,
-      (double) total_ns / n_runs / 1e6);
+  qsort (took_ns, N_RUNS, sizeof *took_ns, compare_times);
+  printf ("  %.3f (%.3f)", (double) took_ns[0] / 1e6, (double) took_ns[N_RUNS / 2] / 1e6);
   g_free (input.buffer);
   weir_pre_free (pre);
 }
 
-static int bench (void)
+/* of: the name of a format; NULL: all. Frames that the decoder has just written come from the cache
+ * that all cores share: so do eight in turn, while most of one stays in a core's own. */
+static int bench (const char *of)
 {
-  static const char *const masks[] = { "", "avx512", "avx512,avx2" };
+  static const char *const masks[] = { "", "avx512vbmi", "avx512", "avx512,avx2" };
   static const WeirPixelFormat formats[] = { WEIR_PIXEL_NV12, WEIR_PIXEL_I420, WEIR_PIXEL_BGR,
     WEIR_PIXEL_BGRX, WEIR_PIXEL_YUY2, WEIR_PIXEL_GRAY8, WEIR_PIXEL_P010 };
   enum { N_FRAMES = 8 };
-  printf ("1920x1080 to f32 channels-last, one core, ms: best (mean)\n");
+  static const BenchCase cases[] = {
+    { "300 near", 300, 300, 1, WEIR_DTYPE_F32, WEIR_LAYOUT_CHANNELS_LAST },
+    { "300", 300, 300, N_FRAMES, WEIR_DTYPE_F32, WEIR_LAYOUT_CHANNELS_LAST },
+    { "300 planar", 300, 300, N_FRAMES, WEIR_DTYPE_F32, WEIR_LAYOUT_PLAIN },
+    { "300 u8", 300, 300, N_FRAMES, WEIR_DTYPE_U8, WEIR_LAYOUT_CHANNELS_LAST },
+    { "320x240", 320, 240, N_FRAMES, WEIR_DTYPE_F32, WEIR_LAYOUT_CHANNELS_LAST },
+    { "640", 640, 640, N_FRAMES, WEIR_DTYPE_F32, WEIR_LAYOUT_CHANNELS_LAST },
+  };
+  printf ("1920x1080 to f32 channels-last but where said, one core, ms: best (median)\n%16s", "");
+  for (size_t i = 0; i < G_N_ELEMENTS (cases); i++)
+    printf ("  %-13s", cases[i].title);
+  printf ("\n");
   for (size_t f = 0; f < G_N_ELEMENTS (formats); f++) {
     WeirFrame frames[N_FRAMES];
+    if (of && strcmp (of, weir_pixel_format_name (formats[f])) != 0)
+      continue;
     for (int i = 0; i < N_FRAMES; i++)
       frames[i] = bench_frame (formats[f], 1920, 1080);
     for (size_t m = 0; m < G_N_ELEMENTS (masks); m++) {
       g_setenv ("WEIR_CPU_DISABLE", masks[m], TRUE);
-      printf ("%-5s %-6s", weir_pixel_format_name (formats[f]),
+      printf ("%-5s %-10s", weir_pixel_format_name (formats[f]),
           weir_pixel_kernels (weir_cpu_isa ())->name);
-      bench_size (frames, N_FRAMES, 320, 240);
-      bench_size (frames, N_FRAMES, 300, 300);
-      bench_size (frames, N_FRAMES, 640, 640);
+      for (size_t i = 0; i < G_N_ELEMENTS (cases); i++)
+        bench_case (frames, &cases[i]);
       printf ("\n");
     }
     for (int i = 0; i < N_FRAMES; i++)
@@ -341,7 +408,7 @@ static int bench (void)
 int main (int argc, char **argv)
 {
   if (argc > 1 && strcmp (argv[1], "--bench") == 0)
-    return bench ();
+    return bench (argc > 2 ? argv[2] : NULL);
   Suite *suite = suite_create ("pixel");
   TCase *tcase = tcase_create ("variants");
   tcase_add_test (tcase, test_rows_equal_c);

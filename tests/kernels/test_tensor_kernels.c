@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Tensor kernels and the depthwise convolution: values against libm, every variant against the
- * plain C one byte for byte. Buffers have exactly the size that is allowed, for the sanitizers. */
-#include "kernels/depthwise.h"
+/* Tensor kernels: values against libm, every variant against the plain C one byte for byte. Buffers
+ * have exactly the size that is allowed, for the sanitizers. */
 #include "kernels/kernels.h"
 #include "kernels/tensor_kernels.h"
 
@@ -67,6 +66,11 @@ static double expected_unary (WeirUnary op, double x, double alpha, double beta)
     return fmax (x, 0);
   case WEIR_UNARY_ROUND:
     return nearbyint (x);
+  case WEIR_UNARY_ROUND_TO_CODES:
+    return nearbyint (fmin (fmax (x / alpha, beta), beta + 255)) * alpha;
+  case WEIR_UNARY_ROUND_TO_LEVELS:
+    x = fmin (fmax (x, alpha), beta);
+    return nearbyint ((x - alpha) / (beta - alpha) * 255) / 255 * (beta - alpha) + alpha;
   case WEIR_UNARY_SCALED_TANH:
     return alpha * tanh (beta * x);
   case WEIR_UNARY_SELU:
@@ -198,6 +202,9 @@ static void check_rows (
   c->blend (x, rows, weights, n);
   v->blend (y, rows, weights, n);
   check_bytes (x, y, n * sizeof *x, "blend", isa);
+  c->accumulate_squares (x, a, b, n);
+  v->accumulate_squares (y, a, b, n);
+  check_bytes (x, y, n * sizeof *x, "accumulate_squares", isa);
   c->bf16_from_f32 (bf16_x, a, n);
   v->bf16_from_f32 (bf16_y, a, n);
   check_bytes (bf16_x, bf16_y, 2 * n, "bf16_from_f32", isa);
@@ -229,6 +236,57 @@ START_TEST (test_variants_agree)
 }
 END_TEST
 
+/* Rows of two have a loop of their own. */
+START_TEST (test_softmax_of_pairs)
+{
+  static const unsigned all[] = { WEIR_ISA_C, WEIR_ISA_AVX2, WEIR_ISA_AVX512 };
+  enum { N = 101 };
+  float src[2 * N], dst[2 * N], first[2 * N];
+  for (int i = 0; i < 2 * N; i++)
+    src[i] = (float) (i * 37 % 64) / 3.0f - 10.0f;
+  for (size_t v = 0; v < sizeof all / sizeof *all; v++) {
+    const WeirTensorKernels *kernels = weir_tensor_kernels_variant (all[v]);
+    if (!kernels)
+      continue;
+    kernels->softmax (dst, src, N, 2, false);
+    for (int i = 0; i < 2 * N; i++) {
+      double other = exp ((double) src[i ^ 1] - (double) src[i]);
+      ck_assert_double_eq_tol ((double) dst[i], 1 / (1 + other), 1e-6);
+    }
+    if (v == 0)
+      memcpy (first, dst, sizeof dst);
+    ck_assert_mem_eq (dst, first, sizeof dst);
+  }
+}
+END_TEST
+
+/* Buffers of exactly the size that is allowed, for the sanitizers. */
+static void check_interleave (const WeirTensorKernels *kernels, size_t n_channels, size_t n)
+{
+  float *src = malloc (n_channels * n * sizeof *src), *dst = malloc (n_channels * n * sizeof *dst);
+  for (size_t i = 0; i < n_channels * n; i++)
+    src[i] = (float) i;
+  kernels->interleave (dst, src, n_channels, n);
+  for (size_t i = 0; i < n; i++)
+    for (size_t c = 0; c < n_channels; c++)
+      ck_assert_float_eq (dst[i * n_channels + c], (float) (c * n + i));
+  free (src);
+  free (dst);
+}
+
+START_TEST (test_interleave)
+{
+  static const unsigned all[] = { WEIR_ISA_C, WEIR_ISA_AVX2, WEIR_ISA_AVX512 };
+  static const size_t channels[] = { 1, 2, 3, 4, 5, 19 }, pixels[] = { 1, 7, 16, 65, 200 };
+  for (size_t v = 0; v < sizeof all / sizeof *all; v++) {
+    const WeirTensorKernels *kernels = weir_tensor_kernels_variant (all[v]);
+    for (size_t c = 0; kernels && c < sizeof channels / sizeof *channels; c++)
+      for (size_t k = 0; k < sizeof pixels / sizeof *pixels; k++)
+        check_interleave (kernels, channels[c], pixels[k]);
+  }
+}
+END_TEST
+
 START_TEST (test_bf16_rounding)
 {
   static const struct {
@@ -250,62 +308,6 @@ START_TEST (test_bf16_rounding)
 }
 END_TEST
 
-/* Channels, kernel height and width, stride, dilation, pad, source width. */
-static const WeirDepthwise depthwise_rows[] = {
-  { 16, 3, 3, 1, 1, 1, 40, 40, -INFINITY, INFINITY },
-  { 24, 3, 3, 1, 1, 1, 17, 17, 0, 6 },
-  { 24, 3, 3, 2, 1, 1, 17, 9, 0, INFINITY },
-  { 5, 3, 3, 1, 1, 1, 1, 1, -INFINITY, INFINITY },
-  { 33, 5, 5, 1, 1, 2, 20, 20, -INFINITY, INFINITY },
-  { 33, 5, 5, 2, 1, 2, 20, 10, -INFINITY, INFINITY },
-  { 8, 3, 3, 1, 1, 0, 18, 16, -INFINITY, INFINITY },
-  { 19, 3, 3, 1, 2, 2, 23, 23, -INFINITY, INFINITY },
-  { 19, 1, 7, 1, 1, 3, 23, 23, -INFINITY, INFINITY },
-  { 19, 2, 4, 3, 1, 1, 23, 7, -1, 1 },
-};
-
-static void depthwise_plain (const WeirDepthwise *s, float *dst, const float *const *rows,
-    const float *weights, const float *bias)
-{
-  for (size_t x = 0; x < s->dst_width; x++)
-    for (size_t c = 0; c < s->n_channels; c++) {
-      float sum = bias[c];
-      for (size_t ky = 0; ky < s->kernel_height; ky++)
-        for (size_t kx = 0; kx < s->kernel_width; kx++) {
-          size_t at = x * s->stride + kx * s->dilation;
-          if (rows[ky] && at >= s->pad && at - s->pad < s->src_width)
-            sum = fmaf (weights[(ky * s->kernel_width + kx) * s->n_channels + c],
-                rows[ky][(at - s->pad) * s->n_channels + c], sum);
-        }
-      dst[x * s->n_channels + c] = fminf (fmaxf (sum, s->least), s->most);
-    }
-}
-
-START_TEST (test_depthwise)
-{
-  for (size_t i = 0; i < sizeof depthwise_rows / sizeof *depthwise_rows; i++)
-    for (size_t k = 0; k < N_VARIANTS; k++) {
-      const WeirDepthwise *s = &depthwise_rows[i];
-      WeirDepthwiseFn fn = weir_depthwise_variant (variants[k]);
-      size_t n_src = s->src_width * s->n_channels, n_dst = s->dst_width * s->n_channels;
-      float *src = random_new (n_src, 1, 1), *bias = random_new (s->n_channels, 1, 2);
-      float *weights = random_new (s->n_channels * s->kernel_height * s->kernel_width, 1, 3);
-      float *got = random_new (n_dst, 0, 4), *expected = random_new (n_dst, 0, 4);
-      const float *rows[8] = { NULL, src, src, NULL, src };
-      if (fn) {
-        fn (s, got, rows, weights, bias);
-        depthwise_plain (s, expected, rows, weights, bias);
-        check_bytes (expected, got, n_dst * sizeof *got, "depthwise", variants[k]);
-      }
-      free (src);
-      free (bias);
-      free (weights);
-      free (got);
-      free (expected);
-    }
-}
-END_TEST
-
 int main (void)
 {
   Suite *suite = suite_create ("tensor kernels");
@@ -315,8 +317,9 @@ int main (void)
   tcase_add_test (tcase, test_moments);
   tcase_add_test (tcase, test_unary_not_finite);
   tcase_add_test (tcase, test_variants_agree);
+  tcase_add_test (tcase, test_softmax_of_pairs);
+  tcase_add_test (tcase, test_interleave);
   tcase_add_test (tcase, test_bf16_rounding);
-  tcase_add_test (tcase, test_depthwise);
   suite_add_tcase (suite, tcase);
   return run_suite (suite, CK_FORK_GETENV);
 }

@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Real models on real videos and pictures through gst-launch-1.0, compared with reference results.
 
-    frames.py PRECISION COLOUR [PAIR...]      PRECISION f32, bf16 or int8; COLOUR exact or videoconvert
+    frames.py PRECISION[@GPU] COLOUR [PAIR...]     PRECISION f32, f16, bf16 or int8; COLOUR exact or videoconvert
 
 exact: the decoder's planes straight into the element, against frames/exact-colour; videoconvert: GStreamer's conversion to
 BGR in front, against frames. int8 runs the pairs with a quantised network, that network in int8. Frames that the reference
-does not have pass uninferred (interval). Exit status 77 where the reference data or the precision is not there.
+does not have pass uninferred (interval). @GPU: on the first OpenCL device. Exit status 77 where the reference data or the precision is not there.
 """
 import json
 import os
@@ -15,6 +15,9 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+import leak_retry  # noqa: E402
+
 SHARED = pathlib.Path(os.environ.get("WEIR_SHARED", "../shared"))
 # Bounds of the reference's README, by what executes.
 REDUCED = ["--iou", "0.8", "--conf-tol", "0.1", "--attr-tol", "0.2", "--tensor-tol", "0.1", "--tensor-cosine", "0.97", "--allow", "0.05"]
@@ -22,6 +25,9 @@ QUANTISED = ["--iou", "0.8", "--allow", "0.05"]
 SENSITIVE = ["--allow", "0.05"]
 EXCEPTED = {"bf16": {"FastestDet"}}  # its reference in bf16 does not keep the bounds either
 DEMUX = {".mp4": "qtdemux ! h264parse ! avdec_h264", ".h264": "h264parse ! avdec_h264", ".jpg": "jpegdec", ".png": "pngdec"}
+
+
+device = "CPU"
 
 
 def stages(pair):
@@ -45,7 +51,7 @@ def common(stage, pair, precision):
     """What every element gets. In int8 only quantised networks run so, the others as ever."""
     if precision == "int8" and not is_quantised(stage):
         precision = "f32"
-    text = f"model={SHARED / stage['model']} precision={precision} interval={pair['source'].get('every', 1)}"
+    text = f"model={SHARED / stage['model']} device={device} precision={precision} interval={pair['source'].get('every', 1)}"
     proc = SHARED / "golden/frames/model-proc" / f"{pathlib.Path(stage['model']).stem}.json"
     if proc.exists():
         text += f" model-proc={proc}"
@@ -92,9 +98,9 @@ def run(name, pair, precision, colour, folder):
         branches = [branch(SHARED / p, pathlib.Path(p).stem, pair, precision, colour, output) for p in source["images"]]
     # a sanitizer's runtime must come first in a program that was built without it
     env = dict(os.environ, LD_PRELOAD=os.environ.get("WEIR_PRELOAD", ""))
-    done = subprocess.run(["gst-launch-1.0", "-q", *" ".join(branches).split()], capture_output=True, text=True, timeout=500, env=env)
+    done = leak_retry.run(["gst-launch-1.0", "-q", *" ".join(branches).split()], timeout=500, env=env)
     if done.returncode:
-        return False, done.stderr[-1500:]
+        return False, done.stderr.decode(errors="replace")[-1500:]
     reference = SHARED / "golden/frames" / (pair["exact_colour_file"] if colour == "exact" else pair["file"])
     command = [sys.executable, str(SHARED / "golden/compare.py"), str(reference), str(output), "--min-confidence", str(pair["min_confidence"]),
         *bounds(pair, precision)]
@@ -102,17 +108,26 @@ def run(name, pair, precision, colour, folder):
     return compared.returncode == 0, compared.stdout + compared.stderr
 
 
+def choose_device(on_ocl, precision):
+    """Its name; None where none executes that."""
+    command = [os.environ.get("WEIR", "weir"), "devices", "--json"]
+    devices = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    fit = [d["name"] for d in devices if precision in d["precisions"] and d["name"].startswith("GPU" if on_ocl else "CPU")]
+    return fit[0] if fit else None
+
+
 def main():
-    precision, colour, wanted = sys.argv[1], sys.argv[2], sys.argv[3:]
+    global device
+    precision, _, place = sys.argv[1].partition("@")
+    colour, wanted = sys.argv[2], sys.argv[3:]
     index = SHARED / "golden/frames/index.json"
     if not index.exists():
         print(f"skipped: no reference frames ({index})")
         return 77
-    if precision != "f32":
-        devices = json.loads(subprocess.run([os.environ.get("WEIR", "weir"), "devices", "--json"], check=True, capture_output=True, text=True).stdout)
-        if not any(precision in d["precisions"] for d in devices):
-            print(f"skipped: this CPU does not execute {precision}")
-            return 77
+    device = choose_device(place == "GPU", precision)
+    if not device:
+        print(f"skipped: no {'OpenCL device' if place else 'CPU'} here executes {precision}")
+        return 77
     failed = 0
     with tempfile.TemporaryDirectory() as folder:
         for name, pair in json.loads(index.read_text())["pairs"].items():

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Reference tensors of independent runtimes: every model, alone and in a batch of three with
  * others, within the tolerance that the index states for the precision really executed; of
- * detectors also what enters their last operator. Usage: test_golden PRECISION [MODEL]; PRECISION
- * may be "ref": f32 on the reference device, alone. Exit 77 where reference data or precision are
- * not there. */
+ * detectors also what enters their last operator. Usage: test_golden PRECISION[@DEVICE] [MODEL...];
+ * f32@REF runs alone; GPU stands for the first OpenCL device. Exit 77 where reference data,
+ * precision or device are not there. */
 #include "tests/models/golden_compare.h"
 #include "tests/models/golden_inner.h"
 
@@ -272,14 +272,46 @@ static void test_model (const char *name, JsonObject *model)
   g_free (entry.path);
 }
 
+/* The first OpenCL device by the name to ask for it; newly allocated. NULL: there is none. */
+static char *find_ocl_device (void)
+{
+  g_autofree char *text = weir_devices_to_json ();
+  g_autoptr (JsonParser) parser = json_parser_new ();
+  json_parser_load_from_data (parser, text, -1, NULL);
+  JsonArray *devices = json_node_get_array (json_parser_get_root (parser));
+  for (guint i = 0; i < json_array_get_length (devices); i++) {
+    const char *name =
+        json_object_get_string_member (json_array_get_object_element (devices, i), "name");
+    if (g_str_has_prefix (name, "GPU"))
+      return g_strdup (name);
+  }
+  return NULL;
+}
+
+/* "f32", "f32@REF", "f16@GPU". */
+static bool read_mode (const char *mode)
+{
+  g_auto (GStrv) words = g_strsplit (mode, "@", 2);
+  bool is_ocl = words[0] && g_strcmp0 (words[1], "GPU") == 0;
+  precision = g_intern_string (words[0] ? words[0] : "f32");
+  device = is_ocl ? find_ocl_device () : words[0] && words[1] ? g_intern_string (words[1]) : NULL;
+  return device || !is_ocl;
+}
+
+static bool is_wanted (char *const *names, const char *name)
+{
+  while (*names && strcmp (*names, name) != 0)
+    names++;
+  return *names != NULL;
+}
+
 int main (int argc, char **argv)
 {
   g_autoptr (JsonParser) parser = json_parser_new ();
   shared = g_getenv ("WEIR_SHARED");
-  precision = argc > 1 ? argv[1] : "f32";
-  if (strcmp (precision, "ref") == 0) {
-    precision = "f32";
-    device = "REF";
+  if (!read_mode (argc > 1 ? argv[1] : "f32")) {
+    printf ("skipped: no OpenCL device\n");
+    return 77;
   }
   g_autofree char *index =
       g_build_filename (shared ? shared : "", "golden/tensors/index.json", NULL);
@@ -297,7 +329,7 @@ int main (int argc, char **argv)
   g_autoptr (GList) names = json_object_get_members (models);
   for (GList *l = names; l; l = l->next) {
     JsonObject *model = json_object_get_object_member (models, l->data);
-    if (has_tolerance (model) && (argc < 3 || strcmp (argv[2], l->data) == 0))
+    if (has_tolerance (model) && (argc < 3 || is_wanted (argv + 2, l->data)))
       test_model (l->data, model);
   }
   printf ("%d checks passed, %d failed\n", n_passed, n_failed);

@@ -153,14 +153,20 @@ static void do_mat_mul (const Row *row, double *dst)
 static void do_unary (const Row *row, double *dst)
 {
   const WeirNode *node = &row->node;
+  static const struct {
+    WeirOp op;
+    const char *alpha, *beta;
+  } others[] = { { WEIR_OP_CLIP, "min", "max" }, { WEIR_OP_ROUND_TO_CODES, "scale", "low" },
+    { WEIR_OP_ROUND_TO_LEVELS, "low", "high" }, { WEIR_OP_SELU, "alpha", "gamma" } };
+  const char *names[] = { "alpha", "beta" };
   bool is_clip = node->op == WEIR_OP_CLIP;
-  double alpha =
-      (double) weir_node_float (node, is_clip ? "min" : "alpha", is_clip ? -INFINITY : 1);
-  double beta = (double) weir_node_float (node,
-      is_clip                    ? "max"
-      : node->op == WEIR_OP_SELU ? "gamma"
-                                 : "beta",
-      is_clip ? INFINITY : 0);
+  for (size_t i = 0; i < G_N_ELEMENTS (others); i++)
+    if (others[i].op == node->op) {
+      names[0] = others[i].alpha;
+      names[1] = others[i].beta;
+    }
+  double alpha = (double) weir_node_float (node, names[0], is_clip ? -INFINITY : 1);
+  double beta = (double) weir_node_float (node, names[1], is_clip ? INFINITY : 0);
   if (is_clip && row->src[1].tensor.dtype)
     alpha = step_element (&row->src[1].tensor, 0);
   if (is_clip && row->src[2].tensor.dtype)

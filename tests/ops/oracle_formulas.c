@@ -57,6 +57,13 @@ double oracle_unary (WeirOp op, double x, double alpha, double beta)
     return -x;
   case WEIR_OP_PARAMETRIC_SOFTPLUS:
     return alpha * log (1 + exp (beta * x));
+  case WEIR_OP_ROUND_TO_CODES:
+    return fmin (fmax (nearbyint (x / alpha), beta), beta + 255) * alpha;
+  case WEIR_OP_ROUND_TO_LEVELS:
+    return x > beta ? beta
+           : x < alpha
+               ? alpha
+               : nearbyint ((x - alpha) / (beta - alpha) * 255) / 255 * (beta - alpha) + alpha;
   case WEIR_OP_RECIPROCAL:
     return 1 / x;
   case WEIR_OP_RELU:

@@ -2,16 +2,18 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Side by side with OpenVINO's automatic batching, interleaved, on the same picture and in f32 on both sides.
 
-    bench_openvino_batch.py [--build DIR] [--shared DIR] [--rounds 3] [--cases lone,burst,…] [--json FILE] [MODEL...]
+    bench_openvino_batch.py [--build DIR] [--shared DIR] [--rounds 3] [--cases lone,burst,…] [--json FILE] [--install FOLDER] [MODEL...]
 
 MODEL is a name in golden/tensors/index.json. Every figure comes from a process of its own, one after the other, round by round:
 what is printed is the median of the rounds. Cases: lone (a request every now and then), burst (six requests at once, batch of
 four), loops (six callers in a closed loop, batch of four), close (three requests queued, timeout 60 s), load. Each is run with
 OpenVINO's BATCH device as it comes, with what its documentation advises for the case, and without batching where that is what one would
 rather use. First of all both sides must find the same in the picture. Its settings that take minutes to close are run once. Needs the
-Python packages openvino and numpy; without them it says so and exits with 77.
+Python packages openvino and numpy; without them it says so and exits with 77. --install FOLDER runs in an environment that has them, made from
+PyPI where it is not there.
 """
 import argparse
+import importlib.metadata
 import json
 import os
 import pathlib
@@ -23,14 +25,9 @@ import tempfile
 import threading
 import time
 
-try:
-    import numpy
-    import openvino
-except ImportError as e:
-    print(f"skipped: {e}: python3 -m venv peers && peers/bin/pip install openvino, then run this with peers/bin/python", file=sys.stderr)
-    sys.exit(77)
+import peer_kit
+from peer_kit import numpy, run_json
 
-ROOT = pathlib.Path(__file__).resolve().parents[3]
 MODELS = ["face-detection-retail-0004--FP32", "person-detection-retail-0013--FP16"]
 N_LONE, GAP_MS, N_BURST, LOOP_SECONDS = 10, 50, 5, 3
 MINUTES = ("timeout 60000", "timeout 60000, cancel() of each first")  # it takes two: one round of them is enough
@@ -79,65 +76,24 @@ CASES = {
 CASES = {case: CASES["burst" if case == "loops" else case] for case in ("lone", "burst", "loops", "close", "load")}
 
 
-def tensor_proto(path):
-    """dims and bytes of an ONNX TensorProto: fields 1 (dims, packed or not), 2 (type), 9 (raw data)"""
-    data, at, dims, dtype, raw = path.read_bytes(), 0, [], 0, b""
-
-    def varint(at):
-        value = shift = 0
-        while True:
-            value |= (data[at] & 127) << shift
-            shift, at = shift + 7, at + 1
-            if data[at - 1] < 128:
-                return value, at
-
-    while at < len(data):
-        key, at = varint(at)
-        if key & 7 == 0:
-            value, at = varint(at)
-            if key >> 3 == 1:
-                dims.append(value)
-            elif key >> 3 == 2:
-                dtype = value
-        elif key & 7 == 2:
-            n, at = varint(at)
-            end = at + n
-            if key >> 3 == 9:
-                raw = data[at:end]
-            while key >> 3 == 1 and at < end:
-                value, at = varint(at)
-                dims.append(value)
-            at = end
-        else:
-            raise ValueError(f"{path}: unexpected field {key >> 3}")
-    return numpy.frombuffer(raw, {1: numpy.float32, 2: numpy.uint8}[dtype]).reshape(dims)
-
-
 class OpenVino:
     """One measurement of the peer, in a process of its own."""
 
     def __init__(self, job):
+        import openvino
         self.job, self.n = job, job["n"]
         self.cancels = job["config"].pop("cancel", False)
-        self.rss = self.rss_mb()
+        self.rss = peer_kit.rss_mb()
         self.start = time.monotonic()
         model = openvino.Core().read_model(job["model"])
         self.compiled = openvino.Core().compile_model(model, job["device"], {"INFERENCE_PRECISION_HINT": "f32", **job["config"]})
-        self.open_ms = self.since_ms(self.start)
+        self.open_ms = peer_kit.since_ms(self.start)
         self.optimal = self.compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
         self.picture = numpy.load(job["input"])
         self.requests = [self.compiled.create_infer_request() for _ in range(self.n)]
         self.done_at = [0.0] * self.n
         for i, request in enumerate(self.requests):
             request.set_callback(self.done, i)
-
-    @staticmethod
-    def rss_mb():
-        return int(pathlib.Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE") / 2**20
-
-    @staticmethod
-    def since_ms(start):
-        return (time.monotonic() - start) * 1e3
 
     def done(self, i):
         self.done_at[i] = time.monotonic()
@@ -200,13 +156,13 @@ class OpenVino:
         del request
         self.requests.clear()
         del self.compiled
-        return {"close_ms": self.since_ms(start)}
+        return {"close_ms": peer_kit.since_ms(start)}
 
     def load(self):
         self.run(1)
-        figures = {"open_ms": self.open_ms, "first_ms": self.since_ms(self.start), "first_rss_mb": self.rss_mb() - self.rss}
+        figures = {"open_ms": self.open_ms, "first_ms": peer_kit.since_ms(self.start), "first_rss_mb": peer_kit.rss_mb() - self.rss}
         self.run(self.n)
-        return {**figures, "all_ms": self.since_ms(self.start), "all_rss_mb": self.rss_mb() - self.rss}
+        return {**figures, "all_ms": peer_kit.since_ms(self.start), "all_rss_mb": peer_kit.rss_mb() - self.rss}
 
     def outputs(self):
         self.run(self.n)
@@ -221,33 +177,21 @@ def child(text):
     os._exit(0)  # what is left to tear down has been measured where it counts
 
 
-def run_json(command, env=None):
-    done = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=600, env=dict(os.environ, **(env or {})))
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(map(str, command))}: {done.stderr[-2000:]}")
-    return json.loads(done.stdout.splitlines()[-1])
-
-
 class Subject:
     """A model, its picture, and both programs."""
 
-    def __init__(self, name, arguments, folder):
-        facts = json.loads((arguments.shared / "golden/tensors/index.json").read_text())["models"][name]
-        self.name, self.folder, self.build = name, folder, arguments.build
-        self.path = arguments.shared / facts["model"]
-        self.case0 = arguments.shared / "golden/tensors" / name / facts["cases"][0]["folder"]
-        self.input = facts["inputs"][0]
-        shape = lambda v: numpy.array(v, numpy.float32).reshape(1, -1, 1, 1)
-        self.picture = (tensor_proto(self.case0 / "input_0.pb") - shape(self.input["mean"])) * shape(self.input["scale"])
-        numpy.save(folder / "input.npy", self.picture.astype(numpy.float32))
-        self.picture.astype(numpy.float32).tofile(folder / "input.f32")
+    def __init__(self, network, arguments, folder):
+        self.network, self.folder, self.build, self.tolerance = network, folder, arguments.build, arguments.tolerance
+        picture = network.inputs()[0]
+        numpy.save(folder / "input.npy", picture)
+        picture.tofile(folder / "input.f32")
 
     def openvino(self, case, n, device, config, **job):
-        job = {"case": case, "n": n, "device": device, "config": config, "model": str(self.path), "input": str(self.folder / "input.npy"), **job}
+        job = {"case": case, "n": n, "device": device, "config": config, "model": str(self.network.path), "input": str(self.folder / "input.npy"), **job}
         return run_json([sys.executable, __file__, "--child", json.dumps(job)])
 
     def weir(self, case, n, device, options):
-        command = [self.build / "tests/bench/bench_requests", case, "--model", self.path, "--device", device, "--precision", "f32", "--input",
+        command = [self.build / "tests/bench/bench_requests", case, "--model", self.network.path, "--device", device, "--precision", "f32", "--input",
                    self.folder / "input.f32", "--callers", n, "--in-flight", 4, "--gap", GAP_MS, "--seconds", LOOP_SECONDS, *options]
         command += ["--rounds", N_LONE if case == "lone" else N_BURST]
         # what an earlier start learned must not help
@@ -261,39 +205,22 @@ class Subject:
     def weir_outputs(self, n):
         """outputs of n times the picture in one batch"""
         numbers = lambda v: ",".join(str(x) for x in v)
-        command = [self.build / "engine/cli/weir", "run", self.path, "--precision", "f32", "--data", self.case0, "--batch", n, "--save", self.folder,
-                   "--mean", numbers(self.input["mean"]), "--scale", numbers(self.input["scale"]), "--atol", "1e9", "--json"]
+        facts = self.network.facts["inputs"][0]
+        command = [self.build / "engine/cli/weir", "run", self.network.path, "--precision", "f32", "--data", self.network.case0, "--batch", n, "--save",
+                   self.folder, "--mean", numbers(facts["mean"]), "--scale", numbers(facts["scale"]), "--atol", "1e9", "--json"]
         subprocess.run([str(c) for c in command], check=True, capture_output=True)
-        return [tensor_proto(p) for p in sorted(self.folder.glob("output_*.pb"))]
+        return [peer_kit.tensor_proto(p) for p in sorted(self.folder.glob("output_*.pb"))]
 
     def check(self):
         """largest difference of what both sides find, alone and in a batch of 8"""
         alone = self.openvino("outputs", 1, "CPU", {})["outputs"][0]
         batched = self.openvino("outputs", 8, "BATCH:CPU(8)", timeout(100))["outputs"]
-        ours = [numpy.asarray(o) for o in self.weir_outputs(1)]
-        others = [self.weir_outputs(8)] + batched
-        differences = [difference(numpy.asarray(a), b) for a, b in zip(alone, ours)]
-        for other in others:
-            differences += [difference(numpy.asarray(a), numpy.asarray(b)) for a, b in zip(alone, other)]
-        return max(differences)
-
-
-def difference(a, b):
-    """Rows of a DetectionOutput are matched by their confidence, those of the first picture; others element by element."""
-    a, b = a.astype(numpy.float64), b.astype(numpy.float64)
-    if a.shape[-1] == 7 and a.ndim == 4:
-        rows = []
-        for t in (a, b):
-            r = t.reshape(-1, 7)
-            image = r[:, 0]
-            end = numpy.argmax(image < 0) if (image < 0).any() else len(r)
-            r = r[:end]
-            r = r[(r[:, 0] == 0) & (r[:, 2] >= 0.1), 1:]
-            rows.append(r[numpy.lexsort((r[:, 2], -r[:, 1]))])
-        a, b = rows
-        if a.shape != b.shape or not len(a):
-            return float("inf")
-    return float(numpy.abs(a - b[:a.shape[0]]).max())
+        difference = 0.0
+        for other in [self.weir_outputs(1), self.weir_outputs(8)] + batched:
+            for facts, a, b in zip(self.network.facts["outputs"], alone, other):
+                tolerance = {key: self.tolerance for key in ("abs", "confidence", "box")}
+                difference = max(difference, peer_kit.distance(facts["kind"], numpy.asarray(a), numpy.asarray(b), tolerance) * self.tolerance)
+        return difference
 
 
 def histogram(stats):
@@ -356,21 +283,25 @@ def bench(subject, cases, rounds, quick):
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("names", nargs="*", default=MODELS, metavar="MODEL")
-    p.add_argument("--build", type=pathlib.Path, default=ROOT / "build")
-    p.add_argument("--shared", type=pathlib.Path, default=pathlib.Path(os.environ.get("WEIR_SHARED", ROOT / "../shared")))
+    p.add_argument("--build", type=pathlib.Path, default=peer_kit.ROOT / "build")
+    p.add_argument("--shared", type=pathlib.Path, default=peer_kit.SHARED)
     p.add_argument("--rounds", type=int, default=3)
     p.add_argument("--cases", default=",".join(CASES))
     p.add_argument("--quick", action="store_true", help="without the minutes that the peer takes to close")
     p.add_argument("--tolerance", type=float, default=1e-3, help="largest difference of results that is accepted")
     p.add_argument("--json", type=pathlib.Path)
+    p.add_argument("--install", type=pathlib.Path, metavar="FOLDER", help="environment to run in, made where it is not there")
     p.add_argument("--child", help=argparse.SUPPRESS)
     a = p.parse_args()
+    if a.install:
+        peer_kit.enter(a.install)
+    peer_kit.require("numpy", "openvino")
     if a.child:
         child(a.child)
-    results = {}
+    results, networks = {}, peer_kit.golden(a.shared)
     for name in a.names:
         with tempfile.TemporaryDirectory() as folder:
-            subject = Subject(name, a, pathlib.Path(folder))
+            subject = Subject(networks[name], a, pathlib.Path(folder))
             largest = subject.check()
             print(f"\n### {name}\n\nSame picture, largest difference of results alone and in batches of 8: {largest:.1e}")
             if not largest <= a.tolerance:
@@ -378,7 +309,7 @@ def main():
                 return 1
             results[name] = {"difference": largest, **bench(subject, a.cases.split(","), a.rounds, a.quick)}
     if a.json:
-        facts = {"openvino": openvino.__version__, "cores": len(os.sched_getaffinity(0)), "rounds": a.rounds}
+        facts = {"openvino": importlib.metadata.version("openvino"), "cores": len(os.sched_getaffinity(0)), "rounds": a.rounds}
         a.json.write_text(json.dumps({**facts, "models": results}, indent=1))
     return 0
 

@@ -202,10 +202,26 @@ static const struct {
   { "bench --find-streams 50 --rate 1,2 relu.onnx", 2, { "--find-streams", "--rate" } },
   { "bench --find-streams 50 --rate 1 --items 1,2 relu.onnx", 2, { "--find-streams", "--items" } },
   { "bench --find-streams 50 --rate 1 --profile relu.onnx", 2, { "--find-streams", "--profile" } },
+  { "bench --sort time relu.onnx", 2, { "--sort", "--profile" } },
+  { "bench --profile --sort fast relu.onnx", 2, { "--sort", "order", "loss" } },
+  { "bench --profile --items 1,2 relu.onnx", 2, { "--profile", "--items" } },
+  { "bench --profile --items 1025 relu.onnx", 2, { "--items", "1025", "1024" } },
+  { "bench --profile --peaks relu.onnx", 2, { "--profile", "--peaks" } },
+  { "bench --profile missing.onnx", 1, { "missing.onnx" } },
   { "bench --find-streams 0 --rate 1 relu.onnx", 2, { "--find-streams", "60000 ms" } },
   { "bench --find-streams 60001 --rate 1 relu.onnx", 2, { "--find-streams", "60001" } },
   { "bench --find-streams nan --rate 1 relu.onnx", 2, { "--find-streams", "nan" } },
   { "bench --find-streams x --rate 1 relu.onnx", 2, { "--find-streams", "x" } },
+  { "tune", 2, { "MODEL is missing" } },
+  { "tune missing.onnx", 1, { "missing.onnx" } },
+  { "tune relu.onnx", 1, { "device CPU", "nothing to tune", "GPU" } },
+  { "tune --device REF relu.onnx", 1, { "device REF", "nothing to tune" } },
+  { "tune --device GPU.nowhere relu.onnx", 1, { "GPU.nowhere" } },
+  { "tune --seconds 0 relu.onnx", 2, { "--seconds", "0..86400" } },
+  { "tune --seconds nan relu.onnx", 2, { "--seconds", "nan" } },
+  { "tune --batch-size 1,x relu.onnx", 2, { "--batch-size", "'x'" } },
+  { "tune --batch-size 1,2.5 relu.onnx", 2, { "--batch-size", "2.5", "whole" } },
+  { "tune --batch-size 0 relu.onnx", 2, { "--batch-size", "'0'" } },
   { "bench --picture 10x relu.onnx", 2, { "--picture", "10x" } },
   { "bench --picture 99999x10 relu.onnx", 2, { "--picture", "16384" } },
 };
@@ -231,10 +247,13 @@ static const struct {
 } answers[] = {
   { "--version", { "weir 0." } },
   { "--help", { "inspect", "bench", "operators" } },
+  { "--help", { "tune" } },
+  { "tune --help", { "--batch-size=N,...", "--seconds", "--device" } },
   { "inspect --help", { "--json", "--plan", "--device" } },
   { "run --help", { "--data", "--atol", "--performance-hint" } },
   { "bench --help", { "--rate", "--items", "--num-requests" } },
   { "bench --help", { "[MODEL]", "--find-streams", "SIM(A,B)" } },
+  { "bench --help", { "--profile", "--sort", "--peaks" } },
   { "devices --help", { "--json" } },
   { "decoders --help", { "Usage" } },
   { "operators --help", { "Usage" } },
@@ -245,6 +264,9 @@ static const struct {
   { "inspect relu.onnx", { "relu.onnx", "x  f32[n,3,2,2]  <- picture", "Relu 1" } },
   { "run relu.onnx", { "y f32[1,3,2,2]" } },
   { "run --device 'SIM(0,0)' relu.onnx", { "SIM(0,0)", "gives zeros", "y f32[1,3,2,2]" } },
+  { "bench --profile relu.onnx", { "Relu", "GFLOP/s", "preprocessing" } },
+  { "bench --profile --sort loss --items 2 relu.onnx", { "2x3x2x2 -> 2x3x2x2", "for 2 items" } },
+  { "bench --peaks", { "1 thread, f32", "GFLOP/s", "memory" } },
   { "bench --device 'SIM(0,0)' --seconds 0.1 --warmup 0", { "stub", "gives zeros", "items/s" } },
 };
 
@@ -396,6 +418,81 @@ START_TEST (test_cli_bench)
 }
 END_TEST
 
+static void check_figures (JsonObject *object)
+{
+  static const char *const members[] = { "us", "roof_us", "peak_share", "flops", "bytes", "gflops",
+    "gbps" };
+  double us = json_object_get_double_member (object, "us");
+  double roof_us = json_object_get_double_member (object, "roof_us");
+  for (guint i = 0; i < G_N_ELEMENTS (members); i++)
+    ck_assert_msg (json_object_get_double_member (object, members[i]) >= 0, "%s", members[i]);
+  ck_assert (us > 0);
+  ck_assert_double_eq_tol (
+      json_object_get_double_member (object, "peak_share"), roof_us / us, 1e-3 + 1e-3 / us);
+}
+
+static double sum_of (JsonArray *objects, const char *member)
+{
+  double sum = 0;
+  for (guint i = 0; i < json_array_get_length (objects); i++)
+    sum += json_object_get_double_member (json_array_get_object_element (objects, i), member);
+  return sum;
+}
+
+static const struct {
+  const char *arguments;
+  gint64 items;
+  bool has_queue;
+} profiles[] = {
+  { "", 1, true },
+  { "--items 3 --sort time", 3, false },
+  { "--picture 64x48 --performance-hint latency", 1, true },
+  { "--device REF", 1, true },
+  { "--device 'SIM(1,1)'", 1, true },
+};
+
+START_TEST (test_cli_profile)
+{
+  g_autofree char *arguments =
+      g_strdup_printf ("bench --json --profile %s relu.onnx", profiles[_i].arguments);
+  g_autoptr (JsonObject) root = run_json (arguments, 0);
+  JsonArray *steps = json_object_get_array_member (root, "steps");
+  JsonArray *kinds = json_object_get_array_member (root, "kinds");
+  double steps_us = json_object_get_double_member (root, "steps_us"), total_us = steps_us;
+  total_us += json_object_get_double_member (root, "preprocess_us");
+  total_us += json_object_get_double_member (root, "postprocess_us");
+  ck_assert_int_eq (json_object_get_null_member (root, "queue_us"), !profiles[_i].has_queue);
+  if (profiles[_i].has_queue)
+    total_us += json_object_get_double_member (root, "queue_us");
+  ck_assert_int_eq (json_object_get_int_member (root, "items"), profiles[_i].items);
+  ck_assert (json_array_get_length (steps) > 0);
+  for (guint i = 0; i < json_array_get_length (steps); i++)
+    check_figures (json_array_get_object_element (steps, i));
+  ck_assert_double_eq_tol (sum_of (steps, "us"), steps_us, 0.01);
+  ck_assert_double_eq_tol (sum_of (kinds, "us"), steps_us, 0.01);
+  ck_assert_double_eq (sum_of (kinds, "n_steps"), json_array_get_length (steps));
+  ck_assert_double_eq_tol (json_object_get_double_member (root, "total_us"), total_us, 0.01);
+  ck_assert (json_object_get_double_member (
+                 json_object_get_object_member (root, "peaks"), "f32_gflops") > 0);
+}
+END_TEST
+
+START_TEST (test_cli_peaks)
+{
+  g_autoptr (JsonObject) root = run_json ("bench --peaks --json", 0);
+  JsonArray *peaks = json_object_get_array_member (root, "peaks");
+  ck_assert_uint_eq (json_array_get_length (peaks), 2);
+  for (guint i = 0; i < 2; i++) {
+    JsonObject *one = json_array_get_object_element (peaks, i);
+    ck_assert_int_eq (json_object_get_int_member (one, "threads"), i ? g_get_num_processors () : 1);
+    ck_assert (json_object_get_double_member (one, "f32_gflops") > 0);
+    ck_assert (json_object_get_double_member (one, "memory_gbps") > 0);
+    ck_assert_int_eq (json_object_get_null_member (one, "bf16_loop"),
+        json_object_get_double_member (one, "bf16_gflops") == 0);
+  }
+}
+END_TEST
+
 /* No hardware and no model: the queue alone. */
 START_TEST (test_cli_bench_simulated)
 {
@@ -483,6 +580,8 @@ int main (int argc, char **argv)
   tcase_add_test (tcase, test_cli_run_open_shape);
   tcase_add_test (tcase, test_cli_run_save);
   tcase_add_loop_test (tcase, test_cli_bench, 0, G_N_ELEMENTS (benches));
+  tcase_add_loop_test (tcase, test_cli_profile, 0, G_N_ELEMENTS (profiles));
+  tcase_add_test (tcase, test_cli_peaks);
   tcase_add_test (tcase, test_cli_bench_simulated);
   tcase_add_loop_test (tcase, test_cli_find_streams, 0, G_N_ELEMENTS (searches));
   tcase_add_test (tcase, test_cli_full_output);

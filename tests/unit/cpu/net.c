@@ -105,6 +105,8 @@ uint32_t net_node (Net *net, const char *op, const char *attrs, uint32_t n_dst, 
   uint32_t ids[NET_MAX_VALUES], dst[NET_MAX_VALUES];
   if (node.op == WEIR_N_OPS && strcmp (op, "ChannelShuffle") == 0)
     node.op = WEIR_OP_CHANNEL_SHUFFLE;
+  if (node.op == WEIR_N_OPS && strcmp (op, "ChannelGather") == 0)
+    node.op = WEIR_OP_CHANNEL_GATHER;
   if (node.op == WEIR_N_OPS && strcmp (op, "FakeQuantize") == 0)
     node.op = WEIR_OP_OV_FAKE_QUANTIZE;
   g_assert (node.op != WEIR_N_OPS);
@@ -171,7 +173,9 @@ static float *take_outputs (const Net *net, const WeirSlot *slot, size_t *n_elem
 static float *run_plan (
     const Net *net, const NetRun *run, size_t *n_elements, char **steps, GError **error)
 {
-  WeirDeviceOptions options = { .precision = run->precision, .n_threads = run->n_threads };
+  WeirDeviceOptions options = {
+    .precision = run->precision, .n_threads = run->n_threads, .match = run->match
+  };
   g_autoptr (WeirTarget) target = weir_target_new (net->graph, run->backend, &options, error);
   g_autoptr (WeirPlan) plan = target ? weir_plan_new (target, run->n, error) : NULL;
   g_autoptr (WeirSlot) slot = plan ? weir_slot_new (plan, NULL, error) : NULL;
@@ -183,7 +187,12 @@ static float *run_plan (
   for (uint32_t k = 0; k < net->graph->inputs->len; k++)
     if (!fill_input (net, slot, k, error))
       return NULL;
-  return weir_slot_run (slot, error) ? take_outputs (net, slot, n_elements) : NULL;
+  if (run->is_helped)
+    weir_target_begin_batch (target);
+  bool ok = weir_slot_run (slot, error);
+  if (run->is_helped)
+    weir_target_end_batch (target);
+  return ok ? take_outputs (net, slot, n_elements) : NULL;
 }
 
 float *net_run (const Net *net, const NetRun *run, size_t *n_elements, char **steps)

@@ -38,6 +38,8 @@ typedef struct NetRun {
   const WeirBackend *backend;
   WeirPrecision precision;
   uint32_t n_threads, n;
+  bool is_helped;    /* as a batch, which idle cores help */
+  const char *match; /* of an OpenCL device */
 } NetRun;
 
 /* The outputs, plain f32, one after the other. Inputs are random by position. *steps (newly

@@ -18,6 +18,7 @@ typedef struct Row {
   bool on_ref;              /* the CPU backend leaves it to `ref` */
   uint32_t n_dst;           /* 0: 1 */
   bool is_positive;         /* inputs are made positive first */
+  bool is_last;             /* inputs come channels-last */
 } Row;
 
 static const Row convolutions[] = {
@@ -64,6 +65,8 @@ static const Row pools[] = {
   { "MaxPool", "kernel_shape=[5,5] pads=[2,2,2,2]", "24,10,10" },
   { "MaxPool", "kernel_shape=[3,3] dilations=[2,2]", "8,11,11" },
   { "MaxPool", "kernel_shape=[3] strides=[2]", "8,11" },
+  { "MaxPool", "kernel_shape=[2,3] strides=[1,2] pads=[0,2,1,0]", "70,9,11" },
+  { "MaxPool", "kernel_shape=[3,2] strides=[3,1] pads=[2,0,0,1]", "5,9,11" },
   { "AveragePool", "kernel_shape=[2,2] strides=[2,2]", "16,8,8" },
   { "AveragePool", "kernel_shape=[3,3] pads=[1,1,1,1]", "7,9,9" },
   { "AveragePool", "kernel_shape=[3,3] pads=[1,1,1,1] count_include_pad=1", "7,9,9" },
@@ -72,6 +75,8 @@ static const Row pools[] = {
       .on_ref = true },
   { "GlobalAveragePool", "", "17,7,5" },
   { "GlobalAveragePool", "", "1030,3,3" },
+  { "GlobalAveragePool", "", "16,20,9" },
+  { "GlobalMaxPool", "", "6,23,21" },
   { "GlobalMaxPool", "", "16,7,5" },
   { "ReduceMean", "axes=[2,3]", "16,7,5" },
   { "ReduceMean", "axes=[-1,-2] keepdims=0", "16,7,5" },
@@ -124,6 +129,18 @@ static const Row elementwise[] = {
   { "Add", "", "1,1,1", { "1,9,3,5" } },
   { "PRelu", "", "7,5,6", { "7,1,1" } },
   { "BatchNormalization", "", "19,5,6", { "19", "19", "19", "+19" } },
+  { "BatchNormalization", "", "19,15,16", { "19", "19", "19", "+19" }, .is_last = true },
+  { "BatchNormalization", "", "600,2,3", { "600", "600", "600", "+600" }, .is_last = true },
+  { "BatchNormalization", "", "19", { "19", "19", "19", "+19" } },
+  { "Mul", "", "7,1,1", .input_two = "7,20,30", .is_last = true },
+  { "Sub", "", "16,20,9", .input_two = "16,1,1", .is_last = true },
+  { "Add", "", "520,3,2", .input_two = "520,1,1", .is_last = true },
+  { "PRelu", "", "16,20,9", { "16,1,1" }, .is_last = true },
+  { "InstanceNormalization", "", "7,5,6", { "7", "7" } },
+  { "InstanceNormalization", "", "16,70,80", { "16", "16" }, .is_last = true },
+  { "InstanceNormalization", "epsilon=0.1f", "500,3,4", { "500", "500" }, .is_last = true },
+  { "InstanceNormalization", "", "600,3,4", { "600", "600" }, .is_last = true },
+  { "MeanVarianceNormalization", "axes=[2,3]", "5,20,19", .is_last = true },
   { "Softmax", "axis=1", "21" },
   { "Softmax", "axis=-1", "400,2" },
   { "Softmax", "axis=2", "4,300" },
@@ -204,6 +221,8 @@ static Net *build (const Row *row, uint32_t n)
   }
   if (row->input_two)
     src[n_src++] = net_input (net, "y", row->input_two);
+  for (uint32_t i = 0; i < n_src && row->is_last; i++) /* pools give channels-last */
+    src[i] = net_op (net, "MaxPool", "kernel_shape=[1,1]", src[i]);
   for (uint32_t i = 0; i < G_N_ELEMENTS (row->constants) && row->constants[i]; i++)
     src[n_src++] = add_constant (net, row->constants[i], n);
   src[n_src] = NET_END;

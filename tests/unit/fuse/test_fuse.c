@@ -113,6 +113,18 @@ static void mish (Net *net)
   net_output (net, net_op (net, "Mul", "", gate, x));
 }
 
+static void prelu_of_one_slope (Net *net)
+{
+  uint32_t x = conv (net, net_input (net, "x", "3,6,6"), "8,3,1,1", "");
+  net_output (net, net_op (net, "PRelu", "", x, net_constant (net, "1,1,1", 0.0f, 0.3f)));
+}
+
+static void prelu_of_channels (Net *net)
+{
+  uint32_t x = conv (net, net_input (net, "x", "3,6,6"), "8,3,1,1", "");
+  net_output (net, net_op (net, "PRelu", "", x, net_constant (net, "8,1,1", 0.5f, 0.0f)));
+}
+
 /* Of two: a residual; of one: nothing. */
 static void sums (Net *net)
 {
@@ -178,6 +190,37 @@ static void residual_of_two (Net *net)
   uint32_t y = conv (net, x, "8,8,3,3", "pads=[1,1,1,1]");
   uint32_t z = batch_norm (net, conv (net, x, "8,8,1,1", ""), "8");
   net_output (net, net_op (net, "Add", "", y, z));
+}
+
+static uint32_t bottleneck (Net *net, uint32_t x)
+{
+  uint32_t y = net_op (net, "Relu", "", conv (net, x, "4,8,1,1", ""));
+  return net_op (net, "Add", "", conv (net, y, "8,4,3,3", "pads=[1,1,1,1]"), x);
+}
+
+/* The second sum may take the first one's place. */
+static void residuals (Net *net)
+{
+  uint32_t x = net_op (net, "Relu", "", bottleneck (net, net_input (net, "x", "8,6,6")));
+  net_output (net, net_op (net, "Relu", "", bottleneck (net, bottleneck (net, x))));
+}
+
+/* The first sum is read once more, by way of a view. */
+static void residual_read_again (Net *net)
+{
+  uint32_t x = net_op (net, "Relu", "", bottleneck (net, net_input (net, "x", "8,6,6")));
+  uint32_t y = bottleneck (net, x);
+  uint32_t z = net_op (net, "Reshape", "", x, net_ints (net, "0,8,-1"));
+  net_output (net, net_op (net, "Exp", "", y));
+  net_output (net, net_op (net, "Tanh", "", z));
+}
+
+/* What is added is also what is convolved. */
+static void residual_of_source (Net *net)
+{
+  uint32_t x = conv (net, net_input (net, "x", "3,6,6"), "8,3,1,1", "");
+  x = net_op (net, "Add", "", conv (net, x, "8,8,3,3", "pads=[1,1,1,1]"), x);
+  net_output (net, net_op (net, "Exp", "", x));
 }
 
 /* At n = 1 the constant-batch operand has the result's shape; at n = 2 it has not. */
@@ -313,6 +356,69 @@ static void halves (Net *net)
   net_output (net, net_op (net, "Gather", "axis=0", y, one));
 }
 
+/* A unit of ShuffleNet: concat, shuffle, two halves. */
+static void shuffle_net (Net *net)
+{
+  uint32_t a = net_op (net, "Tanh", "", net_input (net, "a", "7,5,6")),
+           b = net_op (net, "Exp", "", net_input (net, "b", "9,5,6"));
+  uint32_t x = net_op (net, "Concat", "axis=1", a, b);
+  x = net_op (net, "Reshape", "", x, net_ints (net, "0,2,8,5,6"));
+  x = net_op (net, "Transpose", "perm=[0,2,1,3,4]", x);
+  x = net_op (net, "Reshape", "", x, net_ints (net, "-1,16,5,6"));
+  const uint32_t src[] = { x, NET_END };
+  uint32_t half = net_node (net, "Split", "axis=1", 2, src);
+  net_output (net, half);
+  net_output (net, half + 1);
+}
+
+/* The shuffled value is wanted too: it is gathered by itself. */
+static void shuffle_net_end (Net *net)
+{
+  uint32_t x = net_op (
+      net, "Concat", "axis=-3", net_input (net, "a", "6,5,6"), net_input (net, "b", "6,5,6"));
+  x = net_op (net, "Reshape", "", x, net_ints (net, "0,2,6,5,6"));
+  x = net_op (net, "Transpose", "perm=[0,2,1,3,4]", x);
+  x = net_op (net, "Reshape", "", x, net_ints (net, "-1,12,5,6"));
+  net_output (net, x);
+  net_output (net, net_op (net, "Slice", "", x, net_ints (net, "1"), net_ints (net, "10"),
+                       net_ints (net, "1"), net_ints (net, "3")));
+}
+
+/* Rows of a Concat are no channels. */
+static void parts_of_rows (Net *net)
+{
+  uint32_t x = net_op (
+      net, "Concat", "axis=2", net_input (net, "a", "6,5,6"), net_input (net, "b", "6,5,6"));
+  net_output (net,
+      net_op (net, "Slice", "", x, net_ints (net, "3"), net_ints (net, "7"), net_ints (net, "2")));
+}
+
+/* Behind an activation: one step with what follows. */
+static void scale_shift_relu (Net *net)
+{
+  uint32_t x = net_op (net, "Exp", "", net_input (net, "x", "6,5,4"));
+  x = net_op (net, "Mul", "", x, net_constant (net, "6,1,1", 0.5f, 0.5f));
+  x = net_op (net, "Sub", "", net_constant (net, "1,6,1,1", 0.5f, 0.0f), x);
+  net_output (net, net_op (net, "Relu", "", net_op (net, "Div", "", x, number (net, 2.0f))));
+}
+
+/* The product is wanted too. */
+static void scale_shared (Net *net)
+{
+  uint32_t x = net_op (
+      net, "Mul", "", net_input (net, "x", "6,5,4"), net_constant (net, "6,1,1", 0.5f, 0.5f));
+  net_output (net, x);
+  net_output (net, net_op (net, "Add", "", x, net_constant (net, "6,1,1", 0.5f, 0.5f)));
+}
+
+/* A scale by columns is none by channels. */
+static void scale_columns (Net *net)
+{
+  uint32_t x =
+      net_op (net, "Mul", "", net_input (net, "x", "6,5,6"), net_constant (net, "6", 0.5f, 0.5f));
+  net_output (net, net_op (net, "Add", "", x, net_constant (net, "6,1,1", 0.5f, 0.5f)));
+}
+
 static void many_post_ops (Net *net)
 {
   uint32_t x = net_input (net, "x", "8,6,6"), y = conv (net, x, "8,8,1,1", "");
@@ -321,7 +427,44 @@ static void many_post_ops (Net *net)
   net_output (net, net_op (net, "Clip", "", y, number (net, -0.1f), number (net, 0.4f)));
 }
 
+static void scaled_input (Net *net)
+{
+  uint32_t x = net_input (net, "x", "6,9,9");
+  x = net_op (net, "Mul", "", x, net_constant (net, "6,1,1", 0.5f, 1.0f));
+  net_output (net, conv (net, net_op (net, "Div", "", x, number (net, 3.0f)), "9,2,3,3",
+                       "group=3 pads=[1,1,1,1]"));
+}
+
+/* Its shape is that of the input itself. */
+static void scaled_input_of_shape (Net *net)
+{
+  uint32_t x = net_input (net, "x", "6,9,9");
+  uint32_t scaled = net_op (net, "Mul", "", x, number (net, 3.0f));
+  uint32_t shape = net_op (net, "Shape", "", scaled);
+  net_output (net, conv (net, scaled, "9,6,3,3", "pads=[1,1,1,1]"));
+  net_output (net, net_op (net, "Reshape", "", net_op (net, "Tanh", "", x), shape));
+}
+
+static void shifted_input (Net *net)
+{
+  uint32_t x = net_input (net, "x", "6,9,9");
+  x = net_op (net, "Sub", "", net_constant (net, "6,1,1", 0.5f, 1.0f), x);
+  net_output (net, conv (net, x, "9,2,3,3", "group=3"));
+}
+
+/* What is shifted is not zero beyond the edge. */
+static void shifted_padded_input (Net *net)
+{
+  uint32_t x = net_input (net, "x", "6,9,9");
+  x = net_op (net, "Add", "", x, net_constant (net, "6,1,1", 0.5f, 1.0f));
+  net_output (net, conv (net, x, "8,6,3,3", "pads=[1,1,1,1]"));
+}
+
 static const Row rows[] = {
+  { "scaled input", scaled_input, 1, WEIR_OP_CONV },
+  { "scaled input, its shape", scaled_input_of_shape, 4, WEIR_OP_CONV },
+  { "shifted input", shifted_input, 1, WEIR_OP_CONV },
+  { "shifted, padded input", shifted_padded_input, 2, WEIR_OP_ADD },
   { "conv, batch norm, relu", conv_batch_norm_relu, 1, WEIR_OP_CONV },
   { "depthwise, batch norm", depthwise_batch_norm, 1, WEIR_OP_CONV },
   { "transposed, batch norm", transposed_batch_norm, 1, WEIR_OP_CONV_TRANSPOSE },
@@ -338,8 +481,13 @@ static const Row rows[] = {
   { "hard swish by div", hard_swish_by_div, 1, WEIR_OP_CONV },
   { "hard swish by gate", hard_swish_by_gate, 1, WEIR_OP_CONV },
   { "hard swish by hard sigmoid", hard_swish_by_hard_sigmoid, 1, WEIR_OP_CONV },
+  { "prelu of one slope", prelu_of_one_slope, 1, WEIR_OP_CONV },
+  { "prelu of channels", prelu_of_channels, 2, WEIR_OP_PRELU },
   { "hard gate", hard_gate, 2, WEIR_OP_HARD_SIGMOID },
   { "residual", residual, 2, WEIR_OP_CONV },
+  { "residuals", residuals, 6, WEIR_OP_CONV },
+  { "residual read again", residual_read_again, 7, WEIR_OP_TANH },
+  { "residual of source", residual_of_source, 3, WEIR_OP_EXP },
   { "residual of two", residual_of_two, 2, WEIR_OP_CONV },
   { "residual that broadcasts", residual_that_broadcasts, 3, WEIR_OP_ADD },
   { "shared result", shared_result, 3, WEIR_OP_CONV },
@@ -356,6 +504,12 @@ static const Row rows[] = {
   { "focus", focus, 1, WEIR_OP_CONV },
   { "focus with stride", focus_with_stride, 8, WEIR_OP_CONCAT },
   { "halves", halves, 3, WEIR_OP_SLICE },
+  { "shuffle net", shuffle_net, 3, WEIR_OP_CHANNEL_GATHER },
+  { "shuffle net's end", shuffle_net_end, 2, WEIR_OP_CHANNEL_GATHER },
+  { "parts of rows", parts_of_rows, 2, WEIR_OP_SLICE },
+  { "scale, shift, relu", scale_shift_relu, 2, WEIR_OP_BATCH_NORMALIZATION },
+  { "scale shared", scale_shared, 2, WEIR_OP_ADD },
+  { "scale of columns", scale_columns, 2, WEIR_OP_MUL },
   { "many post-ops", many_post_ops, 2, WEIR_OP_CLIP },
 };
 

@@ -124,6 +124,36 @@ START_TEST (test_bad_constant)
 }
 END_TEST
 
+/* Weights of 32 KiB are transposed and doubled: what lies between is given back at once, the
+ * weights themselves when neither the graph nor its copy reads them. */
+START_TEST (test_forgotten)
+{
+  g_autoptr (OnnxBuilder) builder = onnx_builder_new (13);
+  onnx_builder_input (builder, "x", F32, "1,128");
+  onnx_builder_output (builder, "y");
+  onnx_builder_ramp (builder, "w", "64,128");
+  onnx_builder_node (builder, "Transpose", "w", "t", "perm=1,0");
+  onnx_builder_node (builder, "Add", "t,t", "m", NULL);
+  onnx_builder_node (builder, "MatMul", "x,m", "y", NULL);
+  g_autoptr (WeirGraph) graph = parse (builder);
+  g_autoptr (WeirGraph) copy = weir_graph_copy (graph);
+  ck_assert (weir_fold (graph, weir_ref_evaluate, NULL));
+  ck_assert (!value_named (graph, "t")->is_constant);
+  ck_assert_ptr_null (value_named (graph, "t")->tensor.buffer);
+  weir_graph_forget_constants (graph, copy);
+  ck_assert (value_named (graph, "w")->is_constant);
+  ck_assert (weir_fold (copy, weir_ref_evaluate, NULL));
+  const WeirTensor *m = &value_named (graph, "m")->tensor;
+  ck_assert_mem_eq (weir_tensor_data (m), weir_tensor_data (&value_named (copy, "m")->tensor),
+      128 * 64 * sizeof (float));
+  weir_graph_forget_constants (graph, copy);
+  ck_assert (!value_named (graph, "w")->is_constant);
+  const float *values = weir_tensor_data (m);
+  for (uint32_t i = 0; i < 128 * 64; i++)
+    ck_assert (values[i] == 2.0f * (float) (i % 64 * 128 + i / 64));
+}
+END_TEST
+
 int main (void)
 {
   Suite *suite = suite_create ("fold");
@@ -134,6 +164,7 @@ int main (void)
   tcase_add_test (tcase, test_huge_stays);
   tcase_add_test (tcase, test_endless_stays);
   tcase_add_test (tcase, test_bad_constant);
+  tcase_add_test (tcase, test_forgotten);
   suite_add_tcase (suite, tcase);
   return run_suite (suite, CK_FORK_GETENV);
 }

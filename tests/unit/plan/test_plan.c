@@ -5,6 +5,7 @@
 #include "engine/plan/plan.h"
 
 #include "tests/run_suite.h"
+#include "tests/unit/plan/far_backend.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -147,11 +148,10 @@ static void write_input (const WeirTensor *input, uint32_t n, uint32_t seed)
   }
 }
 
-static GArray *run_slot (WeirSlot *slot, uint32_t n, uint32_t seed)
+static GArray *read_output (WeirSlot *slot)
 {
   g_autoptr (GError) error = NULL;
   size_t n_bytes;
-  write_input (weir_slot_input (slot, 0), n, seed);
   ck_assert_msg (weir_slot_run (slot, &error), "%s", error ? error->message : "");
   const WeirTensor *output = weir_slot_output (slot, 0);
   ck_assert_int_eq (output->layout, WEIR_LAYOUT_PLAIN);
@@ -160,6 +160,12 @@ static GArray *run_slot (WeirSlot *slot, uint32_t n, uint32_t seed)
   GArray *result = g_array_new (FALSE, FALSE, sizeof (float));
   g_array_append_vals (result, weir_tensor_data (output), (guint) (n_bytes / sizeof (float)));
   return result;
+}
+
+static GArray *run_slot (WeirSlot *slot, uint32_t n, uint32_t seed)
+{
+  write_input (weir_slot_input (slot, 0), n, seed);
+  return read_output (slot);
 }
 
 static GArray *run (const WeirGraph *graph, const WeirBackend *backend, uint32_t n, uint32_t seed)
@@ -194,6 +200,155 @@ START_TEST (test_plan_backends_agree)
     g_autoptr (GArray) got = run (graph, &weir_backend_cpu, n, n);
     check_equal (chains[_i].name, expected, got);
   }
+}
+END_TEST
+
+static void add_on_axis_1 (WeirGraph *graph, WeirOp op, const uint32_t *src, uint32_t n_src,
+    const uint32_t *dst, uint32_t n_dst)
+{
+  WeirAttr *attr = weir_arena_new_array (graph->arena, WeirAttr, 1);
+  *attr = (WeirAttr){ .name = "axis", .kind = WEIR_ATTR_INT, .n = 1, .i = 1 };
+  WeirNode node = { .op = op,
+    .opset = 11,
+    .name = "many",
+    .n_src = n_src,
+    .n_dst = n_dst,
+    .src = (uint32_t *) src,
+    .dst = (uint32_t *) dst,
+    .n_attrs = 1,
+    .attrs = attr };
+  weir_graph_add_node (graph, &node);
+}
+
+/* More values at a node than an integer has bits: the picture forty times, apart, together again.
+ */
+START_TEST (test_plan_of_many_values)
+{
+  enum { N = 40, N_ELEMENTS = 72 };
+  g_autoptr (WeirGraph) graph = weir_graph_new ("test");
+  uint32_t input = weir_graph_add_value (graph, "input"), pictures[N], parts[N];
+  uint32_t all = weir_graph_add_value (graph, "all"), again = weir_graph_add_value (graph, "again");
+  weir_graph_value (graph, input)->tensor =
+      (WeirTensor){ .dtype = WEIR_DTYPE_F32, .rank = 4, .dims = { 1, 3, 4, 6 } };
+  for (uint32_t i = 0; i < N; i++) {
+    pictures[i] = input;
+    parts[i] = weir_graph_add_value (graph, "part");
+  }
+  add_on_axis_1 (graph, WEIR_OP_CONCAT, pictures, N, &all, 1);
+  add_on_axis_1 (graph, WEIR_OP_SPLIT, &all, 1, parts, N);
+  add_on_axis_1 (graph, WEIR_OP_CONCAT, parts, N, &again, 1);
+  g_array_append_val (graph->inputs, input);
+  g_array_append_val (graph->outputs, again);
+  graph->has_batch = true;
+  ck_assert (weir_graph_sort (graph, NULL));
+  g_autoptr (GArray) got = run (graph, _i ? &weir_backend_cpu : &weir_backend_ref, 1, 1);
+  ck_assert_uint_eq (got->len, N * N_ELEMENTS);
+  for (uint32_t i = N_ELEMENTS; i < got->len; i++)
+    ck_assert (g_array_index (got, float, i) == g_array_index (got, float, i % N_ELEMENTS));
+}
+END_TEST
+
+/* Whatever a backend with memory of its own leaves to others, only its own steps touch that. */
+START_TEST (test_plan_with_two_memories)
+{
+  static const FarTaste tastes[] = {
+    { 0 },
+    { 0, { 0 }, true },
+    { 1, { WEIR_OP_CONV } },
+    { 2, { WEIR_OP_TRANSPOSE, WEIR_OP_SOFTMAX }, true },
+    { 3, { WEIR_OP_CONV, WEIR_OP_SIGMOID, WEIR_OP_GLOBAL_AVERAGE_POOL } },
+  };
+  g_autoptr (WeirGraph) graph = build (chains[_i].links, chains[_i].n_links);
+  for (uint32_t k = 0; k < G_N_ELEMENTS (tastes); k++)
+    for (uint32_t n = 1; n <= 3; n++) {
+      far_backend_set_taste (&tastes[k]);
+      g_autoptr (GArray) expected = run (graph, &weir_backend_ref, n, n);
+      g_autoptr (GArray) got = run (graph, &far_backend, n, n);
+      check_equal (chains[_i].name, expected, got);
+      ck_assert_uint_eq (far_backend_n_memories (), 0);
+    }
+}
+END_TEST
+
+static void fill_nan (const WeirTensor *tensor)
+{
+  size_t n_bytes;
+  ck_assert (weir_tensor_bytes (tensor, &n_bytes));
+  memset (weir_tensor_data (tensor), 0xff, n_bytes);
+}
+
+/* A picture that is on the device is read there, wherever its readers run; the host's place is not
+ * looked at, until it is used again. */
+START_TEST (test_plan_with_a_picture)
+{
+  static const FarTaste tastes[] = { { 0 }, { 1, { WEIR_OP_TRANSPOSE }, true } };
+  static const FarTaste elsewhere = { 1, { WEIR_OP_CONV } };
+  g_autoptr (WeirGraph) graph = build (chains[_i].links, chains[_i].n_links);
+  WeirDeviceOptions options = { .precision = WEIR_PRECISION_F32, .n_threads = 1 };
+  for (uint32_t k = 0; k < G_N_ELEMENTS (tastes); k++) {
+    far_backend_set_taste (&tastes[k]);
+    g_autoptr (GArray) expected = run (graph, &weir_backend_ref, 2, 5);
+    g_autoptr (WeirTarget) target = weir_target_new (graph, &far_backend, &options, NULL);
+    weir_target_set_picture (target, 0);
+    g_autoptr (WeirPlan) plan = weir_plan_new (target, 2, NULL);
+    g_autoptr (WeirSlot) slot = weir_slot_new (plan, NULL, NULL);
+    ck_assert_ptr_nonnull (weir_slot_picture (slot));
+    WeirTensor picture = *weir_slot_picture (slot);
+    picture.buffer = far_backend_reach (weir_tensor_data (&picture));
+    write_input (&picture, 2, 5);
+    fill_nan (weir_slot_input (slot, 0));
+    weir_slot_use_picture (slot, true);
+    g_autoptr (GArray) got = read_output (slot);
+    check_equal (chains[_i].name, expected, got);
+    fill_nan (&picture);
+    weir_slot_use_picture (slot, false);
+    g_autoptr (GArray) again = run_slot (slot, 2, 5);
+    check_equal (chains[_i].name, expected, again);
+  }
+  far_backend_set_taste (&elsewhere);
+  g_autoptr (WeirTarget) target = weir_target_new (graph, &far_backend, &options, NULL);
+  weir_target_set_picture (target, 0);
+  g_autoptr (WeirPlan) plan = weir_plan_new (target, 2, NULL);
+  g_autoptr (WeirSlot) slot = weir_slot_new (plan, NULL, NULL);
+  ck_assert_ptr_null (weir_slot_picture (slot)); /* nobody reads it there */
+}
+END_TEST
+
+/* A second input, which the host takes the Sigmoid of. */
+static WeirGraph *build_two_inputs (void)
+{
+  g_autoptr (GError) error = NULL;
+  WeirGraph *graph = build (chains[9].links, chains[9].n_links); /* of a small output */
+  uint32_t src = weir_graph_add_value (graph, "second"), dst = weir_graph_add_value (graph, "host");
+  WeirNode node = { .op = WEIR_OP_SIGMOID,
+    .opset = 13,
+    .name = "sigmoid",
+    .n_src = 1,
+    .n_dst = 1,
+    .src = &src,
+    .dst = &dst };
+  weir_graph_value (graph, src)->tensor =
+      (WeirTensor){ .dtype = WEIR_DTYPE_F32, .rank = 4, .dims = { 1, 3, 4, 6 } };
+  weir_graph_add_node (graph, &node);
+  g_array_append_val (graph->inputs, src);
+  g_array_append_val (graph->outputs, dst);
+  ck_assert_msg (weir_graph_sort (graph, &error), "%s", error ? error->message : "");
+  return graph;
+}
+
+/* What is on its way to the device is not written over by the host's steps. */
+START_TEST (test_plan_inputs_stay)
+{
+  g_autoptr (WeirGraph) graph = build_two_inputs ();
+  WeirDeviceOptions options = { .precision = WEIR_PRECISION_F32, .n_threads = 1 };
+  g_autoptr (GArray) expected = run (graph, &weir_backend_ref, 2, 5);
+  far_backend_set_taste (&(FarTaste){ 1, { WEIR_OP_SIGMOID } });
+  g_autoptr (WeirTarget) target = weir_target_new (graph, &far_backend, &options, NULL);
+  g_autoptr (WeirPlan) plan = weir_plan_new (target, 2, NULL);
+  g_autoptr (WeirSlot) slot = weir_slot_new (plan, NULL, NULL);
+  write_input (weir_slot_input (slot, 1), 2, 9);
+  g_autoptr (GArray) got = run_slot (slot, 2, 5);
+  check_equal ("two inputs", expected, got);
 }
 END_TEST
 
@@ -272,7 +427,11 @@ int main (void)
 {
   Suite *suite = suite_create ("plan");
   TCase *tcase = tcase_create ("plan");
+  tcase_add_loop_test (tcase, test_plan_of_many_values, 0, 2);
   tcase_add_loop_test (tcase, test_plan_backends_agree, 0, G_N_ELEMENTS (chains));
+  tcase_add_loop_test (tcase, test_plan_with_two_memories, 0, G_N_ELEMENTS (chains));
+  tcase_add_test (tcase, test_plan_inputs_stay);
+  tcase_add_loop_test (tcase, test_plan_with_a_picture, 0, G_N_ELEMENTS (chains));
   tcase_add_loop_test (tcase, test_plan_passes_keep_results, 0, G_N_ELEMENTS (chains));
   tcase_add_test (tcase, test_plan_slots_share_a_block);
   tcase_add_test (tcase, test_plan_pictures_enter_in_f32);

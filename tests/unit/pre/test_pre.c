@@ -11,7 +11,7 @@
 #include "tests/unit/pre/pre_picture.h"
 
 /* "" is the best variant this CPU has; the others mask abilities. */
-static const char *const masks[] = { "", "avx512", "avx512,avx2" };
+static const char *const masks[] = { "", "avx512vbmi", "avx512", "avx512,avx2" };
 
 static uint8_t *run_u8 (const WeirInputSpec *spec, const WeirFrame *frame, const WeirRegion *region)
 {

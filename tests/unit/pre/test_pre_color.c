@@ -12,7 +12,7 @@
 #define SIZE_PX 512
 
 static bool is_exhaustive;
-static const char *const masks[] = { "", "avx512", "avx512,avx2" };
+static const char *const masks[] = { "", "avx512vbmi", "avx512", "avx512,avx2" };
 
 /* One 2x2 block of I420 for each pair of Cb and Cr; four values of Y in each block. */
 static WeirFrame all_chroma_new (uint32_t first_luma)

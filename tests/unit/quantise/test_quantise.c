@@ -8,7 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-#define MAX_EXPECTED 4
+#define MAX_EXPECTED 6
 
 typedef struct Row {
   const char *name;
@@ -325,6 +325,16 @@ static const Row rows[] = {
       { { WEIR_OP_QUANTISED_CONV, 2 }, { WEIR_OP_QUANTIZE_LINEAR, 1 } } },
 };
 
+static void check_counts (const Row *row, const Net *net)
+{
+  for (uint32_t i = 0; i < MAX_EXPECTED; i++) {
+    WeirOp op = row->expected[i].op;
+    if (op != WEIR_OP_CONV || row->expected[i].n) /* else the row has fewer */
+      ck_assert_msg (net_count (net, op) == row->expected[i].n, "%s: %u times %s, expected %u",
+          row->name, net_count (net, op), weir_op_info (op)->name, row->expected[i].n);
+  }
+}
+
 static void quantise_net (const Row *row, Net *net)
 {
   g_autoptr (GError) error = NULL;
@@ -339,12 +349,7 @@ static void quantise_net (const Row *row, Net *net)
   ck_assert_msg (n_quantised == row->n_quantised && n_total == row->n_total,
       "%s: %u of %u in 8 bits, expected %u of %u", row->name, n_quantised, n_total,
       row->n_quantised, row->n_total);
-  for (uint32_t i = 0; i < MAX_EXPECTED; i++) {
-    WeirOp op = row->expected[i].op;
-    if (op != WEIR_OP_CONV || row->expected[i].n) /* else the row has fewer */
-      ck_assert_msg (net_count (net, op) == row->expected[i].n, "%s: %u times %s, expected %u",
-          row->name, net_count (net, op), weir_op_info (op)->name, row->expected[i].n);
-  }
+  check_counts (row, net);
 }
 
 static void check_row (const Row *row, const NetRun *run)
@@ -407,6 +412,154 @@ START_TEST (test_quantise_copy)
 }
 END_TEST
 
+/* --- in floats --- */
+
+/* All steps are powers of two and all sums whole numbers of them, so whatever the order of a sum it
+ * is exact, many lie between two codes, and every backend must give the same bytes. */
+static uint32_t exact_weights (Net *net, int64_t m, int64_t c, int64_t k)
+{
+  int64_t dims[] = { m, c, k, k };
+  return dequantise (net, bytes (net, WEIR_DTYPE_I8, 4, dims, NULL), WEIR_DTYPE_I8, 0x1p-7f, 0);
+}
+
+static void chain_of_pairs (Net *net)
+{
+  uint32_t x = pair (net, net_input (net, "x", "3,12,12"), WEIR_DTYPE_I8, 0x1p-6f, 3);
+  x = net_op (net, "Conv", "pads=[1,1,1,1] strides=[2,2]", x, exact_weights (net, 8, 3, 3));
+  x = u8_pair (net, net_op (net, "Relu", "", x), 0x1p-5f, 0);
+  uint32_t y = net_op (net, "Conv", "", x, exact_weights (net, 24, 8, 1));
+  y = net_op (net, "Clip", "", y, number (net, 0.0f), number (net, 6.0f));
+  y = pair (net, y, WEIR_DTYPE_I8, 0x1p-6f, -128);
+  y = net_op (net, "Conv", "group=24 pads=[1,1,1,1]", y, exact_weights (net, 24, 1, 3));
+  y = pair (net, y, WEIR_DTYPE_I8, 0x1p-4f, -100);
+  y = pair (
+      net, net_op (net, "Conv", "", y, exact_weights (net, 8, 24, 1)), WEIR_DTYPE_U8, 0.25f, 90);
+  net_output (net, u8_pair (net, net_op (net, "Add", "", x, y), 0.5f, 20));
+}
+
+static void pairs_of_products (Net *net)
+{
+  int64_t dims[] = { 16, 8 };
+  uint32_t w =
+      dequantise (net, bytes (net, WEIR_DTYPE_I8, 2, dims, NULL), WEIR_DTYPE_I8, 0x1p-7f, 0);
+  uint32_t x = u8_pair (net, net_input (net, "x", "5,16"), 0x1p-6f, 128);
+  x = net_op (net, "LeakyRelu", "alpha=0.25f",
+      u8_pair (net, net_op (net, "MatMul", "", x, w), 0x1p-4f, 77));
+  net_output (net, net_op (net, "Mul", "", x, net_constant (net, "", 0.0f, 2.0f)));
+}
+
+/* Every reader has a dequantiser of its own. */
+static void many_readers (Net *net)
+{
+  uint32_t x = quantise (net, net_input (net, "x", "8,6,6"), WEIR_DTYPE_U8, 0x1p-6f, 128);
+  uint32_t y = dequantise (net, x, WEIR_DTYPE_U8, 0x1p-6f, 128),
+           z = dequantise (net, x, WEIR_DTYPE_U8, 0x1p-6f, 128);
+  net_output (
+      net, net_op (net, "Add", "", net_op (net, "Conv", "", y, exact_weights (net, 8, 8, 1)), z));
+}
+
+/* What is no pair: codes that are read with another scale too, one scale for each channel. */
+static void no_pairs (Net *net)
+{
+  uint32_t x = net_input (net, "x", "8,6,6");
+  uint32_t y = quantise (net, x, WEIR_DTYPE_U8, 0x1p-6f, 128);
+  net_output (net, dequantise (net, y, WEIR_DTYPE_U8, 0x1p-5f, 128));
+  net_output (net, dequantise (net, y, WEIR_DTYPE_U8, 0x1p-6f, 128));
+  uint32_t scales = net_constant (net, "8", 0.0f, 0x1p-6f);
+  y = net_op (net, "QuantizeLinear", "axis=1", x, scales);
+  net_output (net, net_op (net, "DequantizeLinear", "axis=1", y, scales));
+}
+
+/* A bound that something else reads, and one that does more than the codes' ends. */
+static void bounds_that_stay (Net *net)
+{
+  uint32_t x =
+      net_op (net, "Conv", "", input (net, "8,6,6", 0x1p-6f, 128), exact_weights (net, 8, 8, 1));
+  x = net_op (net, "Relu", "", x);
+  net_output (net, x);
+  uint32_t y = net_op (net, "Conv", "", u8_pair (net, x, 0x1p-4f, 0), exact_weights (net, 4, 8, 1));
+  net_output (net, u8_pair (net, net_op (net, "Relu", "", y), 0x1p-4f, 40));
+}
+
+/* On ranges with and without zero at an end; one onto another range stays. */
+static void levels (Net *net)
+{
+  uint32_t x = fake (net, net_input (net, "x", "4,6,6"), "levels=256", -1.28f, 1.27f);
+  x = net_op (net, "Relu", "", fake (net, x, "levels=256", -0.3f, 0.7f));
+  x = net_op (net, "Relu", "", fake (net, x, "levels=256", 0.0f, 0.6f));
+  x = net_op (net, "MaxPool", "kernel_shape=[2,2]", x);
+  x = net_op (net, "Relu", "", x);
+  x = fake (net, net_op (net, "Clip", "", x, number (net, 0.0f), number (net, 6.0f)), "levels=256",
+      0.0f, 0.5f);
+  net_output (net, net_op (net, "FakeQuantize", "levels=256", x, number (net, 0.0f),
+                       number (net, 0.5f), number (net, 0.0f), number (net, 1.0f)));
+}
+
+static const Row float_rows[] = {
+  { "a chain", chain_of_pairs, 0, 0,
+      { { WEIR_OP_ROUND_TO_CODES, 1 }, { WEIR_OP_RELU, 0 }, { WEIR_OP_CLIP, 0 }, { WEIR_OP_ADD, 0 },
+          { WEIR_OP_QUANTIZE_LINEAR, 0 }, { WEIR_OP_DEQUANTIZE_LINEAR, 0 } } },
+  { "products", pairs_of_products, 0, 0,
+      { { WEIR_OP_ROUND_TO_CODES, 1 }, { WEIR_OP_QUANTIZE_LINEAR, 0 },
+          { WEIR_OP_DEQUANTIZE_LINEAR, 0 } } },
+  { "many readers", many_readers, 0, 0,
+      { { WEIR_OP_ROUND_TO_CODES, 1 }, { WEIR_OP_QUANTIZE_LINEAR, 0 },
+          { WEIR_OP_DEQUANTIZE_LINEAR, 0 } } },
+  { "no pairs", no_pairs, 0, 0,
+      { { WEIR_OP_ROUND_TO_CODES, 0 }, { WEIR_OP_QUANTIZE_LINEAR, 2 },
+          { WEIR_OP_DEQUANTIZE_LINEAR, 3 } } },
+  { "levels", levels, 0, 0,
+      { { WEIR_OP_ROUND_TO_LEVELS, 4 }, { WEIR_OP_OV_FAKE_QUANTIZE, 1 }, { WEIR_OP_RELU, 2 },
+          { WEIR_OP_CLIP, 0 } } },
+  { "bounds that stay", bounds_that_stay, 0, 0,
+      { { WEIR_OP_ROUND_TO_CODES, 2 }, { WEIR_OP_QUANTIZE_LINEAR, 0 } } },
+};
+
+static void join_pairs (const Row *row, Net *net)
+{
+  g_autoptr (GError) error = NULL;
+  row->build (net);
+  net_finish (net);
+  bool ok = weir_fold (net->graph, weir_ref_evaluate, &error) &&
+            weir_quantise_floats (net->graph, weir_ref_evaluate, &error) &&
+            weir_fuse (net->graph, weir_ref_evaluate, &error);
+  ck_assert_msg (ok, "%s: %s", row->name, error ? error->message : "");
+  check_counts (row, net);
+}
+
+/* No step that rounds to codes is left to another backend. */
+static void check_backend (const Row *row, const NetRun *run, const char *steps)
+{
+  g_auto (GStrv) lines = g_strsplit (steps, "\n", 0);
+  for (char **line = lines; *line; line++)
+    ck_assert_msg (!strstr (*line, "RoundToCodes") || strstr (*line, run->backend->name), "%s: %s",
+        row->name, *line);
+}
+
+START_TEST (test_pairs_in_floats)
+{
+  static const WeirBackend *const backends[] = { &weir_backend_ref, &weir_backend_cpu };
+  const Row *row = &float_rows[_i];
+  for (uint32_t i = 0; i < 2 * G_N_ELEMENTS (backends); i++) {
+    NetRun ref = { &weir_backend_ref, WEIR_PRECISION_F32, 1, 1 + i / 2 }, run = ref;
+    g_autoptr (Net) plain = net_new ();
+    g_autoptr (Net) joined = net_new ();
+    g_autofree char *steps = NULL;
+    size_t n_expected, n_got;
+    run.backend = backends[i % 2];
+    row->build (plain);
+    net_finish (plain);
+    join_pairs (row, joined);
+    g_autofree float *expected = net_run (plain, &ref, &n_expected, NULL);
+    g_autofree float *got = net_run (joined, &run, &n_got, &steps);
+    ck_assert_msg (expected && got && n_expected == n_got, "%s does not run", row->name);
+    ck_assert_msg (memcmp (expected, got, n_got * sizeof *got) == 0,
+        "%s, n = %u, %s: other bytes\n%s", row->name, run.n, run.backend->name, steps);
+    check_backend (row, &run, steps);
+  }
+}
+END_TEST
+
 int main (void)
 {
   Suite *suite = suite_create ("quantise");
@@ -414,6 +567,7 @@ int main (void)
   tcase_add_test (tcase, test_quantise_same_results);
   tcase_add_test (tcase, test_quantise_unsigned);
   tcase_add_test (tcase, test_quantise_copy);
+  tcase_add_loop_test (tcase, test_pairs_in_floats, 0, G_N_ELEMENTS (float_rows));
   suite_add_tcase (suite, tcase);
   return run_suite (suite, CK_FORK_GETENV);
 }

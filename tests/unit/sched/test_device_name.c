@@ -12,6 +12,7 @@ static const struct {
   uint32_t index, batch_size;
   bool is_batch;
   double fixed_ms, per_item_ms;
+  const char *match; /* NULL: "" */
 } devices[] = {
   { "CPU", "CPU", 0, 0, false },
   { "GPU", "GPU", 0, 0, false },
@@ -26,6 +27,14 @@ static const struct {
   { "BATCH:AUTO", "AUTO", 0, 0, true },
   { "BATCH:AUTO(2)", "AUTO", 0, 2, true },
   { "GPU.63", "GPU", 63, 0, false },
+  { "GPU.pocl", "GPU", 0, 0, false, .match = "pocl" },
+  { "GPU.NV", "GPU", 0, 0, false, .match = "NV" },
+  { "GPU.Arc-A770_x", "GPU", 0, 0, false, .match = "Arc-A770_x" },
+  { "GPU.nvidia.1", "GPU", 1, 0, false, .match = "nvidia" },
+  { "GPU.a234567890123456789012345678901", "GPU", 0, 0, false,
+      .match = "a234567890123456789012345678901" },
+  { "BATCH:GPU.pocl", "GPU", 0, 0, true, .match = "pocl" },
+  { "BATCH:GPU.pocl.2(16)", "GPU", 2, 16, true, .match = "pocl" },
   { "SIM(4,1)", "SIM", 0, 0, false, 4, 1 },
   { "SIM(0,0)", "SIM", 0, 0, false, 0, 0 },
   { "SIM(0.5,60000)", "SIM", 0, 0, false, 0.5, 60000 },
@@ -42,6 +51,7 @@ START_TEST (test_device_name_accepted)
   ck_assert (weir_device_name_parse (devices[_i].text, &name, &error));
   ck_assert_ptr_null (error);
   ck_assert_str_eq (name.base, devices[_i].base);
+  ck_assert_str_eq (name.match, devices[_i].match ? devices[_i].match : "");
   ck_assert_uint_eq (name.index, devices[_i].index);
   ck_assert_uint_eq (name.batch_size, devices[_i].batch_size);
   ck_assert (name.is_batch == devices[_i].is_batch);
@@ -54,6 +64,9 @@ static const char *const bad_devices[] = { "", "cpu", "GPU(4)", "GPU(4x)", "GPU(
   "GPU(4294967297)", "(4)", "BATCH:A,B", "BATCH:GPU(0)", "BATCH:GPU(4x)", "BATCH:GPU()",
   "BATCH:GPU(4", "BATCH:GPU(4294967297)", "BATCH:GPU(1025)", "BATCH:GPU( 4 )", "BATCH:GPU(4.7)",
   "BATCH:(4)", "BATCH:", "BATCH:GPU(4))", "BATCH:BATCH:CPU", "CPU.0", "GPU.", "GPU.x", "GPU.64",
+  "GPU.pocl.", "GPU.pocl.x", "GPU.pocl.64", "GPU.pocl.1.2", "GPU.po cl", "GPU.-pocl", "GPU.pocl()",
+  "GPU.pocl(4)", "GPU..pocl", "GPU.a2345678901234567890123456789012", "CPU.pocl", "AUTO.pocl",
+
   "CPU ", " CPU", "CPU\n", "CPUX", "GPU.01", "GPU.1x", "GPU1", "BATCH:CPU(08)", "BATCH:CPU(8)x",
   "BATCH:CPU(8) ", "BATCH: CPU", "batch:CPU", "BATCH:CPU,GPU", "BATCH", "CPU:BATCH", "AUTO.1",
   "BATCH:CPU(18446744073709551617)", "BATCH:CPU((8))", "HETERO:CPU", "BATCH:CPU(-1)",
@@ -96,6 +109,8 @@ static char *print_device (const WeirDeviceName *name)
 {
   GString *text = g_string_new (name->is_batch ? "BATCH:" : "");
   g_string_append (text, name->base);
+  if (name->match[0])
+    g_string_append_printf (text, ".%s", name->match);
   if (name->index)
     g_string_append_printf (text, ".%u", name->index);
   if (name->batch_size)
@@ -107,7 +122,7 @@ static char *print_device (const WeirDeviceName *name)
 START_TEST (test_device_name_mutations)
 {
   static const char *const names[] = { "CPU", "GPU.1", "AUTO", "REF", "BATCH:GPU(4)", "BATCH:CPU",
-    "BATCH:GPU.12(1024)", "BATCH:AUTO(16)" };
+    "BATCH:GPU.12(1024)", "BATCH:AUTO(16)", "GPU.pocl", "BATCH:GPU.nvidia.1(4)" };
   static const char letters[] = "0123456789.()BATCH:GPU-+ x,\t\xff";
   g_autoptr (GRand) rand = g_rand_new_with_seed (6);
   uint32_t n_accepted = 0;

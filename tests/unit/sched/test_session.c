@@ -292,7 +292,7 @@ static const struct {
 } errors[] = {
   { "/nowhere/x.onnx", NULL, NULL, NULL, NULL, NULL, NULL, "no such file", WEIR_ERROR_NOT_FOUND },
   { NULL, "GPU(4)", NULL, NULL, NULL, NULL, NULL, "GPU(4)", WEIR_ERROR_OPTION },
-  { NULL, "GPU", NULL, NULL, NULL, NULL, NULL, "GPU", WEIR_ERROR_DEVICE },
+  { NULL, "GPU.63", NULL, NULL, NULL, NULL, NULL, "GPU.63", WEIR_ERROR_NOT_FOUND },
   { NULL, NULL, "f8", NULL, NULL, NULL, NULL, "f8", WEIR_ERROR_OPTION },
   { NULL, NULL, NULL, "a,b,c", NULL, NULL, NULL, "3 labels", WEIR_ERROR_OPTION },
   { NULL, NULL, NULL, "/nowhere/labels.txt", NULL, NULL, NULL, "/nowhere/labels.txt",

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A session's largest batch under a limit of memory, and the numbers that say so. */
+#include "engine/sched/session_types.h"
 #include "engine/weir.h"
 #include "tests/unit/formats/onnx_builder.h"
+#include "tests/unit/plan/far_backend.h"
 
 #include "tests/run_suite.h"
 #include "tests/sanitized.h"
@@ -120,6 +122,81 @@ START_TEST (test_session_memory_caps_the_batch)
 }
 END_TEST
 
+/* The host has room, the device's own memory has not. */
+START_TEST (test_session_memory_of_the_device)
+{
+  WeirStats stats;
+  bool is_told = false;
+  weir_session_backend_hook = &far_backend;
+  far_backend_set_left (400 * MIB);
+  g_log_set_handler ("weir", G_LOG_LEVEL_MESSAGE, ignore_message, &is_told);
+  WeirSession *session = open_session (LARGE, 64);
+  ck_assert_ptr_nonnull (session);
+  weir_session_stats (session, &stats);
+  ck_assert_str_eq (stats.batch_max_reason, "memory");
+  ck_assert (is_told);
+  /* 24 MiB an item, or 12 where the result takes the source's place */
+  ck_assert_uint_ge (stats.batch_max, 8);
+  ck_assert_uint_le (stats.batch_max, 16);
+  ck_assert_uint_eq (stats.memory_available_bytes, 400 * MIB);
+  ck_assert_uint_ge (stats.memory_planned_bytes, stats.batch_max * 12 * MIB);
+  weir_session_unref (session);
+}
+END_TEST
+
+static void run_batch (WeirStream *stream, uint32_t n)
+{
+  static float rows[4 * 3 * 8 * 8];
+  WeirRequest *request = weir_request_new (stream);
+  WeirTensor input = { .dtype = WEIR_DTYPE_F32, .rank = 4, .dims = { n, 3, 8, 8 }, .buffer = rows };
+  GError *error = NULL;
+  ck_assert (weir_request_set_input (request, 0, &input, &error));
+  ck_assert_msg (
+      weir_request_run (request, &error), "%s", error ? error->message : "without an error");
+  weir_request_free (request);
+}
+
+/* Slots of all n lie in the memory that the largest so far needed, on the device as on the host. */
+START_TEST (test_session_memory_is_shared_by_slots)
+{
+  static const uint32_t batches[] = { 4, 1, 2, 3, 4 };
+  WeirStats first, last;
+  weir_session_backend_hook = &far_backend;
+  WeirSession *session = open_session ("n,3,8,8", 4);
+  ck_assert_ptr_nonnull (session);
+  WeirStream *stream = weir_stream_new (session, "batches", 0);
+  run_batch (stream, batches[0]);
+  weir_session_stats (session, &first);
+  ck_assert_uint_ge (first.memory_bytes, 2 * 4 * 3 * 8 * 8 * 4);
+  for (uint32_t i = 1; i < G_N_ELEMENTS (batches); i++)
+    run_batch (stream, batches[i]);
+  weir_session_stats (session, &last);
+  ck_assert_uint_eq (last.n_items, 14);
+  ck_assert_uint_eq (far_backend_n_memories (), 1);
+  ck_assert_uint_eq (last.memory_bytes, first.memory_bytes);
+  weir_stream_free (stream);
+  weir_session_unref (session);
+  ck_assert_uint_eq (far_backend_n_memories (), 0);
+}
+END_TEST
+
+/* Where nobody asks for a size the backend's own maximum counts. */
+START_TEST (test_session_memory_automatic_batch)
+{
+  WeirStats stats;
+  weir_session_backend_hook = &far_backend;
+  g_autofree char *model = write_relu ("n,3,8,8");
+  const WeirSessionOptions options = { .model = model, .device = "REF", .batch_timeout_ms = -1 };
+  WeirSession *session = weir_session_open (&options, NULL);
+  ck_assert_ptr_nonnull (session);
+  weir_session_stats (session, &stats);
+  ck_assert_uint_eq (stats.batch_max, 32);
+  ck_assert_str_eq (stats.batch_max_reason, "device");
+  ck_assert_uint_eq (stats.batch_target, 1); /* until it is known that larger ones pay */
+  weir_session_unref (session);
+}
+END_TEST
+
 int main (void)
 {
   Suite *suite = suite_create ("session_memory");
@@ -127,6 +204,9 @@ int main (void)
   tcase_add_checked_fixture (tcase, set_up, tear_down);
   tcase_add_test (tcase, test_session_memory_caps_the_batch);
   tcase_add_test (tcase, test_session_memory_is_told);
+  tcase_add_test (tcase, test_session_memory_of_the_device);
+  tcase_add_test (tcase, test_session_memory_is_shared_by_slots);
+  tcase_add_test (tcase, test_session_memory_automatic_batch);
   suite_add_tcase (suite, tcase);
   return run_suite (suite, CK_FORK_GETENV);
 }

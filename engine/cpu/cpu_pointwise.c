@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Convolutions with 1x1 windows in f32: channels-last pictures are matrices of pixels by channels,
+ * so they are products with the weights.
+ *
+ * An addition that comes first and the activation that follows happen in registers, the addition in
+ * place where nothing else reads what is added. Other post-ops follow block by block, while the
+ * results are in the second-level cache. */
+#include "engine/cpu/cpu.h"
+#include "engine/cpu/cpu_packed.h"
+#include "engine/cpu/cpu_rows.h"
+
+#define BLOCK_ROWS 252
+/* A part has so many multiplications, or reads so many weights: some 20 µs. */
+#define PART_WORK    2.5e5
+#define PART_WEIGHTS 131072
+
+typedef struct Post {
+  WeirUnaryFn fn; /* NULL: adds source src */
+  float alpha, beta;
+  uint32_t src;
+} Post;
+
+typedef struct Kernel {
+  WeirCpuKernel base;
+  WeirGemmFn multiply;
+  WeirGemm task; /* but for the addresses of a run */
+  WeirCpuPacked *weights;
+  float *bias;
+  /* Results in lines whose source pixels are a_row floats apart: all of them, or with strides one
+   * row of a picture. */
+  size_t line_rows, picture_lines, src_line, src_picture;
+  uint32_t added; /* source that is added in registers; WEIR_NONE */
+  uint32_t n_posts;
+  Post posts[WEIR_MAX_POST_OPS];
+} Kernel;
+
+static bool is_one (const int64_t *values, uint32_t n)
+{
+  for (uint32_t i = 0; i < n; i++)
+    if (values[i] != 1)
+      return false;
+  return true;
+}
+
+static bool takes_posts (const WeirNode *node)
+{
+  for (uint32_t i = 0; i < node->n_post; i++)
+    if (node->post[i].op != WEIR_OP_ADD && !weir_cpu_has_unary (node->post[i].op))
+      return false;
+  return true;
+}
+
+/* Strides on two axes at most, and no padding that results would see. */
+static bool takes_window (const WeirStepSpec *spec, const WeirWindow *window)
+{
+  bool is_dense = is_one (window->stride, window->n_spatial);
+  for (uint32_t i = 0; i < window->n_spatial; i++)
+    if (window->kernel[i] != 1 || window->pad_begin[i] != 0 ||
+        (spec->dst[0].dims[2 + i] - 1) * window->stride[i] >= spec->src[0].dims[2 + i])
+      return false;
+  return is_dense || window->n_spatial == 2;
+}
+
+static bool resolve (const WeirStepSpec *spec, WeirWindow *window)
+{
+  return spec->node->op == WEIR_OP_CONV && weir_node_int (spec->node, "group", 1) == 1 &&
+         spec->src[0].dtype == WEIR_DTYPE_F32 && spec->dst[0].dtype == WEIR_DTYPE_F32 &&
+         weir_gemm () && takes_posts (spec->node) &&
+         weir_window_resolve (
+             spec->graph, spec->node, &spec->src[0], &spec->src[1], window, NULL) &&
+         takes_window (spec, window);
+}
+
+bool weir_cpu_is_pointwise (const WeirStepSpec *spec)
+{
+  WeirWindow window;
+  return resolve (spec, &window);
+}
+
+static void apply_posts (const WeirCpuBound *bound, size_t at, size_t n)
+{
+  const Kernel *self = (const Kernel *) bound->kernel;
+  const WeirTensorKernels *kernels = bound->kernel->device->kernels;
+  float buffer[WEIR_CPU_ROW];
+  for (uint32_t i = 0; i < self->n_posts; i++) {
+    const Post *post = &self->posts[i];
+    for (size_t begin = 0; begin < n; begin += WEIR_CPU_ROW) {
+      size_t n_at_once = MIN (WEIR_CPU_ROW, n - begin);
+      float *dst = (float *) bound->dst[0] + at + begin;
+      if (!post->fn) {
+        kernels->accumulate (dst, (const float *) bound->src[post->src] + at + begin, n_at_once);
+        continue;
+      }
+      post->fn (buffer, dst, n_at_once, post->alpha, post->beta);
+      memcpy (dst, buffer, n_at_once * sizeof *dst);
+    }
+  }
+}
+
+/* Rows of one line. */
+static void run_block (const WeirCpuBound *bound, WeirGemm *task, size_t row, size_t column)
+{
+  const Kernel *self = (const Kernel *) bound->kernel;
+  size_t line = row / self->line_rows, at = row * task->dst_row + column;
+  task->a = (const float *) bound->src[0] + line / self->picture_lines * self->src_picture +
+            line % self->picture_lines * self->src_line + row % self->line_rows * task->a_row;
+  task->dst = (float *) bound->dst[0] + at;
+  task->added = self->added == WEIR_NONE ? NULL : (const float *) bound->src[self->added] + at;
+  self->multiply (task);
+  if (task->n_columns == task->dst_row)
+    apply_posts (bound, at, task->n_rows * task->n_columns);
+  else
+    for (size_t r = 0; r < task->n_rows; r++)
+      apply_posts (bound, at + r * task->dst_row, task->n_columns);
+}
+
+static void run_rows (const void *data, int64_t begin, int64_t end)
+{
+  const WeirCpuBound *bound = data;
+  const Kernel *self = (const Kernel *) bound->kernel;
+  WeirGemm task = self->task;
+  for (size_t row = (size_t) begin; row < (size_t) end; row += task.n_rows) {
+    size_t n_line = self->line_rows - row % self->line_rows;
+    task.n_rows = MIN (MIN (n_line, (size_t) end - row), BLOCK_ROWS);
+    run_block (bound, &task, row, 0);
+  }
+}
+
+/* All rows, of some panels of columns. */
+static void run_panels (const void *data, int64_t begin, int64_t end)
+{
+  const WeirCpuBound *bound = data;
+  const Kernel *self = (const Kernel *) bound->kernel;
+  size_t column = (size_t) begin * WEIR_GEMM_PANEL;
+  WeirGemm task = self->task;
+  task.n_columns = MIN (task.n_columns, (size_t) end * WEIR_GEMM_PANEL) - column;
+  task.b += column * task.n_inner;
+  if (task.bias)
+    task.bias += column;
+  for (size_t row = 0; row < self->task.n_rows; row += task.n_rows) {
+    task.n_rows = MIN (self->line_rows, self->task.n_rows - row);
+    run_block (bound, &task, row, column);
+  }
+}
+
+/* Few rows are not cut, since every part would read all weights. */
+static bool run (const WeirCpuBound *bound, GError **error)
+{
+  const Kernel *self = (const Kernel *) bound->kernel;
+  uint32_t n_threads = self->base.device->n_threads;
+  int64_t n_rows = (int64_t) self->task.n_rows;
+  int64_t n_panels = (int64_t) (self->task.n_columns + WEIR_GEMM_PANEL - 1) / WEIR_GEMM_PANEL;
+  double n_weights = (double) self->task.n_inner * (double) (n_panels * WEIR_GEMM_PANEL);
+  double n_parts = MAX (n_weights * (double) n_rows / PART_WORK, n_weights / PART_WEIGHTS);
+  if (n_rows >= (int64_t) n_threads * BLOCK_ROWS || n_panels < n_threads)
+    weir_cpu_for (n_threads, n_rows, (int64_t) ((double) n_rows / n_parts), run_rows, bound);
+  else
+    weir_cpu_for (n_threads, n_panels, (int64_t) ((double) n_panels / n_parts), run_panels, bound);
+  return true;
+}
+
+static void release (WeirCpuKernel *kernel)
+{
+  Kernel *self = (Kernel *) kernel;
+  weir_cpu_packed_unref (kernel->device, self->weights);
+  g_free (self->bias);
+  g_free (self);
+}
+
+static void fill_shape (Kernel *self, const WeirStepSpec *spec, const WeirWindow *window)
+{
+  const WeirTensor *src = &spec->src[0], *dst = &spec->dst[0];
+  size_t n_rows = (size_t) dst->dims[0], n_inner = (size_t) src->dims[1];
+  for (uint32_t i = 0; i < window->n_spatial; i++)
+    n_rows *= (size_t) dst->dims[2 + i];
+  self->task = (WeirGemm){ .a_row = n_inner,
+    .dst_row = (size_t) dst->dims[1],
+    .n_rows = n_rows,
+    .n_inner = n_inner,
+    .n_columns = (size_t) dst->dims[1] };
+  self->line_rows = n_rows;
+  self->picture_lines = 1;
+  if (is_one (window->stride, window->n_spatial))
+    return;
+  self->line_rows = (size_t) dst->dims[3];
+  self->picture_lines = (size_t) dst->dims[2];
+  self->src_line = (size_t) (window->stride[0] * src->dims[3]) * n_inner;
+  self->src_picture = (size_t) (src->dims[2] * src->dims[3]) * n_inner;
+  self->task.a_row = (size_t) window->stride[1] * n_inner;
+}
+
+/* An addition and an activation, in this order, where they come first; the rest. */
+static void fill_posts (Kernel *self, const WeirStepSpec *spec)
+{
+  const WeirNode *node = spec->node;
+  uint32_t i = 0;
+  self->added = WEIR_NONE;
+  if (i < node->n_post && node->post[i].op == WEIR_OP_ADD)
+    self->added = node->post[i++].src;
+  if (i < node->n_post && weir_cpu_activation (&node->post[i], &self->task.activation))
+    i++;
+  for (; i < node->n_post; i++) {
+    const WeirPostOp *post = &node->post[i];
+    self->posts[self->n_posts++] = (Post){ .fn = weir_cpu_unary_fn (self->base.device, post->op),
+      .alpha = post->alpha,
+      .beta = post->beta,
+      .src = post->src };
+  }
+  if (self->added < 32 && (spec->may_overwrite >> self->added & 1) &&
+      node->src[self->added] != node->src[0])
+    self->base.overwritten = self->added;
+}
+
+static void pack (void *data, const float *values, const void *job)
+{
+  const WeirGemm *task = job;
+  weir_gemm_pack (data, values, 1, task->n_inner, task->n_inner, task->n_columns);
+}
+
+static bool take_weights (Kernel *self, const WeirStepSpec *spec, GError **error)
+{
+  WeirDevice *device = self->base.device;
+  size_t n_floats = weir_gemm_packed_floats (self->task.n_inner, self->task.n_columns);
+  int64_t n_bias;
+  if (spec->n_src > 2 && spec->src[2].dtype != WEIR_DTYPE_NONE)
+    self->task.bias = self->bias = weir_cpu_constant_f32 (&spec->src[2], &n_bias);
+  self->weights = weir_cpu_packed_ref (device, &spec->src[1], "panels of outputs",
+      n_floats * sizeof (float), pack, &self->task, error);
+  if (self->weights)
+    self->task.b = weir_cpu_packed_data (self->weights);
+  return self->weights != NULL;
+}
+
+WeirCpuKernel *weir_cpu_pointwise_new (
+    WeirDevice *device, const WeirStepSpec *spec, size_t *scratch_bytes, GError **error)
+{
+  Kernel *self = (Kernel *) weir_cpu_kernel_new (device, spec, sizeof *self, "pointwise", run);
+  WeirWindow window;
+  self->base.free = release;
+  self->multiply = weir_gemm ();
+  *scratch_bytes = 0;
+  if (!resolve (spec, &window)) {
+    g_set_error (error, WEIR_ERROR, WEIR_ERROR_INTERNAL, "a convolution that was not proposed");
+    release (&self->base);
+    return NULL;
+  }
+  fill_shape (self, spec, &window);
+  fill_posts (self, spec);
+  if (!take_weights (self, spec, error)) {
+    release (&self->base);
+    return NULL;
+  }
+  return &self->base;
+}
+
+const WeirGemm *weir_cpu_pointwise_strips (const WeirCpuKernel *kernel, uint32_t *added)
+{
+  const Kernel *self = (const Kernel *) kernel;
+  if (kernel->run != run || self->n_posts || self->line_rows != self->task.n_rows)
+    return NULL;
+  *added = self->added;
+  return &self->task;
+}

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Matrix products, compiled once per instruction set.
+ *
+ * Including files include the vector (f32_….h) and define GEMM, the function's name; TILES (T), the
+ * tiles T (rows, vectors) that are compiled; MAX_ROWS, the most rows by vectors - 1; MAX_VECTORS.
+ *
+ * The sums of a tile stay in registers through all of n_inner: for each k, one load for each vector
+ * of b, and one broadcast for each row of a. Tiles share the rows as evenly as can be, so that none
+ * is small. While one is summed the rows of a for the next are fetched (with few columns that takes
+ * longer than to compute: 64 to 16 columns, 109 without and 150 GFLOP/s with it). */
+#include "kernels/cpu/activation_simd.h"
+#include "kernels/gemm.h"
+
+#include <stdint.h>
+
+#define PER_PANEL (WEIR_GEMM_PANEL / LANES) /* vectors */
+#define MAX_SUMS  32
+#define BAND_ROWS 252 /* that stay in the second-level cache while all columns are computed */
+#define ROW_GROUP 4   /* rows whose addresses share a register */
+
+void GEMM (const WeirGemm *task);
+
+/* What a tile reads and writes: from its first row and column on. */
+typedef struct Tile {
+  const float *a, *b, *bias, *added;
+  float *dst;
+  Mask last; /* of the last vector */
+} Tile;
+
+/* Where vector i of k = 0 is in the packed form. */
+ALWAYS_INLINE size_t vector_at (const WeirGemm *task, size_t i)
+{
+  return i / PER_PANEL * WEIR_GEMM_PANEL * task->n_inner + i % PER_PANEL * LANES;
+}
+
+/* The strides are hidden from the compiler, which would keep an address for every row else. */
+ALWAYS_INLINE void sum_tile (
+    const WeirGemm *task, const Tile *tile, Vec *sums, size_t n_rows, size_t n_vectors)
+{
+  const float *b = tile->b, *end = b + task->n_inner * WEIR_GEMM_PANEL;
+  const float *rows[MAX_SUMS / ROW_GROUP], *next = tile->a + n_rows * task->a_row;
+  size_t a_row = task->a_row, a_row_3 = 3 * a_row;
+#pragma GCC unroll 8
+  for (size_t i = 0; i * ROW_GROUP < n_rows; i++)
+    rows[i] = tile->a + i * ROW_GROUP * a_row;
+  __asm__("" : "+r"(a_row), "+r"(a_row_3));
+  for (; b != end; b += WEIR_GEMM_PANEL) {
+    Vec v[MAX_VECTORS];
+#pragma GCC unroll 2
+    for (size_t i = 0; i * WEIR_GEMM_PANEL < n_rows; i++, next += WEIR_GEMM_PANEL)
+      __builtin_prefetch (next);
+#pragma GCC unroll 4
+    for (size_t j = 0; j < n_vectors; j++)
+      v[j] = load (b + vector_at (task, j));
+#pragma GCC unroll 32
+    for (size_t r = 0; r < n_rows; r++) {
+      Vec a = set (rows[r / ROW_GROUP][r % ROW_GROUP == 3 ? a_row_3 : r % ROW_GROUP * a_row]);
+#pragma GCC unroll 4
+      for (size_t j = 0; j < n_vectors; j++)
+        sums[r * n_vectors + j] = madd (a, v[j], sums[r * n_vectors + j]);
+    }
+#pragma GCC unroll 8
+    for (size_t i = 0; i * ROW_GROUP < n_rows; i++)
+      rows[i]++;
+  }
+}
+
+ALWAYS_INLINE void begin_sums (
+    const WeirGemm *task, const Tile *tile, Vec *sums, size_t n_rows, size_t n_vectors)
+{
+#pragma GCC unroll 4
+  for (size_t j = 0; j < n_vectors; j++) {
+    const float *bias = tile->bias + j * LANES;
+    Vec first = !tile->bias          ? set (0.0f)
+                : j + 1 == n_vectors ? load_some (bias, tile->last)
+                                     : load (bias);
+#pragma GCC unroll 32
+    for (size_t r = 0; r < n_rows; r++)
+      sums[r * n_vectors + j] = first;
+  }
+}
+
+ALWAYS_INLINE float *dst_at (const WeirGemm *task, const Tile *tile, size_t row, size_t vector)
+{
+  return tile->dst + row * task->dst_row + vector * LANES;
+}
+
+ALWAYS_INLINE void fetch_added (
+    const WeirGemm *task, const Tile *tile, size_t n_rows, size_t n_vectors)
+{
+  for (size_t r = 0; r < n_rows; r++)
+    for (size_t j = 0; j < n_vectors; j++)
+      __builtin_prefetch (tile->added + r * task->dst_row + j * LANES);
+}
+
+ALWAYS_INLINE void add_added (
+    const WeirGemm *task, const Tile *tile, Vec *sums, size_t n_rows, size_t n_vectors)
+{
+#pragma GCC unroll 32
+  for (size_t r = 0; r < n_rows; r++)
+#pragma GCC unroll 4
+    for (size_t j = 0; j < n_vectors; j++) {
+      const float *from = tile->added + r * task->dst_row + j * LANES;
+      Vec v = j + 1 == n_vectors ? load_some (from, tile->last) : load (from);
+      sums[r * n_vectors + j] = add (v, sums[r * n_vectors + j]);
+    }
+}
+
+ALWAYS_INLINE void store_sums (
+    const WeirGemm *task, const Tile *tile, const Vec *sums, size_t n_rows, size_t n_vectors)
+{
+#pragma GCC unroll 32
+  for (size_t r = 0; r < n_rows; r++)
+#pragma GCC unroll 4
+    for (size_t j = 0; j < n_vectors; j++)
+      if (j + 1 == n_vectors)
+        store_some (dst_at (task, tile, r, j), sums[r * n_vectors + j], tile->last);
+      else
+        store (dst_at (task, tile, r, j), sums[r * n_vectors + j]);
+}
+
+/* A long activation, and the stores. Behind the sums there are as many vectors as make the last
+ * step whole. */
+static __attribute__ ((noinline)) void store_long (
+    const WeirGemm *task, const Tile *tile, const Vec *sums, size_t n_rows, size_t n_vectors)
+{
+  Vec v[MAX_LONG];
+  for (size_t i = 0, r = 0, j = 0; r < n_rows; i += MAX_LONG) {
+#pragma GCC unroll 8
+    for (size_t k = 0; k < MAX_LONG; k++)
+      v[k] = sums[i + k];
+    activate_long (&task->activation, v, MAX_LONG);
+#pragma GCC unroll 8
+    for (size_t k = 0; k < MAX_LONG && r < n_rows; k++) {
+      if (j + 1 == n_vectors)
+        store_some (dst_at (task, tile, r, j), v[k], tile->last);
+      else
+        store (dst_at (task, tile, r, j), v[k]);
+      r += ++j == n_vectors;
+      j = j == n_vectors ? 0 : j;
+    }
+  }
+}
+
+ALWAYS_INLINE void run_tile (
+    const WeirGemm *task, const Tile *tile, size_t n_rows, size_t n_vectors)
+{
+  size_t n_sums = n_rows * n_vectors;
+  Vec sums[MAX_SUMS];
+  if (tile->added)
+    fetch_added (task, tile, n_rows, n_vectors);
+  begin_sums (task, tile, sums, n_rows, n_vectors);
+  sum_tile (task, tile, sums, n_rows, n_vectors);
+  if (tile->added)
+    add_added (task, tile, sums, n_rows, n_vectors);
+  if (is_short_activation (&task->activation)) {
+    activate_short (&task->activation, sums, n_sums);
+    store_sums (task, tile, sums, n_rows, n_vectors);
+    return;
+  }
+  Vec stored[MAX_SUMS]; /* of its own, or sums would not stay in registers */
+#pragma GCC unroll 32
+  for (size_t i = 0; i < (n_sums + MAX_LONG - 1) / MAX_LONG * MAX_LONG; i++)
+    stored[i] = i < n_sums ? sums[i] : set (0.0f);
+  store_long (task, tile, stored, n_rows, n_vectors);
+}
+
+#define TILE(n_rows, n_vectors)                                                    \
+  static void tile_##n_rows##_##n_vectors (const WeirGemm *task, const Tile *tile) \
+  {                                                                                \
+    run_tile (task, tile, n_rows, n_vectors);                                      \
+  }
+TILES (TILE)
+
+typedef void (*TileFn) (const WeirGemm *task, const Tile *tile);
+
+#define ENTRY(n_rows, n_vectors) [n_vectors - 1][n_rows - 1] = tile_##n_rows##_##n_vectors,
+static const TileFn tiles[MAX_VECTORS][MAX_SUMS] = { TILES (ENTRY) };
+static const size_t max_rows[MAX_VECTORS] = MAX_ROWS;
+
+/* n_vectors vectors of columns of n_rows rows. */
+static void run_columns (const WeirGemm *task, Tile tile, size_t n_rows, size_t n_vectors)
+{
+  size_t most = max_rows[n_vectors - 1], n_tiles = (n_rows + most - 1) / most;
+  for (size_t i = 0; i < n_tiles; i++) {
+    size_t n = n_rows * (i + 1) / n_tiles - n_rows * i / n_tiles;
+    tiles[n_vectors - 1][n - 1](task, &tile);
+    tile.a += n * task->a_row;
+    tile.dst += n * task->dst_row;
+    if (tile.added)
+      tile.added += n * task->dst_row;
+  }
+}
+
+/* How many of the vectors that are left: as many as can be, but not all but one. */
+static size_t next_vectors (size_t n_left)
+{
+  if (n_left <= MAX_VECTORS)
+    return n_left;
+  return n_left == MAX_VECTORS + 1 ? (n_left + 1) / 2 : MAX_VECTORS;
+}
+
+static void run_band (const WeirGemm *task, size_t begin, size_t n_rows)
+{
+  size_t n_vectors = (task->n_columns + LANES - 1) / LANES;
+  for (size_t i = 0, n; i < n_vectors; i += n) {
+    size_t column = i * LANES, at = begin * task->dst_row + column;
+    n = next_vectors (n_vectors - i);
+    size_t n_last = task->n_columns - column - (n - 1) * LANES;
+    Tile tile = { .a = task->a + begin * task->a_row,
+      .b = task->b + vector_at (task, i),
+      .bias = task->bias ? task->bias + column : NULL,
+      .added = task->added ? task->added + at : NULL,
+      .dst = task->dst + at,
+      .last = lanes (0, n_last < LANES ? n_last : LANES) };
+    run_columns (task, tile, n_rows, n);
+  }
+}
+
+void GEMM (const WeirGemm *task)
+{
+  for (size_t begin = 0; begin < task->n_rows; begin += BAND_ROWS) {
+    size_t n_left = task->n_rows - begin;
+    run_band (task, begin, n_left < BAND_ROWS ? n_left : BAND_ROWS);
+  }
+}

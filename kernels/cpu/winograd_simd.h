@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Winograd's transforms, compiled once per instruction set.
+ *
+ * Including files include the vector (f32_….h) and define LOAD and STORE, the functions' names.
+ *
+ * Both go over all channels of a tile, one vector at a time; down the columns first, then along the
+ * rows. The source's is done in two halves of three rows, so that what lies between the two
+ * directions stays in registers: 12 fused multiplications and additions for each 6 numbers, 144 for
+ * a vector of a tile, beside 36 stores. */
+#include "kernels/cpu/activation_simd.h"
+#include "kernels/winograd.h"
+#include "kernels/winograd_points.h"
+
+#define EXTENT  WEIR_WINOGRAD_EXTENT
+#define RESULTS WEIR_WINOGRAD_RESULTS
+
+_Static_assert(RESULTS <= MAX_LONG, "a row is one long activation");
+
+void LOAD (const WeirWinogradLoad *task);
+void STORE (const WeirWinogradStore *task);
+
+/* --- source --- */
+
+/* With m (x) = x (x² - a²) (x² - b²), the coefficients of m (x) / (x - point) times d: of point 0,
+ * a and -a. d[5] does not count. */
+ALWAYS_INLINE void transform_first (Vec *dst, const Vec *d)
+{
+  Vec even = less_product (d[4], set (WINOGRAD_B2), d[2]);
+  Vec odd = less_product (d[3], set (WINOGRAD_B2), d[1]);
+  dst[0] = less_product (
+      madd (set (WINOGRAD_A2 * WINOGRAD_B2), d[0], d[4]), set (WINOGRAD_A2 + WINOGRAD_B2), d[2]);
+  dst[1] = madd (set (WINOGRAD_A), odd, even);
+  dst[2] = less_product (even, set (WINOGRAD_A), odd);
+}
+
+/* Of b, -b and, of m (x) itself, infinity. d[0] does not count. */
+ALWAYS_INLINE void transform_last (Vec *dst, const Vec *d)
+{
+  Vec even = less_product (d[4], set (WINOGRAD_A2), d[2]);
+  Vec odd = less_product (d[3], set (WINOGRAD_A2), d[1]);
+  dst[0] = madd (set (WINOGRAD_B), odd, even);
+  dst[1] = less_product (even, set (WINOGRAD_B), odd);
+  dst[2] = less_product (
+      madd (set (WINOGRAD_A2 * WINOGRAD_B2), d[1], d[5]), set (WINOGRAD_A2 + WINOGRAD_B2), d[3]);
+}
+
+/* Where pixels come from. */
+typedef enum Edge { EDGE_NONE, EDGE_CHANNELS, EDGE_ANY } Edge;
+
+ALWAYS_INLINE Vec load_pixel (
+    const WeirWinogradLoad *task, size_t y, size_t x, size_t c, Edge edge, Mask mask)
+{
+  if (edge == EDGE_ANY)
+    return load_some (task->pixels[y * EXTENT + x] + c, mask);
+  const float *from = task->src + y * task->src_row + x * task->src_apart + c;
+  return edge == EDGE_NONE ? load (from) : load_some (from, mask);
+}
+
+/* Three rows of the transformed tile. */
+ALWAYS_INLINE void load_half (
+    const WeirWinogradLoad *task, size_t c, size_t half, Edge edge, Mask mask)
+{
+  Vec rows[3][EXTENT];
+#pragma GCC unroll 6
+  for (size_t x = 0; x < EXTENT; x++) {
+    Vec d[EXTENT], column[3];
+#pragma GCC unroll 6
+    for (size_t y = half; y < EXTENT - 1 + half; y++)
+      d[y] = load_pixel (task, y, x, c, edge, mask);
+    if (half == 0)
+      transform_first (column, d);
+    else
+      transform_last (column, d);
+#pragma GCC unroll 3
+    for (size_t y = 0; y < 3; y++)
+      rows[y][x] = column[y];
+  }
+#pragma GCC unroll 3
+  for (size_t y = 0; y < 3; y++) {
+    Vec row[EXTENT];
+    float *dst = task->dst + (half * 3 + y) * EXTENT * task->plane + c;
+    transform_first (row, rows[y]);
+    transform_last (row + 3, rows[y]);
+#pragma GCC unroll 6
+    for (size_t x = 0; x < EXTENT; x++)
+      store (dst + x * task->plane, row[x]);
+  }
+}
+
+ALWAYS_INLINE void load_vector (const WeirWinogradLoad *task, size_t c, Edge edge, Mask mask)
+{
+  load_half (task, c, 0, edge, mask);
+  load_half (task, c, 1, edge, mask);
+}
+
+void LOAD (const WeirWinogradLoad *task)
+{
+  for (size_t c = 0; c < task->n_channels; c += LANES) {
+    size_t n = task->n_channels - c < LANES ? task->n_channels - c : LANES;
+    if (!task->src)
+      load_vector (task, c, EDGE_ANY, lanes (0, n));
+    else if (n < LANES)
+      load_vector (task, c, EDGE_CHANNELS, lanes (0, n));
+    else
+      load_vector (task, c, EDGE_NONE, lanes (0, LANES));
+  }
+}
+
+/* --- results --- */
+
+/* Σ point^row · m, of infinity only in the last row. */
+ALWAYS_INLINE void transform_sums (Vec *dst, const Vec *m)
+{
+  Vec a_even = add (m[1], m[2]), a_odd = sub (m[1], m[2]);
+  Vec b_even = add (m[3], m[4]), b_odd = sub (m[3], m[4]);
+  dst[0] = add (m[0], add (a_even, b_even));
+  dst[1] = madd (set (WINOGRAD_B), b_odd, mul (set (WINOGRAD_A), a_odd));
+  dst[2] = madd (set (WINOGRAD_B2), b_even, mul (set (WINOGRAD_A2), a_even));
+  dst[3] = madd (set (WINOGRAD_B3), b_odd, madd (set (WINOGRAD_A3), a_odd, m[5]));
+}
+
+/* SIGMOID or SWISH: too long to be expanded wherever a row is finished. */
+static __attribute__ ((noinline)) void activate_row (const WeirActivation *activation, Vec *row)
+{
+  activate_long (activation, row, RESULTS);
+}
+
+ALWAYS_INLINE void activate (const WeirActivation *activation, Vec *row)
+{
+  Vec copy[RESULTS]; /* so that `row` stays in registers otherwise */
+  if (is_short_activation (activation)) {
+    activate_short (activation, row, RESULTS);
+    return;
+  }
+#pragma GCC unroll 4
+  for (size_t x = 0; x < RESULTS; x++)
+    copy[x] = row[x];
+  activate_row (activation, copy);
+#pragma GCC unroll 4
+  for (size_t x = 0; x < RESULTS; x++)
+    row[x] = copy[x];
+}
+
+/* Row y of the results, as far as they are wanted. */
+ALWAYS_INLINE void finish_row (
+    const WeirWinogradStore *task, Vec *row, size_t y, size_t c, bool is_whole, Mask mask)
+{
+  size_t at = y * task->dst_row + c;
+  Vec bias = load (task->bias + c);
+#pragma GCC unroll 4
+  for (size_t x = 0; x < RESULTS; x++)
+    row[x] = add (row[x], bias);
+  if (task->added)
+#pragma GCC unroll 4
+    for (size_t x = 0; x < RESULTS; x++)
+      if (x < task->n_columns)
+        row[x] = add (row[x], load_some (task->added + at + x * task->dst_apart, mask));
+  activate (task->activation, row);
+#pragma GCC unroll 4
+  for (size_t x = 0; x < RESULTS; x++)
+    if (is_whole)
+      store (task->dst + at + x * task->dst_apart, row[x]);
+    else if (x < task->n_columns)
+      store_some (task->dst + at + x * task->dst_apart, row[x], mask);
+}
+
+ALWAYS_INLINE void store_vector (const WeirWinogradStore *task, size_t c, bool is_whole, Mask mask)
+{
+  Vec rows[RESULTS][EXTENT];
+#pragma GCC unroll 6
+  for (size_t x = 0; x < EXTENT; x++) {
+    Vec m[EXTENT], column[RESULTS];
+#pragma GCC unroll 6
+    for (size_t y = 0; y < EXTENT; y++)
+      m[y] = load (task->src + (y * EXTENT + x) * task->plane + c);
+    transform_sums (column, m);
+#pragma GCC unroll 4
+    for (size_t y = 0; y < RESULTS; y++)
+      rows[y][x] = column[y];
+  }
+#pragma GCC unroll 4
+  for (size_t y = 0; y < RESULTS; y++) {
+    Vec row[RESULTS];
+    if (!is_whole && y >= task->n_rows)
+      break;
+    transform_sums (row, rows[y]);
+    finish_row (task, row, y, c, is_whole, mask);
+  }
+}
+
+void STORE (const WeirWinogradStore *task)
+{
+  bool is_whole = task->n_rows == RESULTS && task->n_columns == RESULTS;
+  for (size_t c = 0; c < task->n_channels; c += LANES) {
+    size_t n = task->n_channels - c < LANES ? task->n_channels - c : LANES;
+    Mask mask = lanes (0, n);
+    if (is_whole && n == LANES)
+      store_vector (task, c, true, mask);
+    else
+      store_vector (task, c, false, mask);
+  }
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Packs right-hand sides of matrix products, and chooses the variant for this CPU. */
+#include "kernels/gemm.h"
+
+#include "kernels/kernels.h"
+
+void weir_gemm_c (const WeirGemm *task);
+#ifdef WEIR_HAVE_AVX2
+void weir_gemm_avx2 (const WeirGemm *task);
+#endif
+#ifdef WEIR_HAVE_AVX512
+void weir_gemm_avx512 (const WeirGemm *task);
+#endif
+
+WeirGemmFn weir_gemm_variant (unsigned isa)
+{
+#ifdef WEIR_HAVE_AVX512
+  if (isa == WEIR_ISA_AVX512 && (weir_cpu_isa () & isa))
+    return weir_gemm_avx512;
+#endif
+#ifdef WEIR_HAVE_AVX2
+  if (isa == WEIR_ISA_AVX2 && (weir_cpu_isa () & isa))
+    return weir_gemm_avx2;
+#endif
+  return isa == WEIR_ISA_C ? weir_gemm_c : NULL;
+}
+
+WeirGemmFn weir_gemm (void)
+{
+  WeirGemmFn fn = weir_gemm_variant (WEIR_ISA_AVX512);
+  return fn ? fn : weir_gemm_variant (WEIR_ISA_AVX2);
+}
+
+size_t weir_gemm_packed_floats (size_t n_inner, size_t n_columns)
+{
+  return (n_columns + WEIR_GEMM_PANEL - 1) / WEIR_GEMM_PANEL * WEIR_GEMM_PANEL * n_inner;
+}
+
+void weir_gemm_pack (float *packed, const float *b, size_t inner_step, size_t column_step,
+    size_t n_inner, size_t n_columns)
+{
+  for (size_t first = 0; first < n_columns; first += WEIR_GEMM_PANEL)
+    for (size_t k = 0; k < n_inner; k++)
+      for (size_t c = first; c < first + WEIR_GEMM_PANEL; c++)
+        *packed++ = c < n_columns ? b[k * inner_step + c * column_step] : 0.0f;
+}
