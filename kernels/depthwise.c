@@ -126,7 +126,7 @@ bool weir_depthwise_plan (
       !is_within (shape->kernel_width, shape->dilation_x, shape->stride_x))
     return false;
   size_t lanes = kernels->n_lanes, n_blocks = divide_up (shape->n_channels, lanes);
-  *plan = (WeirDepthwisePlan){ .shape = *shape, .kernels = kernels };
+  *plan = (WeirDepthwisePlan){ .shape = *shape, .kernels = kernels, .rows = weir_tensor_kernels () };
   plan->fn = kernels->find (shape, &plan->per_vector);
   plan->group_channels = lanes * divide_up (n_blocks, divide_up (n_blocks, GROUP_BLOCKS));
   plan->n_groups = divide_up (shape->n_channels, plan->group_channels);
@@ -232,10 +232,10 @@ static const float *source_row (Unit *unit, size_t y)
   if ((ptrdiff_t) y >= unit->next) {
     unit->next = (ptrdiff_t) y + 1;
     if (n == shape->n_channels)
-      weir_tensor_kernels ()->f32_from_bf16 (wide, src, unit->n_columns * n);
+      plan->rows->f32_from_bf16 (wide, src, unit->n_columns * n);
     else
       for (size_t x = 0; x < unit->n_columns; x++)
-        weir_tensor_kernels ()->f32_from_bf16 (wide + x * n, src + x * shape->n_channels, n);
+        plan->rows->f32_from_bf16 (wide + x * n, src + x * shape->n_channels, n);
   }
   return wide - unit->column * n;
 }
@@ -248,7 +248,7 @@ static const float *load_added (
   const WeirDepthwise *shape = unit->task.shape;
   for (size_t x = 0; x < n_pixels; x++, at += shape->n_channels)
     if (shape->dst_is_bf16)
-      weir_tensor_kernels ()->f32_from_bf16 (
+      unit->job->plan->rows->f32_from_bf16 (
           unit->added + x * n, (const uint16_t *) picture + at, n);
     else
       memcpy (unit->added + x * n, (const float *) picture + at, n * sizeof (float));
@@ -258,7 +258,7 @@ static const float *load_added (
 static void store_bf16 (const Unit *unit, const float *values, size_t at, size_t n, size_t n_pixels)
 {
   for (size_t x = 0; x < n_pixels; x++, at += unit->task.shape->n_channels)
-    weir_tensor_kernels ()->bf16_from_f32 ((uint16_t *) unit->job->dst + at, values + x * n, n);
+    unit->job->plan->rows->bf16_from_f32 ((uint16_t *) unit->job->dst + at, values + x * n, n);
 }
 
 /* The last post-op, of f32 results: pixel by pixel where other channels lie between them. */
@@ -276,7 +276,7 @@ static void store_post (
     if (post->fn)
       post->fn (dst, values, n, post->alpha, post->beta);
     else
-      weir_tensor_kernels ()->binary[WEIR_BINARY_ADD](
+      unit->job->plan->rows->binary[WEIR_BINARY_ADD](
           dst, values, 1, (const float *) unit->job->added[i] + at, 1, n);
   }
 }
@@ -293,7 +293,7 @@ static void finish_pixels (const Unit *unit, const float *values, size_t at, siz
     if (post->fn)
       post->fn (to, values, n, post->alpha, post->beta);
     else
-      weir_tensor_kernels ()->binary[WEIR_BINARY_ADD](
+      unit->job->plan->rows->binary[WEIR_BINARY_ADD](
           to, values, 1, load_added (unit, unit->job->added[i], at, n_channels, n_pixels), 1, n);
     values = to;
   }

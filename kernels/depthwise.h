@@ -68,6 +68,7 @@ const WeirDepthwiseKernels *weir_depthwise_variant (unsigned isa);
 typedef struct WeirDepthwisePlan {
   WeirDepthwise shape;
   const WeirDepthwiseKernels *kernels;
+  const WeirTensorKernels *rows; /* of bf16, and posts */
   WeirDepthwiseFn fn;
   size_t per_vector;
   size_t n_groups, n_bands, n_chunks, n_units;
