@@ -212,7 +212,7 @@ def compare(figures, engines, n_rounds):
     for what, is_rate in (("throughput", True), ("latency", False)):
         best = {e: best_of(figures, e, is_rate, n_rounds) for e in engines}
         ratios = {e: ratio(best.get("weir"), best[e], is_rate) for e in engines if e != "weir" and best[e]}
-        result[what] = {"best": best, "ratios": ratios, "ratio": min(ratios.values(), default=None)}
+        result[what] = {"best": best, "ratios": ratios, "ratio": min((r for r in ratios.values() if r), default=None)}
     return result
 
 
@@ -221,15 +221,14 @@ def named(by_setting):
     return {": ".join(key): value for key, value in by_setting.items()}
 
 
-def measure_precision(subject, precision, is_quantised):
-    """One precision of one network: every setting is opened, checked, timed."""
-    a = subject.arguments
-    settings = [s for engine in a.engines for s in SETTINGS[engine](precision, is_quantised, a.quick)]
+def measure_precision(subject, precision, by_itself):
+    """One precision of one network: every setting is opened, checked against what that which Weir executes allows, timed."""
+    a, executed = subject.arguments, by_itself if precision == "auto" else "f32"
+    settings = [s for engine in a.engines for s in SETTINGS[engine](precision, by_itself == "int8", a.quick)]
     settings = [s for s in settings if subject.open(s)]
     first = {}
     for s in settings:
         first.setdefault(s.engine, subject.servers[s.engine, s.name].first)
-    executed = "int8" if is_quantised and precision == "auto" else "f32"
     differences = {key: subject.distance(key, executed) for key in subject.servers}
     settings = [s for s in settings if differences[s.engine, s.name] <= 1]
     figures = run_rounds(subject, settings, a.rounds, a.seconds)
@@ -259,13 +258,12 @@ def bench(network, arguments):
     with tempfile.TemporaryDirectory() as folder:
         subject = Subject(network, arguments, pathlib.Path(folder))
         alone = precisions_by_themselves(subject)
-        is_quantised = alone.get("weir") == "int8"
         results = {"by_itself": alone}
         for precision in arguments.precisions:
             if precision == "auto" and set(alone.values()) == {"f32"}:
                 continue
             subject.refused = {}
-            results[precision] = measure_precision(subject, precision, is_quantised)
+            results[precision] = measure_precision(subject, precision, alone.get("weir", "f32"))
         return results
 
 
