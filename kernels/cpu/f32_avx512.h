@@ -50,3 +50,26 @@ static inline Vec bits_less (int from, Vec v)
 {
   return _mm512_castsi512_ps (_mm512_sub_epi32 (_mm512_set1_epi32 (from), _mm512_castps_si512 (v)));
 }
+
+/* LANES numbers that are stored as bf16. */
+static inline Vec widen_bf16 (__m256i halves)
+{
+  return _mm512_castsi512_ps (_mm512_slli_epi32 (_mm512_cvtepu16_epi32 (halves), 16));
+}
+
+/* Rounded to nearest even, as tensor_kernels.h does; vcvtneps2bf16 would make denormals zero. */
+static inline __m256i round_bf16 (Vec v)
+{
+  __m512i bits = _mm512_castps_si512 (v), high = _mm512_srli_epi32 (bits, 16);
+  __m512i odd = _mm512_and_si512 (high, _mm512_set1_epi32 (1));
+  __m512i rounded = _mm512_srli_epi32 (
+      _mm512_add_epi32 (bits, _mm512_add_epi32 (odd, _mm512_set1_epi32 (0x7fff))), 16);
+  __m512i nan = _mm512_or_si512 (high, _mm512_set1_epi32 (0x40));
+  return _mm512_cvtepi32_epi16 (
+      _mm512_mask_mov_epi32 (rounded, _mm512_cmp_ps_mask (v, v, _CMP_UNORD_Q), nan));
+}
+
+#define load_bf16(p)                widen_bf16 (_mm256_loadu_si256 ((const __m256i *) (p)))
+#define load_bf16_some(p, mask)     widen_bf16 (_mm256_maskz_loadu_epi16 (mask, p))
+#define store_bf16(p, v)            _mm256_storeu_si256 ((__m256i *) (p), round_bf16 (v))
+#define store_bf16_some(p, v, mask) _mm256_mask_storeu_epi16 (p, mask, round_bf16 (v))
