@@ -14,22 +14,30 @@
 #define LEAST_BANDS 4      /* for as many threads */
 #define POST_FLOATS 1024   /* at once */
 
+#define LANES_AVX2   8
+#define LANES_AVX512 16
+
 #ifdef WEIR_HAVE_AVX2
-extern const WeirDepthwiseKernels weir_depthwise_avx2;
+WeirDepthwiseFn weir_depthwise_avx2 (const WeirDepthwise *shape, size_t *per_vector);
+static const WeirDepthwiseKernels avx2 = { LANES_AVX2, weir_depthwise_avx2, NULL, NULL };
 #endif
 #ifdef WEIR_HAVE_AVX512
-extern const WeirDepthwiseKernels weir_depthwise_avx512;
+WeirDepthwiseFn weir_depthwise_avx512 (const WeirDepthwise *shape, size_t *per_vector);
+WeirDepthwiseFn weir_depthwise_avx512_bf16 (const WeirDepthwise *shape, size_t *per_vector);
+WeirDepthwiseFn weir_depthwise_avx512_to_bf16 (const WeirDepthwise *shape, size_t *per_vector);
+static const WeirDepthwiseKernels avx512 = { LANES_AVX512, weir_depthwise_avx512,
+  weir_depthwise_avx512_bf16, weir_depthwise_avx512_to_bf16 };
 #endif
 
 const WeirDepthwiseKernels *weir_depthwise_variant (unsigned isa)
 {
 #ifdef WEIR_HAVE_AVX512
   if (isa == WEIR_ISA_AVX512 && (weir_cpu_isa () & isa))
-    return &weir_depthwise_avx512;
+    return &avx512;
 #endif
 #ifdef WEIR_HAVE_AVX2
   if (isa == WEIR_ISA_AVX2 && (weir_cpu_isa () & isa))
-    return &weir_depthwise_avx2;
+    return &avx2;
 #endif
   return NULL;
 }
@@ -45,6 +53,11 @@ const WeirDepthwiseKernels *weir_depthwise_kernels (void)
 static size_t least_of (size_t a, size_t b)
 {
   return a < b ? a : b;
+}
+
+static size_t element_bytes (bool is_bf16)
+{
+  return is_bf16 ? sizeof (uint16_t) : sizeof (float);
 }
 
 static size_t divide_up (size_t n, size_t by)
@@ -85,8 +98,8 @@ static bool is_within (size_t kernel, size_t dilation, size_t stride)
 static void choose_columns (WeirDepthwisePlan *plan)
 {
   const WeirDepthwise *shape = &plan->shape;
-  size_t limit = WINDOW_BYTES / (rows_under (shape, 2) * plan->group_channels * sizeof (float)),
-         n = 4;
+  size_t line_bytes = plan->group_channels * element_bytes (plan->reads_src && shape->src_is_bf16);
+  size_t limit = WINDOW_BYTES / (rows_under (shape, 2) * line_bytes), n = 4;
   if (limit > columns_under (shape, n))
     n = (limit - extent_x (shape)) / shape->stride_x + 1;
   n = least_of (n, shape->dst_width);
@@ -100,23 +113,38 @@ static void choose_rows (WeirDepthwisePlan *plan)
 {
   const WeirDepthwise *shape = &plan->shape;
   size_t line_bytes =
-      (shape->src_width * shape->stride_y + shape->dst_width) * shape->n_channels * sizeof (float);
+      (shape->src_width * shape->stride_y * element_bytes (plan->reads_src && shape->src_is_bf16) +
+          shape->dst_width * element_bytes (plan->writes_dst && shape->dst_is_bf16)) *
+      shape->n_channels;
   size_t most = divide_up (shape->dst_height, 2 * LEAST_BANDS);
   plan->band_rows = 2 * least_of (BAND_BYTES / (2 * line_bytes) + 2, most);
   plan->n_bands = divide_up (shape->dst_height, plan->band_rows);
 }
 
-/* bf16 sources: the ring; post-ops and bf16 results: two rows, and three buffers. */
+/* Sources that are not read as they are: the ring; results that are not written as they are: two
+ * rows, and three buffers. */
 static void choose_scratch (WeirDepthwisePlan *plan)
 {
   const WeirDepthwise *shape = &plan->shape;
   size_t result_floats = plan->chunk_columns * plan->group_channels;
-  if (shape->src_is_bf16) {
+  if (!plan->reads_src) {
     plan->ring_rows = rows_under (shape, 2);
     plan->row_floats = columns_under (shape, plan->chunk_columns) * plan->group_channels;
   }
   plan->scratch_bytes =
       (plan->ring_rows * plan->row_floats + 2 * result_floats + 3 * POST_FLOATS) * sizeof (float);
+}
+
+/* Post-ops are for rows of f32. */
+static void choose_kernel (WeirDepthwisePlan *plan)
+{
+  const WeirDepthwise *shape = &plan->shape;
+  const WeirDepthwiseKernels *kernels = plan->kernels;
+  WeirDepthwiseFind narrow = shape->src_is_bf16 ? kernels->from_bf16 : kernels->only_to_bf16;
+  bool is_narrow = narrow && shape->dst_is_bf16 && shape->n_posts == 0;
+  plan->reads_src = is_narrow || !shape->src_is_bf16;
+  plan->writes_dst = is_narrow || (!shape->dst_is_bf16 && shape->n_posts == 0);
+  plan->fn = (is_narrow ? narrow : kernels->find) (shape, &plan->per_vector);
 }
 
 bool weir_depthwise_plan (
@@ -127,7 +155,7 @@ bool weir_depthwise_plan (
     return false;
   size_t lanes = kernels->n_lanes, n_blocks = divide_up (shape->n_channels, lanes);
   *plan = (WeirDepthwisePlan){ .shape = *shape, .kernels = kernels, .rows = weir_tensor_kernels () };
-  plan->fn = kernels->find (shape, &plan->per_vector);
+  choose_kernel (plan);
   plan->group_channels = lanes * divide_up (n_blocks, divide_up (n_blocks, GROUP_BLOCKS));
   plan->n_groups = divide_up (shape->n_channels, plan->group_channels);
   plan->n_weight_floats = n_blocks * (shape->kernel_height * shape->kernel_width + 1) * lanes;
@@ -171,7 +199,6 @@ typedef struct Unit {
   const WeirDepthwiseJob *job;
   size_t item, channel;
   size_t column, n_columns; /* of the source, that it reads */
-  bool is_direct;           /* sums are the results */
   WeirDepthwiseTask task;
   float *ring, *results, *buffers[2], *added;
   ptrdiff_t next; /* source row to widen next */
@@ -198,16 +225,15 @@ static Unit unit_at (const WeirDepthwiseJob *job, float *scratch, size_t item, s
   Unit unit = { .job = job,
     .item = item,
     .channel = group * plan->group_channels,
-    .is_direct = shape->n_posts == 0 && !shape->dst_is_bf16,
     .task = { .shape = shape, .x_begin = chunk * plan->chunk_columns },
     .ring = scratch };
   WeirDepthwiseTask *task = &unit.task;
   task->x_end = least_of (task->x_begin + plan->chunk_columns, shape->dst_width);
   task->n_channels = least_of (plan->group_channels, shape->n_channels - unit.channel);
-  task->apart = shape->src_is_bf16 ? task->n_channels : shape->n_channels;
-  task->dst_apart = unit.is_direct ? shape->n_channels : task->n_channels;
-  task->dst_row = unit.is_direct ? shape->dst_width * shape->n_channels
-                                 : plan->chunk_columns * plan->group_channels;
+  task->apart = plan->reads_src ? shape->n_channels : task->n_channels;
+  task->dst_apart = plan->writes_dst ? shape->n_channels : task->n_channels;
+  task->dst_row = plan->writes_dst ? shape->dst_width * shape->n_channels
+                                   : plan->chunk_columns * plan->group_channels;
   task->weights = job->weights + unit.channel * (n_taps + 1);
   unit.results = unit.ring + plan->ring_rows * plan->row_floats;
   unit.buffers[0] = unit.results + 2 * plan->chunk_columns * plan->group_channels;
@@ -217,16 +243,16 @@ static Unit unit_at (const WeirDepthwiseJob *job, float *scratch, size_t item, s
   return unit;
 }
 
-/* The address of column 0 of source row y, widened if it is not f32. */
-static const float *source_row (Unit *unit, size_t y)
+/* The address of column 0 of source row y, widened if the kernel cannot read it. */
+static const void *source_row (Unit *unit, size_t y)
 {
   const WeirDepthwisePlan *plan = unit->job->plan;
   const WeirDepthwise *shape = &plan->shape;
   size_t n = unit->task.n_channels;
   size_t row = unit->job->src_rows ? y % unit->job->src_rows : unit->item * shape->src_height + y;
   size_t at = row * shape->src_width * shape->n_channels + unit->channel;
-  if (!shape->src_is_bf16)
-    return (const float *) unit->job->src + at;
+  if (plan->reads_src)
+    return (const char *) unit->job->src + at * element_bytes (shape->src_is_bf16);
   float *wide = unit->ring + y % plan->ring_rows * plan->row_floats;
   const uint16_t *src = (const uint16_t *) unit->job->src + at + unit->column * shape->n_channels;
   if ((ptrdiff_t) y >= unit->next) {
@@ -319,8 +345,9 @@ static void finish_row (const Unit *unit, const float *row, size_t y)
 static void run_pair (Unit *unit, size_t y)
 {
   const WeirDepthwise *shape = unit->task.shape;
+  bool writes_dst = unit->job->plan->writes_dst;
   size_t row = unit->job->dst_rows ? y % unit->job->dst_rows : unit->item * shape->dst_height + y;
-  const float *rows[MAX_RING_ROWS];
+  const void *rows[MAX_RING_ROWS];
   size_t top = y * shape->stride_y, n_rows = rows_under (shape, unit->task.n_rows);
   size_t pixel = row * shape->dst_width + unit->task.x_begin;
   for (size_t i = 0; i < n_rows; i++)
@@ -328,11 +355,10 @@ static void run_pair (Unit *unit, size_t y)
                   ? NULL
                   : source_row (unit, top + i - shape->pad_y);
   unit->task.rows = rows;
-  unit->task.dst = unit->is_direct
-                       ? (float *) unit->job->dst + pixel * shape->n_channels + unit->channel
-                       : unit->results;
+  size_t at = (pixel * shape->n_channels + unit->channel) * element_bytes (shape->dst_is_bf16);
+  unit->task.dst = writes_dst ? (char *) unit->job->dst + at : (char *) unit->results;
   unit->job->plan->fn (&unit->task);
-  for (size_t r = 0; r < unit->task.n_rows && !unit->is_direct; r++)
+  for (size_t r = 0; r < unit->task.n_rows && !writes_dst; r++)
     finish_row (unit, unit->results + r * unit->task.dst_row, y + r);
 }
 

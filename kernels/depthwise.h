@@ -38,11 +38,11 @@ typedef struct WeirDepthwise {
 typedef struct WeirDepthwiseTask {
   const WeirDepthwise *shape;
   /* Source rows from column 0 on - of which only what the results need is read - with `apart`
-   * floats from one column to the next; NULL: zeros. Tap row ky of result row y reads
+   * elements from one column to the next; NULL: zeros. Tap row ky of result row y reads
    * rows[y * stride_y + ky * dilation_y]. */
-  const float *const *rows;
+  const void *const *rows;
   size_t apart;
-  float *dst; /* of result x_begin */
+  void *dst; /* of result x_begin */
   size_t dst_row, dst_apart;
   size_t n_rows, x_begin, x_end, n_channels;
   /* For each block of n_lanes channels, of which the last overlaps that before it where n_channels
@@ -52,11 +52,14 @@ typedef struct WeirDepthwiseTask {
 
 typedef void (*WeirDepthwiseFn) (const WeirDepthwiseTask *task);
 
+/* For windows of this shape. *per_vector: results that share a vector (1, or 2 where there are
+ * n_lanes / 2 channels); weights are then there twice. */
+typedef WeirDepthwiseFn (*WeirDepthwiseFind) (const WeirDepthwise *shape, size_t *per_vector);
+
 typedef struct WeirDepthwiseKernels {
   size_t n_lanes;
-  /* For windows of this shape. *per_vector: results that share a vector (1, or 2 where there are
-   * n_lanes / 2 channels); weights are then there twice. */
-  WeirDepthwiseFn (*find) (const WeirDepthwise *shape, size_t *per_vector);
+  WeirDepthwiseFind find;                    /* from f32 to f32 */
+  WeirDepthwiseFind from_bf16, only_to_bf16; /* to bf16; the latter from f32; NULL: none */
 } WeirDepthwiseKernels;
 
 /* For this CPU; NULL where it has no fused multiply-add. */
@@ -70,6 +73,8 @@ typedef struct WeirDepthwisePlan {
   const WeirDepthwiseKernels *kernels;
   const WeirTensorKernels *rows; /* of bf16, and posts */
   WeirDepthwiseFn fn;
+  /* Whether the kernel reads, writes the pictures themselves, not rows of f32 between. */
+  bool reads_src, writes_dst;
   size_t per_vector;
   size_t n_groups, n_bands, n_chunks, n_units;
   size_t group_channels, band_rows, chunk_columns; /* of a unit: at most */
@@ -92,7 +97,7 @@ typedef struct WeirDepthwiseJob {
   const void *added[WEIR_DEPTHWISE_MAX_POSTS];
   const float *weights; /* packed */
   /* Rows of a single picture that src and dst hold, row y at y modulo so many; 0: all rows of all
-   * pictures. For weir_depthwise_run_rows and f32; dst_rows even, and only without posts. */
+   * pictures. For weir_depthwise_run_rows where the plan reads_src and writes_dst; dst_rows even. */
   size_t src_rows, dst_rows;
 } WeirDepthwiseJob;
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Depthwise convolutions in f32, whatever the storage: there is too little arithmetic per byte for
- * bf16 to help, and its weights would cost accuracy.
+ * products of bf16 to help, and its weights would cost accuracy.
  *
- * An activation that comes first happens in registers; other post-ops, and
- * bf16 results, go through a row buffer that stays in the first-level cache. Each thread has
- * scratch memory of its own. */
+ * An activation that comes first happens in registers; other post-ops, and bf16 where no kernel
+ * takes it, go through a row buffer that stays in the first-level cache. Each thread has scratch
+ * memory of its own. */
 #include "engine/cpu/cpu.h"
 
 #include "engine/graph/geometry.h"
@@ -30,9 +30,18 @@ static bool takes_posts (const WeirNode *node)
   return true;
 }
 
+/* Those that do not happen in registers. */
+static size_t count_posts (const WeirNode *node)
+{
+  WeirActivation activation;
+  bool is_first = node->n_post && weir_cpu_activation (&node->post[0], &activation);
+  return node->n_post - is_first;
+}
+
 static void fill_posts (
     const WeirDevice *device, const WeirNode *node, WeirDepthwise *shape, uint32_t *post_src)
 {
+  shape->n_posts = 0;
   for (uint32_t i = 0; i < node->n_post; i++) {
     const WeirPostOp *post = &node->post[i];
     if (i == 0 && weir_cpu_activation (post, &shape->activation))
@@ -62,7 +71,8 @@ static void fill_shape (const WeirStepSpec *spec, const WeirWindow *window, Weir
     .pad_y = (size_t) window->pad_begin[0],
     .pad_x = (size_t) window->pad_begin[1],
     .src_is_bf16 = src->dtype == WEIR_DTYPE_BF16,
-    .dst_is_bf16 = dst->dtype == WEIR_DTYPE_BF16 };
+    .dst_is_bf16 = dst->dtype == WEIR_DTYPE_BF16,
+    .n_posts = count_posts (spec->node) };
 }
 
 /* False where it is no depthwise convolution that the kernels take. */
@@ -161,8 +171,7 @@ const WeirDepthwisePlan *weir_cpu_depthwise_strips (
     const WeirCpuKernel *kernel, const float **weights)
 {
   const Kernel *self = (const Kernel *) kernel;
-  if (kernel->run != run || self->plan.shape.n_posts || self->plan.shape.src_is_bf16 ||
-      self->plan.shape.dst_is_bf16)
+  if (kernel->run != run || !self->plan.reads_src || !self->plan.writes_dst)
     return NULL;
   *weights = self->weights;
   return &self->plan;

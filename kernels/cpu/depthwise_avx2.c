@@ -2,5 +2,5 @@
 /* The depthwise convolution for AVX2 with FMA. */
 #include "kernels/cpu/f32_avx2.h"
 
-#define DEPTHWISE weir_depthwise_avx2
+#define FIND weir_depthwise_avx2
 #include "kernels/cpu/depthwise_simd.h"

@@ -2,5 +2,5 @@
 /* The depthwise convolution for AVX-512. */
 #include "kernels/cpu/f32_avx512.h"
 
-#define DEPTHWISE weir_depthwise_avx512
+#define FIND weir_depthwise_avx512
 #include "kernels/cpu/depthwise_simd.h"

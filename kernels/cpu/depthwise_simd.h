@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The depthwise convolution, compiled once per instruction set.
  *
- * Including files include the vector (f32_….h) and define DEPTHWISE, the table's name.
+ * Including files include the vector (f32_….h) and define FIND, the function's name, and
+ * SOURCE_IS_BF16 and RESULT_IS_BF16 where pictures are that; sums are f32.
  *
  * A tile of up to TILE_ROWS × TILE_COLUMNS results of LANES channels is summed in registers. The
  * source vectors of a row are loaded once for all the taps and results of the tile that read them:
@@ -10,6 +11,25 @@
  * within a vector, loads and stores have masks; an empty one reads nothing. */
 #include "kernels/cpu/activation_simd.h"
 #include "kernels/depthwise.h"
+
+#ifdef SOURCE_IS_BF16
+typedef uint16_t Source;
+#define load_source(p)            load_bf16 (p)
+#define load_source_some(p, mask) load_bf16_some (p, mask)
+#else
+typedef float Source;
+#define load_source(p)            load (p)
+#define load_source_some(p, mask) load_some (p, mask)
+#endif
+#ifdef RESULT_IS_BF16
+typedef uint16_t Result;
+#define store_result(p, v)            store_bf16 (p, v)
+#define store_result_some(p, v, mask) store_bf16_some (p, v, mask)
+#else
+typedef float Result;
+#define store_result(p, v)            store (p, v)
+#define store_result_some(p, v, mask) store_some (p, v, mask)
+#endif
 
 #define TILE_ROWS    2
 #define TILE_COLUMNS 4
@@ -60,7 +80,7 @@ ALWAYS_INLINE void activate (const WeirActivation *activation, Vec *v, size_t n)
 
 /* Multiplies source row y of the tile's into the sums of the rows of results that it is a tap of.
  */
-ALWAYS_INLINE void sum_row (Vec *sums, const float *src, size_t apart, const float *weights,
+ALWAYS_INLINE void sum_row (Vec *sums, const Source *src, size_t apart, const float *weights,
     size_t y, Form form, size_t n_rows, size_t n_columns, Masked masked, const Masks *masks)
 {
   size_t n_vectors = (n_columns - 1) * form.step + form.kernel, pad = form.kernel / 2;
@@ -68,9 +88,9 @@ ALWAYS_INLINE void sum_row (Vec *sums, const float *src, size_t apart, const flo
 #pragma GCC unroll 16
   for (size_t i = 0; i < n_vectors; i++)
     if (masked == MASKED_ALL || (masked == MASKED_ENDS && (i < pad || i + pad >= n_vectors)))
-      v[i] = load_some (src + i * apart, masks->load[i]);
+      v[i] = load_source_some (src + i * apart, masks->load[i]);
     else
-      v[i] = load (src + i * apart);
+      v[i] = load_source (src + i * apart);
 #pragma GCC unroll 8
   for (size_t kx = 0; kx < form.kernel; kx++)
 #pragma GCC unroll 2
@@ -84,8 +104,8 @@ ALWAYS_INLINE void sum_row (Vec *sums, const float *src, size_t apart, const flo
 }
 
 /* n_rows × n_columns vectors of results, constants where this is expanded. at: of the source, in
- * floats from the beginning of a row. */
-ALWAYS_INLINE void sum_tile (const WeirDepthwiseTask *task, const float *const *rows, float *dst,
+ * elements from the beginning of a row. */
+ALWAYS_INLINE void sum_tile (const WeirDepthwiseTask *task, const void *const *rows, Result *dst,
     const float *weights, ptrdiff_t at, Form form, size_t n_rows, size_t n_columns, Masked masked,
     const Masks *masks)
 {
@@ -96,17 +116,17 @@ ALWAYS_INLINE void sum_tile (const WeirDepthwiseTask *task, const float *const *
 #pragma GCC unroll 16
   for (size_t y = 0; y < (n_rows - 1) * form.stride_y + form.kernel; y++)
     if (rows[y])
-      sum_row (sums, rows[y] + at, task->apart, weights, y, form, n_rows, n_columns, masked, masks);
+      sum_row (sums, (const Source *) rows[y] + at, task->apart, weights, y, form, n_rows, n_columns, masked, masks);
   activate (&task->shape->activation, sums, n_rows * n_columns);
 #pragma GCC unroll 2
   for (size_t r = 0; r < n_rows; r++)
 #pragma GCC unroll 4
     for (size_t p = 0; p < n_columns; p++) {
-      float *to = dst + r * task->dst_row + p * form.per * task->dst_apart;
+      Result *to = dst + r * task->dst_row + p * form.per * task->dst_apart;
       if (masked == MASKED_ALL)
-        store_some (to, sums[r * n_columns + p], masks->store[p]);
+        store_result_some (to, sums[r * n_columns + p], masks->store[p]);
       else
-        store (to, sums[r * n_columns + p]);
+        store_result (to, sums[r * n_columns + p]);
     }
 }
 
@@ -143,8 +163,8 @@ static Masked find_masked (
 
 /* All channels of the results of a tile from column x on. Where they are no whole number of vectors
  * the last one overlaps that before it. */
-ALWAYS_INLINE void sum_channels (const WeirDepthwiseTask *task, const float *const *rows,
-    float *dst, size_t x, Form form, size_t n_rows, size_t n_columns)
+ALWAYS_INLINE void sum_channels (const WeirDepthwiseTask *task, const void *const *rows,
+    Result *dst, size_t x, Form form, size_t n_rows, size_t n_columns)
 {
   size_t n_vectors = (n_columns - 1) * form.step + form.kernel;
   size_t block_floats = (form.kernel * form.kernel + 1) * LANES;
@@ -172,7 +192,7 @@ ALWAYS_INLINE void sum_channels (const WeirDepthwiseTask *task, const float *con
 }
 
 ALWAYS_INLINE void sum_rows (
-    const WeirDepthwiseTask *task, const float *const *rows, float *dst, Form form, size_t n_rows)
+    const WeirDepthwiseTask *task, const void *const *rows, Result *dst, Form form, size_t n_rows)
 {
   size_t x = task->x_begin;
   for (; x + 3 * form.per < task->x_end; x += 4 * form.per)
@@ -187,8 +207,8 @@ ALWAYS_INLINE void sum_rows (
 
 ALWAYS_INLINE void sum_windows (const WeirDepthwiseTask *task, Form form)
 {
-  const float *const *rows = task->rows;
-  float *dst = task->dst;
+  const void *const *rows = task->rows;
+  Result *dst = task->dst;
   size_t y = 0;
   for (; y + 2 <= task->n_rows; y += 2, rows += 2 * form.stride_y, dst += 2 * task->dst_row)
     sum_rows (task, rows, dst, form, 2);
@@ -212,7 +232,7 @@ WINDOWS (pairs_5_1, 5, 1, 2, 2)
 /* --- any window --- */
 
 /* n_columns results, of which the windows lie inside, or one. */
-ALWAYS_INLINE void sum_some (const WeirDepthwiseTask *task, const float *const *rows, float *dst,
+ALWAYS_INLINE void sum_some (const WeirDepthwiseTask *task, const void *const *rows, Result *dst,
     const float *weights, size_t x, size_t c, size_t n_columns, Mask mask)
 {
   const WeirDepthwise *shape = task->shape;
@@ -224,16 +244,16 @@ ALWAYS_INLINE void sum_some (const WeirDepthwiseTask *task, const float *const *
   for (size_t ky = 0; ky < shape->kernel_height; ky++)
     for (size_t kx = 0; kx < shape->kernel_width; kx++, weights += LANES) {
       ptrdiff_t column = begin + (ptrdiff_t) (kx * shape->dilation_x);
-      const float *row = rows[ky * shape->dilation_y];
+      const Source *row = rows[ky * shape->dilation_y];
       if (!row || (n_columns == 1 && !is_inside (column, shape)))
         continue;
-      const float *src = row + column * (ptrdiff_t) task->apart + c;
+      const Source *src = row + column * (ptrdiff_t) task->apart + c;
       for (size_t p = 0; p < n_columns; p++)
-        sums[p] = madd (load (weights), load_some (src + p * step, mask), sums[p]);
+        sums[p] = madd (load (weights), load_source_some (src + p * step, mask), sums[p]);
     }
   activate (&shape->activation, sums, n_columns);
   for (size_t p = 0; p < n_columns; p++)
-    store_some (dst + (x - task->x_begin + p) * task->dst_apart + c, sums[p], mask);
+    store_result_some (dst + (x - task->x_begin + p) * task->dst_apart + c, sums[p], mask);
 }
 
 static bool has_inside (const WeirDepthwiseTask *task, size_t x, size_t n_columns)
@@ -252,8 +272,8 @@ static void sum_any (const WeirDepthwiseTask *task)
   Mask mask = lanes (0, n_channels < LANES ? n_channels : LANES);
   size_t block_floats = (shape->kernel_height * shape->kernel_width + 1) * LANES;
   for (size_t y = 0; y < task->n_rows; y++) {
-    const float *const *rows = task->rows + y * shape->stride_y;
-    float *dst = task->dst + y * task->dst_row;
+    const void *const *rows = task->rows + y * shape->stride_y;
+    Result *dst = (Result *) task->dst + y * task->dst_row;
     for (size_t x = task->x_begin, n = 1; x < task->x_end; x += n) {
       n = has_inside (task, x, ANY_COLUMNS) ? ANY_COLUMNS : 1;
       for (size_t next = 0; next < task->n_channels; next += LANES) {
@@ -268,7 +288,9 @@ static void sum_any (const WeirDepthwiseTask *task)
   }
 }
 
-static WeirDepthwiseFn find (const WeirDepthwise *shape, size_t *per_vector)
+WeirDepthwiseFn FIND (const WeirDepthwise *shape, size_t *per_vector);
+
+WeirDepthwiseFn FIND (const WeirDepthwise *shape, size_t *per_vector)
 {
   static const struct {
     size_t kernel, stride;
@@ -290,5 +312,3 @@ static WeirDepthwiseFn find (const WeirDepthwise *shape, size_t *per_vector)
   }
   return sum_any;
 }
-
-const WeirDepthwiseKernels DEPTHWISE = { LANES, find };
