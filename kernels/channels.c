@@ -5,6 +5,8 @@
 #include "kernels/kernels.h"
 
 #ifdef WEIR_HAVE_AVX512
+void weir_channels_avx512_2 (
+    const WeirChannels *channels, void *dst, const void *const *src, size_t first, size_t n_pixels);
 void weir_channels_avx512_4 (
     const WeirChannels *channels, void *dst, const void *const *src, size_t first, size_t n_pixels);
 #endif
@@ -75,6 +77,8 @@ WeirChannelsFn weir_channels_variant (unsigned isa, size_t element_bytes)
 {
   static const WeirChannelsFn plain[] = { [1] = pick_1, [2] = pick_2, [4] = pick_4, [8] = pick_8 };
 #ifdef WEIR_HAVE_AVX512
+  if (isa == WEIR_ISA_AVX512 && (weir_cpu_isa () & isa) && element_bytes == 2)
+    return weir_channels_avx512_2;
   if (isa == WEIR_ISA_AVX512 && (weir_cpu_isa () & isa) && element_bytes == 4)
     return weir_channels_avx512_4;
 #endif
