@@ -24,7 +24,16 @@ typedef struct WeirGemm {
   const float *added;                /* as dst; may be dst itself; NULL: nothing is added */
   size_t n_rows, n_inner, n_columns; /* n_inner >= 1 */
   WeirActivation activation;
+  /* A row of a may be in pieces, n_segments of n_inner elements, a_segment apart: those of a window
+   * over rows of pixels. b has n_segments * n_inner rows then. 0: one piece. */
+  size_t n_segments, a_segment;
 } WeirGemm;
+
+/* Rows of b. */
+static inline size_t weir_gemm_depth (const WeirGemm *task)
+{
+  return task->n_inner * (task->n_segments > 1 ? task->n_segments : 1);
+}
 
 /* Runs in the calling thread, without other memory. The variants for vectors take up to 14 rows
  * through n_inner at once, so a row of b is read every 14 rows; where a's rows are many, a is read

@@ -33,13 +33,14 @@ static void activate (const WeirActivation *activation, float *values, size_t n)
 /* Columns `first` on of row r. */
 static void multiply (const WeirGemm *task, size_t r, size_t first, size_t n)
 {
-  const float *a = task->a + r * task->a_row, *b = task->b + first * task->n_inner;
+  size_t depth = weir_gemm_depth (task);
+  const float *a = task->a + r * task->a_row, *b = task->b + first * depth;
   float sums[WEIR_GEMM_PANEL] = { 0.0f }, *dst = task->dst + r * task->dst_row + first;
   if (task->bias)
     memcpy (sums, task->bias + first, n * sizeof *sums);
-  for (size_t k = 0; k < task->n_inner; k++, b += WEIR_GEMM_PANEL)
+  for (size_t k = 0; k < depth; k++, b += WEIR_GEMM_PANEL)
     for (size_t c = 0; c < n; c++)
-      sums[c] = fmaf (a[k], b[c], sums[c]);
+      sums[c] = fmaf (a[k / task->n_inner * task->a_segment + k % task->n_inner], b[c], sums[c]);
   for (size_t c = 0; task->added && c < n; c++)
     sums[c] += task->added[r * task->dst_row + first + c];
   activate (&task->activation, sums, n);

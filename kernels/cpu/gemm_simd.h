@@ -30,19 +30,20 @@ typedef struct Tile {
 /* Where vector i of k = 0 is in the packed form. */
 ALWAYS_INLINE size_t vector_at (const WeirGemm *task, size_t i)
 {
-  return i / PER_PANEL * WEIR_GEMM_PANEL * task->n_inner + i % PER_PANEL * LANES;
+  return i / PER_PANEL * WEIR_GEMM_PANEL * weir_gemm_depth (task) + i % PER_PANEL * LANES;
 }
 
-/* The strides are hidden from the compiler, which would keep an address for every row else. */
-ALWAYS_INLINE void sum_tile (
-    const WeirGemm *task, const Tile *tile, Vec *sums, size_t n_rows, size_t n_vectors)
+/* One piece of the rows. The strides are hidden from the compiler, which would keep an
+ * address for every row else. */
+ALWAYS_INLINE void sum_segment (const WeirGemm *task, const float *from, const float *b, Vec *sums,
+    size_t n_rows, size_t n_vectors)
 {
-  const float *b = tile->b, *end = b + task->n_inner * WEIR_GEMM_PANEL;
-  const float *rows[MAX_SUMS / ROW_GROUP], *next = tile->a + n_rows * task->a_row;
+  const float *end = b + task->n_inner * WEIR_GEMM_PANEL;
+  const float *rows[MAX_SUMS / ROW_GROUP], *next = from + n_rows * task->a_row;
   size_t a_row = task->a_row, a_row_3 = 3 * a_row;
 #pragma GCC unroll 8
   for (size_t i = 0; i * ROW_GROUP < n_rows; i++)
-    rows[i] = tile->a + i * ROW_GROUP * a_row;
+    rows[i] = from + i * ROW_GROUP * a_row;
   __asm__("" : "+r"(a_row), "+r"(a_row_3));
   for (; b != end; b += WEIR_GEMM_PANEL) {
     Vec v[MAX_VECTORS];
@@ -63,6 +64,18 @@ ALWAYS_INLINE void sum_tile (
     for (size_t i = 0; i * ROW_GROUP < n_rows; i++)
       rows[i]++;
   }
+}
+
+ALWAYS_INLINE void sum_tile (
+    const WeirGemm *task, const Tile *tile, Vec *sums, size_t n_rows, size_t n_vectors)
+{
+  const float *a = tile->a, *b = tile->b;
+  size_t n_left = task->n_segments;
+  do {
+    sum_segment (task, a, b, sums, n_rows, n_vectors);
+    a += task->a_segment;
+    b += task->n_inner * WEIR_GEMM_PANEL;
+  } while (n_left-- > 1);
 }
 
 ALWAYS_INLINE void begin_sums (

@@ -159,6 +159,48 @@ START_TEST (test_variants_equal_plain_one)
 }
 END_TEST
 
+/* Rows of windows, which overlap, over rows of pixels: as if they were copied one after the other.
+ */
+START_TEST (test_segments)
+{
+  enum { N_ROWS = 33, STEP = 6, N_INNER = 9, N_SEGMENTS = 4, SEGMENT = 211, N_COLUMNS = 40 };
+  enum {
+    DEPTH = N_INNER * N_SEGMENTS,
+    N_SOURCE = (N_SEGMENTS - 1) * SEGMENT + (N_ROWS - 1) * STEP + N_INNER
+  };
+  float *source = random_new (N_SOURCE, 5), *b = random_new (DEPTH * N_COLUMNS, 6),
+        *copied = malloc (N_ROWS * DEPTH * sizeof *copied);
+  float *packed = malloc (weir_gemm_packed_floats (DEPTH, N_COLUMNS) * sizeof *packed);
+  float expected[N_ROWS * N_COLUMNS], got[N_ROWS * N_COLUMNS];
+  weir_gemm_pack (packed, b, 1, DEPTH, DEPTH, N_COLUMNS);
+  for (size_t i = 0; i < N_ROWS * N_SEGMENTS; i++)
+    memcpy (copied + i * N_INNER, source + i / N_SEGMENTS * STEP + i % N_SEGMENTS * SEGMENT,
+        N_INNER * sizeof *copied);
+  WeirGemm plain = { copied, DEPTH, packed, NULL, expected, N_COLUMNS, NULL, N_ROWS, DEPTH,
+    N_COLUMNS, { WEIR_ACTIVATION_NONE } };
+  WeirGemm pieces = plain;
+  pieces.a = source;
+  pieces.a_row = STEP;
+  pieces.n_inner = N_INNER;
+  pieces.n_segments = N_SEGMENTS;
+  pieces.a_segment = SEGMENT;
+  pieces.dst = got;
+  weir_gemm_variant (WEIR_ISA_C) (&plain);
+  weir_gemm_variant (WEIR_ISA_C) (&pieces);
+  check_equal (got, expected, N_ROWS * N_COLUMNS, -1);
+  for (size_t k = 0; k < N_VARIANTS; k++)
+    if (weir_gemm_variant (variants[k])) {
+      memset (got, 0, sizeof got);
+      weir_gemm_variant (variants[k]) (&pieces);
+      check_equal (got, expected, N_ROWS * N_COLUMNS, -1);
+    }
+  free (source);
+  free (b);
+  free (copied);
+  free (packed);
+}
+END_TEST
+
 static double activated (const WeirActivation *activation, double x)
 {
   switch (activation->kind) {
@@ -237,6 +279,7 @@ int main (int argc, char **argv)
   tcase_add_loop_test (tcase, test_variants_equal_plain_one, 0, sizeof rows / sizeof *rows);
   tcase_add_loop_test (tcase, test_values, 0, sizeof rows / sizeof *rows);
   tcase_add_test (tcase, test_activations_at_extremes);
+  tcase_add_test (tcase, test_segments);
   suite_add_tcase (suite, tcase);
   return run_suite (suite, CK_FORK_GETENV);
 }
