@@ -13,6 +13,8 @@
 #include <string.h>
 
 #define BLOCK          16
+#define MANY_ROWS      256 /* of a unit, where rows are short or contiguous */
+#define FEW_COLUMNS    4
 #define PARALLEL_BYTES ((int64_t) 64 * 1024)
 
 typedef void (*TileFn) (char *dst, const char *src, const WeirCpuCopy *copy, int64_t n_rows);
@@ -55,10 +57,29 @@ TILE (tile_1, uint8_t, uint8_t, SAME)
 TILE (tile_2, uint16_t, uint16_t, SAME)
 TILE (tile_4, uint32_t, uint32_t, SAME)
 TILE (tile_8, uint64_t, uint64_t, SAME)
-TILE (tile_f32_bf16, float, uint16_t, weir_f32_to_bf16)
+TILE (tile_any_f32_bf16, float, uint16_t, weir_f32_to_bf16)
 TILE (tile_bf16_f32, uint16_t, float, weir_bf16_to_f32)
 TILE (tile_u8_f32, uint8_t, float, (float) )
 TILE (tile_u8_bf16, uint8_t, uint16_t, U8_TO_BF16)
+
+/* Planes to pixels: what is contiguous in src is rounded by vectors first. */
+static void tile_f32_bf16 (
+    char *dst_bytes, const char *src_bytes, const WeirCpuCopy *copy, int64_t n_rows)
+{
+  uint32_t last = copy->rank - 1;
+  int64_t dr = copy->dst_strides[last - 1], ds = copy->dst_strides[last];
+  uint16_t rounded[MANY_ROWS], *dst = (uint16_t *) dst_bytes;
+  if (copy->src_strides[last - 1] != 1) {
+    tile_any_f32_bf16 (dst_bytes, src_bytes, copy, n_rows);
+    return;
+  }
+  for (int64_t i = 0; i < copy->dims[last]; i++) {
+    const float *src = (const float *) src_bytes + i * copy->src_strides[last];
+    copy->kernels->bf16_from_f32 (rounded, src, (size_t) n_rows);
+    for (int64_t row = 0; row < n_rows; row++)
+      dst[row * dr + i * ds] = rounded[row];
+  }
+}
 
 /* Of short rows a copy of a known size is one instruction. */
 static inline void copy_row (void *dst, const void *src, size_t n_bytes)
@@ -192,7 +213,7 @@ void weir_cpu_copy_prepare (WeirCpuCopy *copy, const WeirTensorKernels *kernels)
       fastest = i;
   swap_dims (copy, fastest, last - 1);
   copy->tile = find_tile (copy->src_dtype, copy->dst_dtype, is_rows);
-  copy->rows_per_unit = is_rows || copy->dims[last] <= 2 ? 256 : BLOCK;
+  copy->rows_per_unit = is_rows || copy->dims[last] <= FEW_COLUMNS ? MANY_ROWS : BLOCK;
   copy->units_per_outer = (copy->dims[last - 1] + copy->rows_per_unit - 1) / copy->rows_per_unit;
   copy->n_units = copy->units_per_outer;
   for (uint32_t i = 0; i + 2 < copy->rank; i++)

@@ -36,8 +36,8 @@ static void find_means (const Kernel *self, const float *src, bool squares, Sums
 {
   const WeirTensorKernels *kernels = self->base.device->kernels;
   int64_t n_all = self->n_pixels * self->n_channels;
-  memset (sums->block, 0, sizeof sums->block);
-  memset (sums->total, 0, sizeof sums->total);
+  memset (sums->block, 0, (size_t) self->n_row * sizeof *sums->block);
+  memset (sums->total, 0, (size_t) self->n_row * sizeof *sums->total);
   for (int64_t at = 0, row = 1; at < n_all; at += self->n_row, row++) {
     size_t n = (size_t) MIN (self->n_row, n_all - at);
     if (squares)
@@ -128,6 +128,6 @@ WeirCpuKernel *weir_cpu_channel_norm_new (
   self->n_pixels = 1;
   for (uint32_t i = 2; i < src->rank; i++)
     self->n_pixels *= src->dims[i];
-  self->n_row = WEIR_CPU_ROW / self->n_channels * self->n_channels;
+  self->n_row = MIN (WEIR_CPU_ROW / self->n_channels, self->n_pixels) * self->n_channels;
   return &self->base;
 }
