@@ -3,6 +3,7 @@
 #include "kernels/gemm.h"
 
 #include "kernels/kernels.h"
+#include "kernels/tensor_kernels.h"
 
 void weir_gemm_c (const WeirGemm *task);
 #ifdef WEIR_HAVE_AVX2
@@ -10,6 +11,9 @@ void weir_gemm_avx2 (const WeirGemm *task);
 #endif
 #ifdef WEIR_HAVE_AVX512
 void weir_gemm_avx512 (const WeirGemm *task);
+#endif
+#ifdef WEIR_HAVE_AVX512_BF16
+void weir_gemm_avx512_bf16 (const WeirGemm *task);
 #endif
 
 WeirGemmFn weir_gemm_variant (unsigned isa)
@@ -31,6 +35,15 @@ WeirGemmFn weir_gemm (void)
   return fn ? fn : weir_gemm_variant (WEIR_ISA_AVX2);
 }
 
+WeirGemmFn weir_gemm_bf16 (void)
+{
+#ifdef WEIR_HAVE_AVX512_BF16
+  if (weir_cpu_isa () & WEIR_ISA_BF16)
+    return weir_gemm_avx512_bf16;
+#endif
+  return NULL;
+}
+
 size_t weir_gemm_packed_floats (size_t n_inner, size_t n_columns)
 {
   return (n_columns + WEIR_GEMM_PANEL - 1) / WEIR_GEMM_PANEL * WEIR_GEMM_PANEL * n_inner;
@@ -43,4 +56,24 @@ void weir_gemm_pack (float *packed, const float *b, size_t inner_step, size_t co
     for (size_t k = 0; k < n_inner; k++)
       for (size_t c = first; c < first + WEIR_GEMM_PANEL; c++)
         *packed++ = c < n_columns ? b[k * inner_step + c * column_step] : 0.0f;
+}
+
+size_t weir_gemm_packed_bf16 (size_t n_inner, size_t n_columns)
+{
+  return weir_gemm_packed_floats (n_inner + n_inner % 2, n_columns);
+}
+
+void weir_gemm_pack_bf16 (uint16_t *packed, const float *b, size_t inner_step, size_t column_step,
+    size_t n_inner, size_t n_columns)
+{
+  const WeirTensorKernels *kernels = weir_tensor_kernels ();
+  float line[2 * WEIR_GEMM_PANEL];
+  for (size_t first = 0; first < n_columns; first += WEIR_GEMM_PANEL)
+    for (size_t k = 0; k < n_inner; k += 2, packed += 2 * WEIR_GEMM_PANEL) {
+      for (size_t i = 0; i < 2 * WEIR_GEMM_PANEL; i++) {
+        size_t c = first + i / 2, row = k + i % 2;
+        line[i] = c < n_columns && row < n_inner ? b[row * inner_step + c * column_step] : 0.0f;
+      }
+      kernels->bf16_from_f32 (packed, line, 2 * WEIR_GEMM_PANEL);
+    }
 }

@@ -23,6 +23,20 @@ static bool is_disabled (const char *name)
   return false;
 }
 
+#if defined(__x86_64__)
+static bool has_avx512_bf16 (void)
+{
+  unsigned eax, ebx, ecx, edx;
+  return __get_cpuid_count (7, 1, &eax, &ebx, &ecx, &edx) && (eax & (1u << 5));
+}
+
+static bool has_amx_bf16 (void)
+{
+  unsigned eax, ebx, ecx, edx;
+  return __get_cpuid_count (7, 0, &eax, &ebx, &ecx, &edx) && (edx & (1u << 22));
+}
+#endif
+
 unsigned weir_cpu_isa (void)
 {
   unsigned isa = WEIR_ISA_C;
@@ -39,6 +53,8 @@ unsigned weir_cpu_isa (void)
     isa |= WEIR_ISA_VBMI;
   if ((isa & WEIR_ISA_AVX512) && __builtin_cpu_supports ("avx512vnni") && !is_disabled ("int8"))
     isa |= WEIR_ISA_VNNI;
+  if ((isa & WEIR_ISA_AVX512) && has_avx512_bf16 () && !has_amx_bf16 () && !is_disabled ("bf16"))
+    isa |= WEIR_ISA_BF16;
 #endif
   return isa;
 }
@@ -46,12 +62,8 @@ unsigned weir_cpu_isa (void)
 bool weir_cpu_has_bf16 (void)
 {
 #if defined(__x86_64__)
-  unsigned eax, ebx, ecx, edx;
-  if (!(weir_cpu_isa () & WEIR_ISA_AVX512) || is_disabled ("bf16"))
-    return false;
-  if (__get_cpuid_count (7, 1, &eax, &ebx, &ecx, &edx) && (eax & (1u << 5)))
-    return true;                                                                 /* AVX512_BF16 */
-  return __get_cpuid_count (7, 0, &eax, &ebx, &ecx, &edx) && (edx & (1u << 22)); /* AMX_BF16 */
+  return (weir_cpu_isa () & WEIR_ISA_AVX512) && !is_disabled ("bf16") &&
+         (has_avx512_bf16 () || has_amx_bf16 ());
 #else
   return false;
 #endif

@@ -16,10 +16,11 @@ typedef enum WeirIsa {
   WEIR_ISA_AVX512 = 1 << 1,
   WEIR_ISA_VBMI = 1 << 2, /* only together with AVX512 */
   WEIR_ISA_VNNI = 1 << 3, /* likewise */
+  WEIR_ISA_BF16 = 1 << 4, /* likewise: AVX512_BF16, without AMX_BF16, which is faster */
 } WeirIsa;
 
 /* What this CPU has (AVX2 with FMA and F16C; AVX512: F, BW, DQ, VL; VBMI: also VNNI), less what
- * WEIR_CPU_DISABLE masks; `int8` masks VNNI. */
+ * WEIR_CPU_DISABLE masks; `int8` masks VNNI, `bf16` BF16. */
 unsigned weir_cpu_isa (void);
 /* Native bf16 dot products (AVX512_BF16 or AMX): makes precision=auto choose bf16. */
 bool weir_cpu_has_bf16 (void);

@@ -134,7 +134,7 @@ static void run_panels (const void *data, int64_t begin, int64_t end)
   size_t column = (size_t) begin * WEIR_GEMM_PANEL;
   WeirGemm task = self->task;
   task.n_columns = MIN (task.n_columns, (size_t) end * WEIR_GEMM_PANEL) - column;
-  task.b += column * task.n_inner;
+  task.b = (const float *) task.b + column * task.n_inner;
   if (task.bias)
     task.bias += column;
   for (size_t row = 0; row < self->task.n_rows; row += task.n_rows) {

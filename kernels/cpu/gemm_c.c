@@ -34,16 +34,20 @@ static void activate (const WeirActivation *activation, float *values, size_t n)
 static void multiply (const WeirGemm *task, size_t r, size_t first, size_t n)
 {
   size_t depth = weir_gemm_depth (task);
-  const float *a = task->a + r * task->a_row, *b = task->b + first * depth;
-  float sums[WEIR_GEMM_PANEL] = { 0.0f }, *dst = task->dst + r * task->dst_row + first;
+  const float *a = (const float *) task->a + r * task->a_row;
+  const float *b = (const float *) task->b + first * depth;
+  const float *added = task->added;
+  float sums[WEIR_GEMM_PANEL] = { 0.0f }, *dst = (float *) task->dst + r * task->dst_row + first;
   if (task->bias)
     memcpy (sums, task->bias + first, n * sizeof *sums);
   for (size_t k = 0; k < depth; k++, b += WEIR_GEMM_PANEL)
     for (size_t c = 0; c < n; c++)
       sums[c] = fmaf (a[k / task->n_inner * task->a_segment + k % task->n_inner], b[c], sums[c]);
-  for (size_t c = 0; task->added && c < n; c++)
-    sums[c] += task->added[r * task->dst_row + first + c];
+  for (size_t c = 0; task->added && !task->adds_last && c < n; c++)
+    sums[c] += added[r * task->dst_row + first + c];
   activate (&task->activation, sums, n);
+  for (size_t c = 0; task->added && task->adds_last && c < n; c++)
+    sums[c] += added[r * task->dst_row + first + c];
   memcpy (dst, sums, n * sizeof *sums);
 }
 

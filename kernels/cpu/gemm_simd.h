@@ -1,80 +1,98 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Matrix products, compiled once per instruction set.
+/* Matrix products, compiled once per instruction set and type.
  *
- * Including files include the vector (f32_….h) and define GEMM, the function's name; TILES (T), the
- * tiles T (rows, vectors) that are compiled; MAX_ROWS, the most rows by vectors - 1; MAX_VECTORS.
+ * Including files include the vector (f32_….h) and the elements (gemm_f32.h, say), and define
+ * GEMM, the function's name; TILES (T), the tiles T (rows, vectors) that are compiled; MAX_ROWS,
+ * the most rows by vectors - 1; MAX_VECTORS.
  *
- * The sums of a tile stay in registers through all of n_inner: for each k, one load for each vector
- * of b, and one broadcast for each row of a. Tiles share the rows as evenly as can be, so that none
- * is small. While one is summed the rows of a for the next are fetched (with few columns that takes
- * longer than to compute: 64 to 16 columns, 109 without and 150 GFLOP/s with it). */
+ * The sums of a tile stay in registers through all of n_inner: for each step - so many k as one
+ * instruction takes - one load for each vector of b, and one broadcast for each row of a. Tiles
+ * share the rows as evenly as can be, so that none is small. While one is summed the rows of a for
+ * the next are fetched (with few columns that takes longer than to compute: 64 to 16 columns, 109
+ * without and 150 GFLOP/s with it). */
 #include "kernels/cpu/activation_simd.h"
 #include "kernels/gemm.h"
 
 #include <stdint.h>
 
-#define PER_PANEL (WEIR_GEMM_PANEL / LANES) /* vectors */
-#define MAX_SUMS  32
-#define BAND_ROWS 252 /* that stay in the second-level cache while all columns are computed */
-#define ROW_GROUP 4   /* rows whose addresses share a register */
+#define PER_PANEL     (WEIR_GEMM_PANEL / LANES)    /* vectors */
+#define STEP_ELEMENTS (WEIR_GEMM_PANEL * PER_STEP) /* of a panel: 64 bytes, as those of a line */
+#define MAX_SUMS      32
+#define BAND_ROWS     252 /* that stay in the second-level cache while all columns are computed */
+#define ROW_GROUP     4   /* rows whose addresses share a register */
 
 void GEMM (const WeirGemm *task);
 
 /* What a tile reads and writes: from its first row and column on. */
 typedef struct Tile {
-  const float *a, *b, *bias, *added;
-  float *dst;
-  Mask last; /* of the last vector */
+  const Element *a, *b;
+  const float *bias;
+  const char *added;
+  char *dst;
+  Mask last;     /* of the last vector */
+  bool is_whole; /* the last vector is */
 } Tile;
 
 /* Where vector i of k = 0 is in the packed form. */
 ALWAYS_INLINE size_t vector_at (const WeirGemm *task, size_t i)
 {
-  return i / PER_PANEL * WEIR_GEMM_PANEL * weir_gemm_depth (task) + i % PER_PANEL * LANES;
+  size_t n_steps = (weir_gemm_depth (task) + PER_STEP - 1) / PER_STEP;
+  return i / PER_PANEL * STEP_ELEMENTS * n_steps + i % PER_PANEL * LANES * PER_STEP;
+}
+
+/* is_part: fewer elements of a are left than a step takes. */
+ALWAYS_INLINE void sum_step (const WeirGemm *task, const Element *b, const Element **rows,
+    size_t a_row, size_t a_row_3, Vec *sums, size_t n_rows, size_t n_vectors, bool is_part)
+{
+  Factors v[MAX_VECTORS];
+#pragma GCC unroll 4
+  for (size_t j = 0; j < n_vectors; j++)
+    v[j] = load_factors (b + vector_at (task, j));
+#pragma GCC unroll 32
+  for (size_t r = 0; r < n_rows; r++) {
+    const Element *at =
+        rows[r / ROW_GROUP] + (r % ROW_GROUP == 3 ? a_row_3 : r % ROW_GROUP * a_row);
+    Factors a = is_part ? set_last_factors (at) : set_factors (at);
+#pragma GCC unroll 4
+    for (size_t j = 0; j < n_vectors; j++)
+      sums[r * n_vectors + j] = add_products (sums[r * n_vectors + j], a, v[j]);
+  }
 }
 
 /* One piece of the rows. The strides are hidden from the compiler, which would keep an
  * address for every row else. */
-ALWAYS_INLINE void sum_segment (const WeirGemm *task, const float *from, const float *b, Vec *sums,
-    size_t n_rows, size_t n_vectors)
+ALWAYS_INLINE void sum_segment (const WeirGemm *task, const Element *from, const Element *b,
+    Vec *sums, size_t n_rows, size_t n_vectors)
 {
-  const float *end = b + task->n_inner * WEIR_GEMM_PANEL;
-  const float *rows[MAX_SUMS / ROW_GROUP], *next = from + n_rows * task->a_row;
+  const Element *end = b + task->n_inner / PER_STEP * STEP_ELEMENTS;
+  const Element *rows[MAX_SUMS / ROW_GROUP], *next = from + n_rows * task->a_row;
   size_t a_row = task->a_row, a_row_3 = 3 * a_row;
 #pragma GCC unroll 8
   for (size_t i = 0; i * ROW_GROUP < n_rows; i++)
     rows[i] = from + i * ROW_GROUP * a_row;
   __asm__("" : "+r"(a_row), "+r"(a_row_3));
-  for (; b != end; b += WEIR_GEMM_PANEL) {
-    Vec v[MAX_VECTORS];
+  for (; b != end; b += STEP_ELEMENTS) {
 #pragma GCC unroll 2
-    for (size_t i = 0; i * WEIR_GEMM_PANEL < n_rows; i++, next += WEIR_GEMM_PANEL)
+    for (size_t i = 0; i * WEIR_GEMM_PANEL < n_rows; i++, next += STEP_ELEMENTS)
       __builtin_prefetch (next);
-#pragma GCC unroll 4
-    for (size_t j = 0; j < n_vectors; j++)
-      v[j] = load (b + vector_at (task, j));
-#pragma GCC unroll 32
-    for (size_t r = 0; r < n_rows; r++) {
-      Vec a = set (rows[r / ROW_GROUP][r % ROW_GROUP == 3 ? a_row_3 : r % ROW_GROUP * a_row]);
-#pragma GCC unroll 4
-      for (size_t j = 0; j < n_vectors; j++)
-        sums[r * n_vectors + j] = madd (a, v[j], sums[r * n_vectors + j]);
-    }
+    sum_step (task, b, rows, a_row, a_row_3, sums, n_rows, n_vectors, false);
 #pragma GCC unroll 8
     for (size_t i = 0; i * ROW_GROUP < n_rows; i++)
-      rows[i]++;
+      rows[i] += PER_STEP;
   }
+  if (task->n_inner % PER_STEP)
+    sum_step (task, b, rows, a_row, a_row_3, sums, n_rows, n_vectors, true);
 }
 
 ALWAYS_INLINE void sum_tile (
     const WeirGemm *task, const Tile *tile, Vec *sums, size_t n_rows, size_t n_vectors)
 {
-  const float *a = tile->a, *b = tile->b;
+  const Element *a = tile->a, *b = tile->b;
   size_t n_left = task->n_segments;
   do {
     sum_segment (task, a, b, sums, n_rows, n_vectors);
     a += task->a_segment;
-    b += task->n_inner * WEIR_GEMM_PANEL;
+    b += task->n_inner * WEIR_GEMM_PANEL; /* where another piece follows */
   } while (n_left-- > 1);
 }
 
@@ -93,66 +111,128 @@ ALWAYS_INLINE void begin_sums (
   }
 }
 
-ALWAYS_INLINE float *dst_at (const WeirGemm *task, const Tile *tile, size_t row, size_t vector)
+/* --- results --- */
+
+/* What is constant where a tile's results are read or written. */
+typedef struct Results {
+  size_t n_rows, n_vectors, bytes; /* of one */
+  bool is_whole;                   /* the last vector too */
+} Results;
+
+ALWAYS_INLINE size_t result_at (const WeirGemm *task, size_t row, size_t vector, size_t bytes)
 {
-  return tile->dst + row * task->dst_row + vector * LANES;
+  return (row * task->dst_row + vector * LANES) * bytes;
 }
 
+/* Of the next tile. */
 ALWAYS_INLINE void fetch_added (
     const WeirGemm *task, const Tile *tile, size_t n_rows, size_t n_vectors)
 {
   for (size_t r = 0; r < n_rows; r++)
     for (size_t j = 0; j < n_vectors; j++)
-      __builtin_prefetch (tile->added + r * task->dst_row + j * LANES);
+      __builtin_prefetch (tile->added + result_at (task, n_rows + r, j, RESULT_BYTES (task)));
+}
+
+ALWAYS_INLINE Vec add_at (const WeirGemm *task, const Tile *tile, Vec v, size_t row, size_t vector,
+    const Results *results)
+{
+  const char *from = tile->added + result_at (task, row, vector, results->bytes);
+  if (results->is_whole || vector + 1 < results->n_vectors)
+    return add_results (v, from, results->bytes);
+  return add_some_results (v, from, tile->last, results->bytes);
+}
+
+ALWAYS_INLINE void store_at (const WeirGemm *task, const Tile *tile, Vec v, size_t row,
+    size_t vector, const Results *results)
+{
+  char *to = tile->dst + result_at (task, row, vector, results->bytes);
+  if (results->is_whole || vector + 1 < results->n_vectors)
+    store_results (to, v, results->bytes);
+  else
+    store_some_results (to, v, tile->last, results->bytes);
 }
 
 ALWAYS_INLINE void add_added (
-    const WeirGemm *task, const Tile *tile, Vec *sums, size_t n_rows, size_t n_vectors)
+    const WeirGemm *task, const Tile *tile, Vec *sums, const Results *results)
 {
 #pragma GCC unroll 32
-  for (size_t r = 0; r < n_rows; r++)
+  for (size_t r = 0; r < results->n_rows; r++)
 #pragma GCC unroll 4
-    for (size_t j = 0; j < n_vectors; j++) {
-      const float *from = tile->added + r * task->dst_row + j * LANES;
-      Vec v = j + 1 == n_vectors ? load_some (from, tile->last) : load (from);
-      sums[r * n_vectors + j] = add (v, sums[r * n_vectors + j]);
+    for (size_t j = 0; j < results->n_vectors; j++) {
+      Vec *sum = &sums[r * results->n_vectors + j];
+      *sum = add_at (task, tile, *sum, r, j, results);
     }
 }
 
 ALWAYS_INLINE void store_sums (
-    const WeirGemm *task, const Tile *tile, const Vec *sums, size_t n_rows, size_t n_vectors)
+    const WeirGemm *task, const Tile *tile, Vec *sums, const Results *results)
 {
 #pragma GCC unroll 32
-  for (size_t r = 0; r < n_rows; r++)
+  for (size_t r = 0; r < results->n_rows; r++)
 #pragma GCC unroll 4
-    for (size_t j = 0; j < n_vectors; j++)
-      if (j + 1 == n_vectors)
-        store_some (dst_at (task, tile, r, j), sums[r * n_vectors + j], tile->last);
-      else
-        store (dst_at (task, tile, r, j), sums[r * n_vectors + j]);
+    for (size_t j = 0; j < results->n_vectors; j++)
+      store_at (task, tile, sums[r * results->n_vectors + j], r, j, results);
 }
 
-/* A long activation, and the stores. Behind the sums there are as many vectors as make the last
- * step whole. */
-static __attribute__ ((noinline)) void store_long (
-    const WeirGemm *task, const Tile *tile, const Vec *sums, size_t n_rows, size_t n_vectors)
+typedef void (*ResultsFn) (
+    const WeirGemm *task, const Tile *tile, Vec *sums, const Results *results);
+
+/* Calls fn, inline, such that nothing is chosen between the vectors. */
+ALWAYS_INLINE void for_results (const WeirGemm *task, const Tile *tile, Vec *sums, size_t n_rows,
+    size_t n_vectors, ResultsFn fn)
+{
+  if (RESULT_BYTES (task) != sizeof (Element))
+    fn (task, tile, sums, &(const Results){ n_rows, n_vectors, sizeof (float), false });
+  else if (tile->is_whole)
+    fn (task, tile, sums, &(const Results){ n_rows, n_vectors, sizeof (Element), true });
+  else
+    fn (task, tile, sums, &(const Results){ n_rows, n_vectors, sizeof (Element), false });
+}
+
+/* Behind the sums there are as many vectors as make the last step whole. */
+ALWAYS_INLINE void activate_and_store (
+    const WeirGemm *task, const Tile *tile, Vec *sums, const Results *results, bool adds)
 {
   Vec v[MAX_LONG];
-  for (size_t i = 0, r = 0, j = 0; r < n_rows; i += MAX_LONG) {
+  for (size_t i = 0, r = 0, j = 0; r < results->n_rows; i += MAX_LONG) {
 #pragma GCC unroll 8
     for (size_t k = 0; k < MAX_LONG; k++)
       v[k] = sums[i + k];
-    activate_long (&task->activation, v, MAX_LONG);
+    if (adds && is_short_activation (&task->activation))
+      activate_short (&task->activation, v, MAX_LONG);
+    else
+      activate_long (&task->activation, v, MAX_LONG);
 #pragma GCC unroll 8
-    for (size_t k = 0; k < MAX_LONG && r < n_rows; k++) {
-      if (j + 1 == n_vectors)
-        store_some (dst_at (task, tile, r, j), v[k], tile->last);
-      else
-        store (dst_at (task, tile, r, j), v[k]);
-      r += ++j == n_vectors;
-      j = j == n_vectors ? 0 : j;
+    for (size_t k = 0; k < MAX_LONG; k++) {
+      if (r == results->n_rows)
+        break;
+      store_at (task, tile, adds ? add_at (task, tile, v[k], r, j, results) : v[k], r, j, results);
+      r += ++j == results->n_vectors;
+      j = j == results->n_vectors ? 0 : j;
     }
   }
+}
+
+ALWAYS_INLINE void store_activated (
+    const WeirGemm *task, const Tile *tile, Vec *sums, const Results *results)
+{
+  activate_and_store (task, tile, sums, results, false);
+}
+
+ALWAYS_INLINE void store_added (
+    const WeirGemm *task, const Tile *tile, Vec *sums, const Results *results)
+{
+  activate_and_store (task, tile, sums, results, true);
+}
+
+/* Where the activation is long, or something is added behind it. */
+static __attribute__ ((noinline)) void store_long (
+    const WeirGemm *task, const Tile *tile, Vec *sums, size_t n_rows, size_t n_vectors)
+{
+  if (tile->added && task->adds_last)
+    for_results (task, tile, sums, n_rows, n_vectors, store_added);
+  else
+    for_results (task, tile, sums, n_rows, n_vectors, store_activated);
 }
 
 ALWAYS_INLINE void run_tile (
@@ -164,11 +244,11 @@ ALWAYS_INLINE void run_tile (
     fetch_added (task, tile, n_rows, n_vectors);
   begin_sums (task, tile, sums, n_rows, n_vectors);
   sum_tile (task, tile, sums, n_rows, n_vectors);
-  if (tile->added)
-    add_added (task, tile, sums, n_rows, n_vectors);
-  if (is_short_activation (&task->activation)) {
+  if (tile->added && !task->adds_last)
+    for_results (task, tile, sums, n_rows, n_vectors, add_added);
+  if (is_short_activation (&task->activation) && !(tile->added && task->adds_last)) {
     activate_short (&task->activation, sums, n_sums);
-    store_sums (task, tile, sums, n_rows, n_vectors);
+    for_results (task, tile, sums, n_rows, n_vectors, store_sums);
     return;
   }
   Vec stored[MAX_SUMS]; /* of its own, or sums would not stay in registers */
@@ -199,9 +279,9 @@ static void run_columns (const WeirGemm *task, Tile tile, size_t n_rows, size_t 
     size_t n = n_rows * (i + 1) / n_tiles - n_rows * i / n_tiles;
     tiles[n_vectors - 1][n - 1](task, &tile);
     tile.a += n * task->a_row;
-    tile.dst += n * task->dst_row;
+    tile.dst += result_at (task, n, 0, RESULT_BYTES (task));
     if (tile.added)
-      tile.added += n * task->dst_row;
+      tile.added += result_at (task, n, 0, RESULT_BYTES (task));
   }
 }
 
@@ -217,15 +297,16 @@ static void run_band (const WeirGemm *task, size_t begin, size_t n_rows)
 {
   size_t n_vectors = (task->n_columns + LANES - 1) / LANES;
   for (size_t i = 0, n; i < n_vectors; i += n) {
-    size_t column = i * LANES, at = begin * task->dst_row + column;
+    size_t column = i * LANES, at = result_at (task, begin, i, RESULT_BYTES (task));
     n = next_vectors (n_vectors - i);
     size_t n_last = task->n_columns - column - (n - 1) * LANES;
-    Tile tile = { .a = task->a + begin * task->a_row,
-      .b = task->b + vector_at (task, i),
+    Tile tile = { .a = (const Element *) task->a + begin * task->a_row,
+      .b = (const Element *) task->b + vector_at (task, i),
       .bias = task->bias ? task->bias + column : NULL,
-      .added = task->added ? task->added + at : NULL,
-      .dst = task->dst + at,
-      .last = lanes (0, n_last < LANES ? n_last : LANES) };
+      .added = task->added ? (const char *) task->added + at : NULL,
+      .dst = (char *) task->dst + at,
+      .last = lanes (0, n_last < LANES ? n_last : LANES),
+      .is_whole = n_last >= LANES };
     run_columns (task, tile, n_rows, n);
   }
 }
