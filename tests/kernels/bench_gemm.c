@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Times the 1x1 convolutions of real networks, our products and oneDNN's primitive in turn: the
- * best of many runs each, one thread. */
+/* Times the 1x1 convolutions of real networks in f32 and, where there is a kernel, in bf16, our
+ * products and oneDNN's primitive in turn: the best of many runs each, one thread. */
 #include "tests/kernels/bench_gemm.h"
 
 #include "engine/base/sync.h"
@@ -83,17 +83,35 @@ static const Row rows[] = {
   { "(none)", 64, 64, 26, 26, false, WEIR_OP_HARD_SWISH, 0, 0 },
 };
 
-/* Buffers of a row. */
+/* Buffers of a row: src and dst of this type. */
 typedef struct Data {
-  float *src, *dst, *weights, *bias;
+  WeirDtype dtype;
+  void *src, *dst;
+  float *weights, *bias;
 } Data;
+
+static void *lines_new (size_t n_bytes)
+{
+  return aligned_alloc (64, (n_bytes + 127) / 64 * 64);
+}
 
 static float *random_new (int64_t n)
 {
-  float *values = aligned_alloc (64, ((size_t) n * sizeof *values + 63) / 64 * 64);
+  float *values = lines_new ((size_t) n * sizeof *values);
   for (int64_t i = 0; i < n; i++)
     values[i] = (float) (rand () % 2001 - 1000) * 1e-3f;
   return values;
+}
+
+static void *picture_new (WeirDtype dtype, int64_t n)
+{
+  float *values = random_new (n);
+  if (dtype == WEIR_DTYPE_F32)
+    return values;
+  uint16_t *halves = lines_new ((size_t) n * sizeof *halves);
+  weir_tensor_kernels ()->bf16_from_f32 (halves, values, (size_t) n);
+  free (values);
+  return halves;
 }
 
 static WeirActivation activation_of (const Row *row)
@@ -107,9 +125,14 @@ static WeirActivation activation_of (const Row *row)
 static WeirGemm ours_of (const Row *row, const Data *data)
 {
   size_t n_inner = (size_t) row->n_inner, n_columns = (size_t) row->n_columns;
-  size_t n_bytes = weir_gemm_packed_floats (n_inner, n_columns) * sizeof (float);
-  float *packed = aligned_alloc (64, (n_bytes + 63) / 64 * 64);
-  weir_gemm_pack (packed, data->weights, 1, n_inner, n_inner, n_columns);
+  void *packed;
+  if (data->dtype == WEIR_DTYPE_BF16) {
+    packed = lines_new (weir_gemm_packed_bf16 (n_inner, n_columns) * sizeof (uint16_t));
+    weir_gemm_pack_bf16 (packed, data->weights, 1, n_inner, n_inner, n_columns);
+  } else {
+    packed = lines_new (weir_gemm_packed_floats (n_inner, n_columns) * sizeof (float));
+    weir_gemm_pack (packed, data->weights, 1, n_inner, n_inner, n_columns);
+  }
   return (WeirGemm){ .a = data->src,
     .a_row = n_inner,
     .b = packed,
@@ -131,9 +154,9 @@ typedef struct Theirs {
   void *weights, *scratch;
 } Theirs;
 
-static WeirDnnlShape picture (int64_t channels, int64_t height, int64_t width)
+static WeirDnnlShape picture (WeirDtype dtype, int64_t channels, int64_t height, int64_t width)
 {
-  return (WeirDnnlShape){ .dtype = WEIR_DTYPE_F32,
+  return (WeirDnnlShape){ .dtype = dtype,
     .rank = 4,
     .dims = { 1, channels, height, width },
     .strides = { channels * height * width, 1, width * channels, channels } };
@@ -143,10 +166,10 @@ static bool theirs_init (Theirs *theirs, WeirDnnl *dnnl, const Row *row, const D
 {
   int64_t c = row->n_inner, n = row->n_columns;
   WeirDnnlSpec spec = { .kind = WEIR_DNNL_CONVOLUTION,
-    .src = picture (c, row->height, row->width),
-    .weights = { WEIR_DTYPE_F32, 4, { n, c, 1, 1 }, { c, 1, 1, 1 } },
+    .src = picture (data->dtype, c, row->height, row->width),
+    .weights = { data->dtype, 4, { n, c, 1, 1 }, { c, 1, 1, 1 } },
     .bias = { WEIR_DTYPE_F32, 1, { n }, { 1 } },
-    .dst = picture (n, row->height, row->width),
+    .dst = picture (data->dtype, n, row->height, row->width),
     .packs_weights = true,
     .n_spatial = 2,
     .kernel = { 1, 1 },
@@ -161,16 +184,17 @@ static bool theirs_init (Theirs *theirs, WeirDnnl *dnnl, const Row *row, const D
   if (!theirs->primitive)
     return false;
   WeirDnnlLayout *layout = weir_dnnl_primitive_layout (theirs->primitive);
-  theirs->weights = aligned_alloc (64, (weir_dnnl_layout_bytes (layout) + 127) / 64 * 64);
-  theirs->scratch =
-      aligned_alloc (64, (weir_dnnl_primitive_scratch_bytes (theirs->primitive) + 127) / 64 * 64);
+  WeirDnnlShape weights = spec.weights;
+  weights.dtype = WEIR_DTYPE_F32;
+  theirs->weights = lines_new (weir_dnnl_layout_bytes (layout));
+  theirs->scratch = lines_new (weir_dnnl_primitive_scratch_bytes (theirs->primitive));
   WeirDnnlArgs args = { .src = data->src,
     .weights = theirs->weights,
     .bias = data->bias,
     .dst = data->dst,
     .scratch = theirs->scratch,
     .added = { data->dst } };
-  bool ok = weir_dnnl_pack (dnnl, &spec.weights, data->weights, layout, theirs->weights, NULL);
+  bool ok = weir_dnnl_pack (dnnl, &weights, data->weights, layout, theirs->weights, NULL);
   weir_dnnl_layout_free (layout);
   theirs->bound = ok ? weir_dnnl_bind (theirs->primitive, &args, NULL) : NULL;
   return theirs->bound != NULL;
@@ -182,17 +206,24 @@ static bool theirs_init (Theirs *theirs, WeirDnnl *dnnl, const Row *row, const D
 static void clear_sums (const Row *row, const Data *data)
 {
   if (row->adds)
-    memset (data->dst, 0, (size_t) (row->n_columns * row->height * row->width) * sizeof (float));
+    memset (data->dst, 0,
+        (size_t) (row->n_columns * row->height * row->width) * weir_dtype_bytes (data->dtype));
+}
+
+static WeirGemmFn multiply_of (WeirDtype dtype)
+{
+  return dtype == WEIR_DTYPE_BF16 ? weir_gemm_bf16 () : weir_gemm ();
 }
 
 static void time_row (const Row *row, const Data *data, const WeirGemm *ours, const Theirs *theirs)
 {
   double n_flops = 2.0 * (double) (row->n_inner * row->n_columns * row->height * row->width);
+  WeirGemmFn multiply = multiply_of (data->dtype);
   uint64_t best_ns[2] = { UINT64_MAX, UINT64_MAX }, start_ns = weir_now_ns (), now_ns = start_ns;
   clear_sums (row, data);
   while (now_ns - start_ns < BUDGET_NS) {
     uint64_t before_ns = weir_now_ns ();
-    weir_gemm () (ours);
+    multiply (ours);
     now_ns = weir_now_ns ();
     best_ns[0] = MIN (best_ns[0], now_ns - before_ns);
     before_ns = now_ns;
@@ -208,11 +239,11 @@ static void time_row (const Row *row, const Data *data, const WeirGemm *ours, co
       weir_dnnl_primitive_name (theirs->primitive));
 }
 
-static void bench_row (WeirDnnl *dnnl, const Row *row)
+static void bench_row (WeirDnnl *dnnl, const Row *row, WeirDtype dtype)
 {
   Theirs theirs = { 0 };
-  Data data = { random_new (row->n_inner * row->height * row->width),
-    random_new (row->n_columns * row->height * row->width),
+  Data data = { dtype, picture_new (dtype, row->n_inner * row->height * row->width),
+    picture_new (dtype, row->n_columns * row->height * row->width),
     random_new (row->n_inner * row->n_columns), random_new (row->n_columns) };
   WeirGemm ours = ours_of (row, &data);
   if (theirs_init (&theirs, dnnl, row, &data))
@@ -227,13 +258,17 @@ static void bench_row (WeirDnnl *dnnl, const Row *row)
 
 int bench_gemm (void)
 {
+  static const WeirDtype dtypes[] = { WEIR_DTYPE_F32, WEIR_DTYPE_BF16 };
   WeirDnnl *dnnl = weir_dnnl_new (NULL);
   if (!dnnl || !weir_gemm ())
     return 77;
   WeirCpuThread before = weir_cpu_thread_enter ();
-  printf ("GFLOP/s, one thread: ours | oneDNN's | times as fast\n");
-  for (size_t i = 0; i < G_N_ELEMENTS (rows); i++)
-    bench_row (dnnl, &rows[i]);
+  for (size_t k = 0; k < G_N_ELEMENTS (dtypes) && multiply_of (dtypes[k]); k++) {
+    printf (
+        "%s, GFLOP/s, one thread: ours | oneDNN's | times as fast\n", weir_dtype_name (dtypes[k]));
+    for (size_t i = 0; i < G_N_ELEMENTS (rows); i++)
+      bench_row (dnnl, &rows[i], dtypes[k]);
+  }
   weir_cpu_thread_leave (before);
   weir_dnnl_free (dnnl);
   return 0;
