@@ -27,8 +27,8 @@ typedef struct WeirGemm {
   size_t n_rows, n_inner, n_columns; /* n_inner >= 1 */
   WeirActivation activation;
   /* A row of a may be in pieces, n_segments of n_inner elements, a_segment apart: those of a window
-   * over rows of pixels. b has n_segments * n_inner rows then, in bf16 an even number of each
-   * piece. 0: one piece. */
+   * over rows of pixels. b has n_segments * n_inner rows then; in bf16 an odd n_inner is rounded
+   * up there, with a row of zeros behind each piece. 0: one piece. */
   size_t n_segments, a_segment;
   bool adds_last;  /* activation (bias + Σ …) + added instead */
   bool dst_is_f32; /* and what is added; or else they are of a's type */

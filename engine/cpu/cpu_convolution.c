@@ -2,8 +2,6 @@
 /* Conv and ConvTranspose through oneDNN, channels-last, 1 to 3 spatial dims. */
 #include "engine/cpu/cpu.h"
 
-#define MANY_PRODUCTS 64 /* of one result */
-
 static bool is_transposed (const WeirStepSpec *spec)
 {
   return spec->node->op == WEIR_OP_CONV_TRANSPOSE;
@@ -28,18 +26,12 @@ static bool is_constant_float (const WeirTensor *tensor)
                                tensor->dtype == WEIR_DTYPE_BF16 || tensor->dtype == WEIR_DTYPE_F64);
 }
 
-/* The first convolution of a network on pictures, with a small window. Rounding the picture and
- * these weights costs the most accuracy (yunet: two faces' candidates 4e-4 apart changed places),
- * and few products gain little speed in bf16. Where a result is the sum of many products the errors
- * of single ones do not show: windows of 6x6 and 7x7 stay as near to the reference as all of the
- * network is. */
-static bool is_small_stem (const WeirStepSpec *spec)
+/* Whether a kernel of our own takes this first layer in bf16. */
+static bool takes_stem (const WeirDevice *device, const WeirStepSpec *spec)
 {
-  const WeirTensor *weights = &spec->src[1];
-  int64_t n_products = spec->src[0].dims[1];
-  for (uint32_t i = 2; i < weights->rank; i++)
-    n_products *= weights->dims[i];
-  return spec->src[0].dims[1] <= 4 && n_products < MANY_PRODUCTS;
+  WeirWindow window;
+  return device->dtype == WEIR_DTYPE_BF16 && !is_transposed (spec) &&
+         resolve_window (spec, &window, NULL) && weir_cpu_is_stem (spec, &window);
 }
 
 static bool propose (WeirDevice *device, const WeirStepSpec *spec, WeirFormat *src, WeirFormat *dst)
@@ -54,8 +46,10 @@ static bool propose (WeirDevice *device, const WeirStepSpec *spec, WeirFormat *s
   bool keeps_f32 = weir_cpu_is_depthwise (spec) && spec->src[0].dtype == WEIR_DTYPE_F32;
   src[0] = weir_cpu_format_last (keeps_f32 ? WEIR_DTYPE_F32 : device->dtype, rank);
   dst[0] = weir_cpu_format_last (weir_cpu_result_dtype (device, spec, 0), rank);
-  if (is_small_stem (spec))
+  if (weir_cpu_is_small_stem (spec))
     src[0].dtype = dst[0].dtype = WEIR_DTYPE_F32;
+  else if (takes_stem (device, spec))
+    src[0].dtype = WEIR_DTYPE_F32;
   weir_cpu_propose_post (spec, dst[0], src);
   return true;
 }
@@ -120,6 +114,8 @@ static WeirCpuKernel *compile (
     return NULL;
   if (weir_cpu_is_winograd (spec, &window))
     return weir_cpu_winograd_new (device, spec, &window, scratch_bytes, error);
+  if (takes_stem (device, spec))
+    return weir_cpu_stem_new (device, spec, &window, scratch_bytes, error);
   weir_cpu_fill_window (spec, &window, is_transposed (spec), &dnnl);
   WeirCpuWeights weights = { .constant = &spec->src[1],
     .scale = 1.0f,

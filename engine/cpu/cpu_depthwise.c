@@ -149,7 +149,9 @@ static void take_weights (Kernel *self, const WeirStepSpec *spec)
 WeirCpuKernel *weir_cpu_depthwise_new (
     WeirDevice *device, const WeirStepSpec *spec, size_t *scratch_bytes, GError **error)
 {
-  Kernel *self = (Kernel *) weir_cpu_kernel_new (device, spec, sizeof *self, "depthwise", run);
+  bool is_f32 = spec->src[0].dtype == WEIR_DTYPE_F32;
+  Kernel *self = (Kernel *) weir_cpu_kernel_new (
+      device, spec, sizeof *self, is_f32 ? "depthwise" : "f32 depthwise", run);
   self->base.free = release;
   if (!make_plan (spec, &self->plan)) {
     g_set_error (error, WEIR_ERROR, WEIR_ERROR_INTERNAL, "a convolution that was not proposed");

@@ -129,8 +129,8 @@ typedef struct WeirBackend {
   void *(*bind) (void *kernel, const WeirBinding *binding, GError **error);
   bool (*run) (void *bound, GError **error);
   void (*unbind) (void *bound);
-  /* Name of the implementation chosen, for `weir inspect --plan`; "f32 …" where it widens 8-bit
-   * sources to compute in f32. */
+  /* Name of the implementation chosen, for `weir inspect --plan`; "f32 …" or "bf16 …"
+   * where it does not compute in its first source's type. */
   const char *(*describe) (const void *kernel);
   /* The source, one of spec->may_overwrite, whose bytes dst[0] takes: `bind` gives one address for
    * both. WEIR_NONE: none. May be NULL. */

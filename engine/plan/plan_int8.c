@@ -5,11 +5,15 @@
 
 WeirDtype weir_step_dtype (const WeirStep *step)
 {
+  static const struct {
+    const char *prefix;
+    WeirDtype dtype;
+  } named[] = { { "f32 ", WEIR_DTYPE_F32 }, { "bf16 ", WEIR_DTYPE_BF16 } };
   WeirDtype dtype = step->spec.n_src ? step->spec.src[0].dtype : WEIR_DTYPE_NONE;
-  if (dtype != WEIR_DTYPE_U8 && dtype != WEIR_DTYPE_I8)
-    return dtype;
-  bool is_widened = g_str_has_prefix (step->backend->describe (step->kernel), "f32 ");
-  return is_widened ? WEIR_DTYPE_F32 : WEIR_DTYPE_U8;
+  for (uint32_t i = 0; i < G_N_ELEMENTS (named); i++)
+    if (g_str_has_prefix (step->backend->describe (step->kernel), named[i].prefix))
+      return named[i].dtype;
+  return dtype == WEIR_DTYPE_I8 ? WEIR_DTYPE_U8 : dtype;
 }
 
 void weir_plan_count_int8 (const WeirPlan *plan, uint32_t *n_int8, uint32_t *n_total)

@@ -100,8 +100,8 @@ uint32_t weir_step_sources (const WeirStep *step, uint32_t *ids);
  * `node`. */
 bool weir_plan_is_last_reader (
     const WeirPlan *plan, uint32_t node, const WeirStepSpec *spec, const uint32_t *src, uint32_t i);
-/* The type that a step computes in: of 8-bit products U8, of such that are widened F32, else that
- * of its first source. */
+/* The type that a step computes in: what its implementation's name begins with ("f32 …"), else that
+ * of its first source, where 8 bits are U8. */
 WeirDtype weir_step_dtype (const WeirStep *step);
 /* True where the two layouts of this shape are the same bytes. */
 bool weir_layouts_agree (const WeirTensor *tensor);

@@ -33,10 +33,16 @@ typedef struct Tile {
   bool is_whole; /* the last vector is */
 } Tile;
 
+/* Through one piece of the rows. */
+ALWAYS_INLINE size_t count_steps (const WeirGemm *task)
+{
+  return (task->n_inner + PER_STEP - 1) / PER_STEP;
+}
+
 /* Where vector i of k = 0 is in the packed form. */
 ALWAYS_INLINE size_t vector_at (const WeirGemm *task, size_t i)
 {
-  size_t n_steps = (weir_gemm_depth (task) + PER_STEP - 1) / PER_STEP;
+  size_t n_steps = count_steps (task) * (task->n_segments > 1 ? task->n_segments : 1);
   return i / PER_PANEL * STEP_ELEMENTS * n_steps + i % PER_PANEL * LANES * PER_STEP;
 }
 
@@ -92,7 +98,7 @@ ALWAYS_INLINE void sum_tile (
   do {
     sum_segment (task, a, b, sums, n_rows, n_vectors);
     a += task->a_segment;
-    b += task->n_inner * WEIR_GEMM_PANEL; /* where another piece follows */
+    b += count_steps (task) * STEP_ELEMENTS;
   } while (n_left-- > 1);
 }
 
