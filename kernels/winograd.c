@@ -25,19 +25,22 @@ void weir_winograd_store_avx2 (const WeirWinogradStore *task);
 #ifdef WEIR_HAVE_AVX512
 void weir_winograd_load_avx512 (const WeirWinogradLoad *task);
 void weir_winograd_store_avx512 (const WeirWinogradStore *task);
+void weir_winograd_load_avx512_bf16 (const WeirWinogradLoad *task);
+void weir_winograd_store_avx512_bf16 (const WeirWinogradStore *task);
 #endif
 
-bool weir_winograd_variant (unsigned isa, WeirWinogradKernels *kernels)
+bool weir_winograd_variant (unsigned isa, const WeirWinograd *shape, WeirWinogradKernels *kernels)
 {
   *kernels = (WeirWinogradKernels){ .multiply = weir_gemm_variant (isa) };
 #ifdef WEIR_HAVE_AVX512
   if (isa == WEIR_ISA_AVX512) {
-    kernels->load = weir_winograd_load_avx512;
-    kernels->store = weir_winograd_store_avx512;
+    kernels->load = shape->src_is_bf16 ? weir_winograd_load_avx512_bf16 : weir_winograd_load_avx512;
+    kernels->store =
+        shape->dst_is_bf16 ? weir_winograd_store_avx512_bf16 : weir_winograd_store_avx512;
   }
 #endif
 #ifdef WEIR_HAVE_AVX2
-  if (isa == WEIR_ISA_AVX2) {
+  if (isa == WEIR_ISA_AVX2 && !shape->src_is_bf16 && !shape->dst_is_bf16) {
     kernels->load = weir_winograd_load_avx2;
     kernels->store = weir_winograd_store_avx2;
   }
@@ -45,10 +48,10 @@ bool weir_winograd_variant (unsigned isa, WeirWinogradKernels *kernels)
   return kernels->load && kernels->multiply;
 }
 
-bool weir_winograd_kernels (WeirWinogradKernels *kernels)
+bool weir_winograd_kernels (const WeirWinograd *shape, WeirWinogradKernels *kernels)
 {
-  return weir_winograd_variant (WEIR_ISA_AVX512, kernels) ||
-         weir_winograd_variant (WEIR_ISA_AVX2, kernels);
+  return weir_winograd_variant (WEIR_ISA_AVX512, shape, kernels) ||
+         weir_winograd_variant (WEIR_ISA_AVX2, shape, kernels);
 }
 
 /* --- plan --- */
@@ -191,20 +194,26 @@ void weir_winograd_pack (
 
 /* --- run --- */
 
+static size_t element_bytes (bool is_bf16)
+{
+  return is_bf16 ? sizeof (uint16_t) : sizeof (float);
+}
+
 /* The source of a tile that reaches over an end of the picture. */
 static void fill_pixels (const WeirWinogradJob *job, const WeirWinogradPlace *place,
-    const float *zeros, const float **pixels)
+    const void *zeros, const void **pixels)
 {
   const WeirWinograd *shape = &job->plan->shape;
-  const float *item =
-      job->src + place->item * shape->src_height * shape->src_width * shape->src_channels;
+  size_t pixel_bytes = shape->src_channels * element_bytes (shape->src_is_bf16);
+  const char *item =
+      (const char *) job->src + place->item * shape->src_height * shape->src_width * pixel_bytes;
   for (size_t i = 0; i < PLANES; i++) {
     size_t y = place->y + i / EXTENT, x = place->x + i % EXTENT; /* from the pad on */
     bool is_inside = y >= shape->pad_y && y - shape->pad_y < shape->src_height &&
                      x >= shape->pad_x && x - shape->pad_x < shape->src_width;
-    pixels[i] = is_inside ? item + ((y - shape->pad_y) * shape->src_width + x - shape->pad_x) *
-                                       shape->src_channels
-                          : zeros;
+    pixels[i] =
+        is_inside ? item + ((y - shape->pad_y) * shape->src_width + x - shape->pad_x) * pixel_bytes
+                  : zeros;
   }
 }
 
@@ -213,6 +222,7 @@ static void load_tiles (
 {
   const WeirWinogradPlan *plan = job->plan;
   const WeirWinograd *shape = &plan->shape;
+  size_t pixel_bytes = shape->src_channels * element_bytes (shape->src_is_bf16);
   WeirWinogradLoad task = { .src_row = shape->src_width * shape->src_channels,
     .src_apart = shape->src_channels,
     .n_channels = shape->src_channels,
@@ -225,10 +235,10 @@ static void load_tiles (
     task.dst = dst + i * whole_lines (shape->src_channels);
     task.src = NULL;
     if (is_inside)
-      task.src =
-          job->src + ((place.item * shape->src_height + place.y - shape->pad_y) * shape->src_width +
-                         place.x - shape->pad_x) *
-                         shape->src_channels;
+      task.src = (const char *) job->src +
+                 ((place.item * shape->src_height + place.y - shape->pad_y) * shape->src_width +
+                     place.x - shape->pad_x) *
+                     pixel_bytes;
     else
       fill_pixels (job, &place, zeros, task.pixels);
     plan->kernels.load (&task);
@@ -268,10 +278,10 @@ static void store_tiles (const WeirWinogradJob *job, const WeirWinogradUnit *uni
   for (size_t i = 0; i < unit->n_tiles; i++) {
     WeirWinogradPlace place = weir_winograd_place (plan, unit->first_tile + i);
     size_t pixel = (place.item * shape->dst_height + place.y) * shape->dst_width + place.x;
-    size_t at = pixel * shape->dst_channels + channel;
+    size_t at = (pixel * shape->dst_channels + channel) * element_bytes (shape->dst_is_bf16);
     task.src = src + i * plan->step_channels;
-    task.dst = job->dst + at;
-    task.added = shape->adds ? job->added + at : NULL;
+    task.dst = (char *) job->dst + at;
+    task.added = shape->adds ? (const char *) job->added + at : NULL;
     task.n_rows = place.n_rows;
     task.n_columns = place.n_columns;
     plan->kernels.store (&task);

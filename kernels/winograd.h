@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* 3x3 convolution at stride 1 of channels-last f32 pictures by Winograd's minimal filtering
- * (Lavin, Gray: Fast Algorithms for Convolutional Neural Networks, 2016), F(4x4, 3x3).
+/* 3x3 convolution at stride 1 of channels-last pictures by Winograd's minimal filtering (Lavin,
+ * Gray: Fast Algorithms for Convolutional Neural Networks, 2016), F(4x4, 3x3). Pictures are f32 or
+ * bf16, all between them f32.
  *
  * A tile of 4x4 results needs 6x6 source pixels. Of each channel they are transformed into 36
  * numbers, which are multiplied with 36 numbers made of the 9 weights: 36 matrix products instead
@@ -25,15 +26,16 @@ typedef struct WeirWinograd {
   size_t n_items, src_channels, dst_channels;
   size_t src_height, src_width, dst_height, dst_width;
   size_t pad_y, pad_x;
-  bool adds; /* a picture of the results' size, before the activation */
+  bool adds; /* a picture of the results' size and type, before the activation */
   WeirActivation activation;
+  bool src_is_bf16, dst_is_bf16; /* else f32 */
 } WeirWinograd;
 
 /* Transforms the source of one tile. */
 typedef struct WeirWinogradLoad {
-  const float *src;          /* the first pixel, where all are in the picture; else NULL */
-  size_t src_row, src_apart; /* floats from one row, one pixel to the next */
-  const float *pixels[WEIR_WINOGRAD_PLANES]; /* where src is NULL */
+  const void *src;           /* the first pixel, where all are in the picture; else NULL */
+  size_t src_row, src_apart; /* elements from one row, one pixel to the next */
+  const void *pixels[WEIR_WINOGRAD_PLANES]; /* where src is NULL */
   size_t n_channels;
   float *dst; /* whole vectors: n_channels, rounded up, of each plane */
   size_t plane;
@@ -43,10 +45,10 @@ typedef struct WeirWinogradLoad {
 typedef struct WeirWinogradStore {
   const float *src; /* whole vectors */
   size_t plane;
-  const float *bias;  /* whole vectors */
-  const float *added; /* of the tile's first pixel, laid out as dst is; NULL: none */
-  float *dst;
-  size_t dst_row, dst_apart;
+  const float *bias; /* whole vectors */
+  const void *added; /* of the tile's first pixel, laid out as dst is; NULL: none */
+  void *dst;
+  size_t dst_row, dst_apart;            /* elements */
   size_t n_rows, n_columns, n_channels; /* to be stored */
   const WeirActivation *activation;
 } WeirWinogradStore;
@@ -57,10 +59,11 @@ typedef struct WeirWinogradKernels {
   WeirGemmFn multiply;
 } WeirWinogradKernels;
 
-/* False where this CPU has no fused multiply-add. */
-bool weir_winograd_kernels (WeirWinogradKernels *kernels);
+/* For the types of the shape's pictures. False where this CPU has no fused multiply-add; for bf16,
+ * no AVX-512. */
+bool weir_winograd_kernels (const WeirWinograd *shape, WeirWinogradKernels *kernels);
 /* Variant `isa` of kernels.h (a single bit); false where this build or CPU has none. */
-bool weir_winograd_variant (unsigned isa, WeirWinogradKernels *kernels);
+bool weir_winograd_variant (unsigned isa, const WeirWinograd *shape, WeirWinogradKernels *kernels);
 
 /* How a convolution is run. Immutable. A unit is some tiles, one after the other over all rows and
  * items, and some of the channels of their results. */
@@ -95,8 +98,8 @@ WeirWinogradPlace weir_winograd_place (const WeirWinogradPlan *plan, size_t tile
 
 typedef struct WeirWinogradJob {
   const WeirWinogradPlan *plan;
-  const float *src, *added;
-  float *dst;           /* may be the picture that is added */
+  const void *src, *added;
+  void *dst;            /* may be the picture that is added */
   const float *weights; /* packed, on 64 bytes */
   const float *bias;    /* n_bias_floats, zeros behind the channels */
 } WeirWinogradJob;

@@ -86,12 +86,30 @@ static bool takes_posts (const WeirStepSpec *spec)
   return weir_cpu_row_posts_can (spec);
 }
 
+static void fill_shape (const WeirStepSpec *spec, const WeirWindow *window, WeirWinograd *shape)
+{
+  const WeirTensor *src = &spec->src[0], *dst = &spec->dst[0];
+  *shape = (WeirWinograd){ .n_items = (size_t) src->dims[0],
+    .src_channels = (size_t) src->dims[1],
+    .dst_channels = (size_t) dst->dims[1],
+    .src_height = (size_t) src->dims[2],
+    .src_width = (size_t) src->dims[3],
+    .dst_height = (size_t) dst->dims[2],
+    .dst_width = (size_t) dst->dims[3],
+    .pad_y = (size_t) window->pad_begin[0],
+    .pad_x = (size_t) window->pad_begin[1] };
+}
+
 bool weir_cpu_is_winograd (const WeirStepSpec *spec, const WeirWindow *window)
 {
   WeirWinogradKernels kernels;
-  return spec->node->op == WEIR_OP_CONV && weir_node_int (spec->node, "group", 1) == 1 &&
-         is_picture (&spec->src[0]) && is_picture (&spec->dst[0]) && is_dense (window) &&
-         pays (spec) && takes_posts (spec) && weir_winograd_kernels (&kernels);
+  WeirWinograd shape;
+  if (spec->node->op != WEIR_OP_CONV || weir_node_int (spec->node, "group", 1) != 1 ||
+      !is_picture (&spec->src[0]) || !is_picture (&spec->dst[0]) || !is_dense (window) ||
+      !pays (spec) || !takes_posts (spec))
+    return false;
+  fill_shape (spec, window, &shape);
+  return weir_winograd_kernels (&shape, &kernels);
 }
 
 /* --- run --- */
@@ -178,20 +196,6 @@ static void take_posts (Kernel *self, const WeirStepSpec *spec, WeirWinograd *sh
   weir_cpu_row_posts_take (&self->posts, self->base.device, spec, n_done);
 }
 
-static void fill_shape (const WeirStepSpec *spec, const WeirWindow *window, WeirWinograd *shape)
-{
-  const WeirTensor *src = &spec->src[0], *dst = &spec->dst[0];
-  *shape = (WeirWinograd){ .n_items = (size_t) src->dims[0],
-    .src_channels = (size_t) src->dims[1],
-    .dst_channels = (size_t) dst->dims[1],
-    .src_height = (size_t) src->dims[2],
-    .src_width = (size_t) src->dims[3],
-    .dst_height = (size_t) dst->dims[2],
-    .dst_width = (size_t) dst->dims[3],
-    .pad_y = (size_t) window->pad_begin[0],
-    .pad_x = (size_t) window->pad_begin[1] };
-}
-
 static void pack (void *data, const float *values, const void *job)
 {
   const WeirWinogradPlan *plan = job;
@@ -220,7 +224,7 @@ static void choose_parts (
   estimate (&spec->src[0], &spec->dst[0], &direct_ns, &winograd_ns);
   double n_most = winograd_ns * (double) shape->n_items / PARALLEL_UNITS_NS;
   self->n_parts = CLAMP ((int64_t) n_most, 1, (int64_t) self->base.device->n_threads);
-  weir_winograd_kernels (&kernels);
+  weir_winograd_kernels (shape, &kernels);
   weir_winograd_plan (&self->plan, shape, &kernels, (size_t) self->n_parts);
   weir_winograd_plan (&self->alone, shape, &kernels, 1);
   self->n_parts = MIN (self->n_parts, (int64_t) self->plan.n_units);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Winograd's transforms, compiled once per instruction set.
+/* Winograd's transforms, compiled once per instruction set and type of the pictures.
  *
- * Including files include the vector (f32_….h) and define LOAD and STORE, the functions' names.
+ * Including files include the vector (f32_….h) and define LOAD and STORE, the functions' names, and
+ * PICTURES_ARE_BF16 where they are; else they are f32.
  *
  * Both go over all channels of a tile, one vector at a time; down the columns first, then along the
  * rows. The source's is done in two halves of three rows, so that what lies between the two
@@ -11,8 +12,24 @@
 #include "kernels/winograd.h"
 #include "kernels/winograd_points.h"
 
+#include <stdint.h>
+
 #define EXTENT  WEIR_WINOGRAD_EXTENT
 #define RESULTS WEIR_WINOGRAD_RESULTS
+
+#ifdef PICTURES_ARE_BF16
+typedef uint16_t Element;
+#define load_elements(p)                load_bf16 (p)
+#define load_some_elements(p, mask)     load_bf16_some (p, mask)
+#define store_elements(p, v)            store_bf16 (p, v)
+#define store_some_elements(p, v, mask) store_bf16_some (p, v, mask)
+#else
+typedef float Element;
+#define load_elements(p)                load (p)
+#define load_some_elements(p, mask)     load_some (p, mask)
+#define store_elements(p, v)            store (p, v)
+#define store_some_elements(p, v, mask) store_some (p, v, mask)
+#endif
 
 _Static_assert(RESULTS <= MAX_LONG, "a row is one long activation");
 
@@ -51,9 +68,9 @@ ALWAYS_INLINE Vec load_pixel (
     const WeirWinogradLoad *task, size_t y, size_t x, size_t c, Edge edge, Mask mask)
 {
   if (edge == EDGE_ANY)
-    return load_some (task->pixels[y * EXTENT + x] + c, mask);
-  const float *from = task->src + y * task->src_row + x * task->src_apart + c;
-  return edge == EDGE_NONE ? load (from) : load_some (from, mask);
+    return load_some_elements ((const Element *) task->pixels[y * EXTENT + x] + c, mask);
+  const Element *from = (const Element *) task->src + y * task->src_row + x * task->src_apart + c;
+  return edge == EDGE_NONE ? load_elements (from) : load_some_elements (from, mask);
 }
 
 /* Three rows of the transformed tile. */
@@ -146,22 +163,24 @@ ALWAYS_INLINE void finish_row (
     const WeirWinogradStore *task, Vec *row, size_t y, size_t c, bool is_whole, Mask mask)
 {
   size_t at = y * task->dst_row + c;
+  const Element *added = task->added;
+  Element *dst = task->dst;
   Vec bias = load (task->bias + c);
 #pragma GCC unroll 4
   for (size_t x = 0; x < RESULTS; x++)
     row[x] = add (row[x], bias);
-  if (task->added)
+  if (added)
 #pragma GCC unroll 4
     for (size_t x = 0; x < RESULTS; x++)
       if (x < task->n_columns)
-        row[x] = add (row[x], load_some (task->added + at + x * task->dst_apart, mask));
+        row[x] = add (row[x], load_some_elements (added + at + x * task->dst_apart, mask));
   activate (task->activation, row);
 #pragma GCC unroll 4
   for (size_t x = 0; x < RESULTS; x++)
     if (is_whole)
-      store (task->dst + at + x * task->dst_apart, row[x]);
+      store_elements (dst + at + x * task->dst_apart, row[x]);
     else if (x < task->n_columns)
-      store_some (task->dst + at + x * task->dst_apart, row[x], mask);
+      store_some_elements (dst + at + x * task->dst_apart, row[x], mask);
 }
 
 ALWAYS_INLINE void store_vector (const WeirWinogradStore *task, size_t c, bool is_whole, Mask mask)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Winograd's convolution: every variant against a plain one in f64, and against each other byte for
- * byte. Source, weights and results have exactly the size that is allowed, for the sanitizers. */
+ * byte; bf16 against f32. Source, weights and results have exactly the size that is allowed, for
+ * the sanitizers. */
 #include "kernels/kernels.h"
 #include "kernels/tensor_kernels.h"
 #include "kernels/winograd.h"
@@ -153,27 +154,47 @@ static double activate (const WeirActivation *a, double x)
   return x;
 }
 
+static size_t picture_bytes (size_t n, bool is_bf16)
+{
+  return n * (is_bf16 ? sizeof (uint16_t) : sizeof (float));
+}
+
+/* Newly allocated. */
+static void *picture_new (const float *values, size_t n, bool is_bf16)
+{
+  void *picture = malloc (picture_bytes (n, is_bf16));
+  if (is_bf16)
+    weir_tensor_kernels ()->bf16_from_f32 (picture, values, n);
+  else
+    memcpy (picture, values, picture_bytes (n, is_bf16));
+  return picture;
+}
+
 /* Unit by unit, the last first, in scratch memory full of NaN. The results; newly allocated. */
-static float *run_case (const Case *c, unsigned isa, size_t n_parts, bool in_place)
+static void *run_case (const Case *c, unsigned isa, size_t n_parts, bool in_place)
 {
   WeirWinogradKernels kernels;
   WeirWinogradPlan plan;
-  ck_assert (weir_winograd_variant (isa, &kernels));
+  ck_assert (weir_winograd_variant (isa, &c->shape, &kernels));
   weir_winograd_plan (&plan, &c->shape, &kernels, n_parts);
-  float *packed = random_new (plan.n_weight_floats, 0, 0), *dst = malloc (c->n_dst * sizeof *dst);
+  float *packed = random_new (plan.n_weight_floats, 0, 0);
+  void *src = picture_new (c->src, c->n_src, c->shape.src_is_bf16);
+  void *added = picture_new (c->added, c->n_dst, c->shape.dst_is_bf16);
+  void *dst = picture_new (c->added, c->n_dst, c->shape.dst_is_bf16);
   float *bias = calloc (plan.n_bias_floats, sizeof *bias);
   float *buffer = malloc (plan.n_weight_floats / 4 * sizeof *buffer);
   size_t n_bytes = (plan.scratch_bytes + 63) / 64 * 64;
   void *scratch = aligned_alloc (64, n_bytes);
-  WeirWinogradJob job = { &plan, c->src, in_place ? dst : c->added, dst, packed, bias };
+  WeirWinogradJob job = { &plan, src, in_place ? dst : added, dst, packed, bias };
   memcpy (bias, c->bias, c->shape.dst_channels * sizeof *bias);
   memset (scratch, 0xff, n_bytes);
-  memcpy (dst, c->added, c->n_dst * sizeof *dst);
   weir_winograd_pack (&plan, packed, c->weights, buffer);
   for (size_t i = plan.n_units; i-- > 0;) {
     WeirWinogradUnit unit = weir_winograd_unit (&plan, i);
     weir_winograd_run (&job, scratch, &unit);
   }
+  free (src);
+  free (added);
   free (packed);
   free (bias);
   free (buffer);
@@ -194,13 +215,20 @@ static void check_error (const Case *c, const float *got, int row)
   ck_assert_msg (error <= bound, "row %d: error %g beyond %g", row, error, bound);
 }
 
+static bool has_variant (unsigned isa, bool is_bf16)
+{
+  WeirWinograd shape = { .src_is_bf16 = is_bf16, .dst_is_bf16 = is_bf16 };
+  WeirWinogradKernels kernels;
+  return weir_winograd_variant (isa, &shape, &kernels);
+}
+
 START_TEST (test_results_are_near_f64)
 {
   for (size_t k = 0; k < N_VARIANTS; k++)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
       WeirWinogradKernels kernels;
       Case c = case_new (&rows[i]);
-      if (weir_winograd_variant (variants[k], &kernels)) {
+      if (weir_winograd_variant (variants[k], &c.shape, &kernels)) {
         float *got = run_case (&c, variants[k], 1, false);
         check_error (&c, got, (int) i);
         free (got);
@@ -210,25 +238,24 @@ START_TEST (test_results_are_near_f64)
 }
 END_TEST
 
-static void check_same (const Case *c, const float *expected, float *got, const char *what, int row)
+static void check_same (const Case *c, const void *expected, void *got, const char *what, int row)
 {
-  ck_assert_msg (
-      memcmp (expected, got, c->n_dst * sizeof *got) == 0, "row %d: %s differs", row, what);
+  size_t n_bytes = picture_bytes (c->n_dst, c->shape.dst_is_bf16);
+  ck_assert_msg (memcmp (expected, got, n_bytes) == 0, "row %d: %s differs", row, what);
   free (got);
 }
 
 /* Variants, cuts into units and the place of what is added do not show. */
 START_TEST (test_same_bytes)
 {
-  WeirWinogradKernels kernels;
-  if (!weir_winograd_kernels (&kernels))
+  if (!has_variant (WEIR_ISA_AVX2, false))
     return;
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     Case c = case_new (&rows[i]);
     float *expected = run_case (&c, WEIR_ISA_AVX2, 1, false);
     check_same (&c, expected, run_case (&c, WEIR_ISA_AVX2, 3, false), "cut in three", (int) i);
     check_same (&c, expected, run_case (&c, WEIR_ISA_AVX2, 1, true), "in place", (int) i);
-    if (weir_winograd_variant (WEIR_ISA_AVX512, &kernels)) {
+    if (has_variant (WEIR_ISA_AVX512, false)) {
       check_same (&c, expected, run_case (&c, WEIR_ISA_AVX512, 1, false), "AVX-512", (int) i);
       check_same (&c, expected, run_case (&c, WEIR_ISA_AVX512, 50, true), "cut in 50", (int) i);
     }
@@ -238,16 +265,61 @@ START_TEST (test_same_bytes)
 }
 END_TEST
 
+static void round_values (float *values, size_t n)
+{
+  uint16_t *rounded = picture_new (values, n, true);
+  weir_tensor_kernels ()->f32_from_bf16 (values, rounded, n);
+  free (rounded);
+}
+
+/* Pictures of bf16 give what those of f32 with the same values give, rounded once. */
+START_TEST (test_bf16_is_rounded_f32)
+{
+  static const struct {
+    bool src, dst;
+    const char *what;
+  } types[] = { { true, true, "bf16" }, { true, false, "bf16 to f32" },
+    { false, true, "f32 to bf16" } };
+  if (!has_variant (WEIR_ISA_AVX512, true))
+    return;
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    Case c = case_new (&rows[i]);
+    round_values (c.src, c.n_src);
+    round_values (c.added, c.n_dst);
+    float *exact = run_case (&c, WEIR_ISA_AVX512, 1, false);
+    for (size_t k = 0; k < sizeof types / sizeof *types; k++) {
+      Case of_type = c;
+      of_type.shape.src_is_bf16 = types[k].src;
+      of_type.shape.dst_is_bf16 = types[k].dst;
+      void *expected = picture_new (exact, c.n_dst, types[k].dst);
+      check_same (&of_type, expected, run_case (&of_type, WEIR_ISA_AVX512, 1, false), types[k].what,
+          (int) i);
+      check_same (&of_type, expected, run_case (&of_type, WEIR_ISA_AVX512, 3, true), types[k].what,
+          (int) i);
+      free (expected);
+    }
+    free (exact);
+    case_free (&c);
+  }
+}
+END_TEST
+
+/* Only AVX-512 reads and writes bf16. */
+START_TEST (test_variants_of_bf16)
+{
+  ck_assert (!has_variant (WEIR_ISA_AVX2, true));
+  ck_assert_int_eq (has_variant (WEIR_ISA_AVX512, true), has_variant (WEIR_ISA_AVX512, false));
+}
+END_TEST
+
 /* An item alone gives the bytes that it gives in company. */
 START_TEST (test_items_are_apart)
 {
-  WeirWinogradKernels kernels;
-  if (!weir_winograd_kernels (&kernels))
+  unsigned isa = has_variant (WEIR_ISA_AVX512, false) ? WEIR_ISA_AVX512 : WEIR_ISA_AVX2;
+  if (!has_variant (isa, false))
     return;
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     Case all = case_new (&rows[i]), one = all;
-    unsigned isa =
-        weir_winograd_variant (WEIR_ISA_AVX512, &kernels) ? WEIR_ISA_AVX512 : WEIR_ISA_AVX2;
     float *expected = run_case (&all, isa, 1, false);
     one.shape.n_items = 1;
     one.n_dst /= all.shape.n_items;
@@ -292,6 +364,8 @@ int main (void)
   TCase *tcase = tcase_create ("winograd");
   tcase_add_test (tcase, test_results_are_near_f64);
   tcase_add_test (tcase, test_same_bytes);
+  tcase_add_test (tcase, test_bf16_is_rounded_f32);
+  tcase_add_test (tcase, test_variants_of_bf16);
   tcase_add_test (tcase, test_items_are_apart);
   tcase_add_test (tcase, test_units_are_the_whole);
   suite_add_tcase (suite, tcase);
