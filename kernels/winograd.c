@@ -17,6 +17,9 @@
 #define STEP_CHANNELS 64 /* sums of so many are transformed while they are in the cache */
 #define LINE_FLOATS   16
 #define MIN_TILES     14 /* rows that share a load of the weights */
+/* Of each panel of weights, fetched while the plane before is multiplied: the CPU's own prefetching
+ * begins anew with each. All of a panel is slower where its rows are many. */
+#define PREFETCH_FLOATS 256
 
 #ifdef WEIR_HAVE_AVX2
 void weir_winograd_load_avx2 (const WeirWinogradLoad *task);
@@ -245,12 +248,21 @@ static void load_tiles (
   }
 }
 
+static void prefetch_panels (const float *weights, size_t n_inner, size_t n_columns)
+{
+  size_t n_floats = least_of (n_inner * WEIR_GEMM_PANEL, PREFETCH_FLOATS);
+  for (size_t c = 0; c < n_columns; c += WEIR_GEMM_PANEL)
+    for (size_t i = 0; i < n_floats; i += LINE_FLOATS)
+      __builtin_prefetch (weights + c * n_inner + i, 0, 2);
+}
+
 /* The products of n channels of the results; those beyond the last one are zeros. */
 static void multiply_tiles (const WeirWinogradJob *job, const WeirWinogradUnit *unit,
     size_t channel, size_t n, const float *src, float *dst)
 {
   const WeirWinogradPlan *plan = job->plan;
-  size_t n_inner = plan->shape.src_channels;
+  size_t n_inner = plan->shape.src_channels, weight_plane = plan->n_weight_floats / PLANES;
+  const float *weights = job->weights + channel * n_inner;
   WeirGemm task = { .a_row = whole_lines (n_inner),
     .dst_row = plan->step_channels,
     .n_rows = unit->n_tiles,
@@ -258,7 +270,9 @@ static void multiply_tiles (const WeirWinogradJob *job, const WeirWinogradUnit *
     .n_columns = whole_lines (n) };
   for (size_t i = 0; i < PLANES; i++) {
     task.a = src + i * plan->load_plane;
-    task.b = job->weights + i * (plan->n_weight_floats / PLANES) + channel * n_inner;
+    task.b = weights + i * weight_plane;
+    if (i + 1 < PLANES)
+      prefetch_panels (weights + (i + 1) * weight_plane, n_inner, task.n_columns);
     task.dst = dst + i * plan->store_plane;
     plan->kernels.multiply (&task);
   }
