@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* 3x3 convolutions at stride 1 in f32 by Winograd's minimal filtering, where that is faster.
+/* 3x3 convolutions at stride 1 by Winograd's minimal filtering, where that is faster. Pictures are
+ * f32 or bf16, all between them f32.
  *
  * A residual that comes first and the activation behind it are done while results are in registers;
  * other post-ops row by row of a tile, when its unit is done. Units are shared out to the crew;
@@ -12,6 +13,7 @@
 #include "engine/cpu/cpu_row_posts.h"
 
 #include "engine/graph/geometry.h"
+#include "kernels/kernels.h"
 #include "kernels/winograd.h"
 
 #define PARALLEL_UNITS_NS 5000 /* of work that a thread must have */
@@ -35,34 +37,57 @@ static int64_t divide_up (int64_t n, int64_t by)
   return (n + by - 1) / by;
 }
 
-/* What one item takes both ways, ns, as measured on one thread with AVX-512 (f32 peak 190 GFLOP/s):
- * products at 170 GFLOP/s as windows, at 140 as tiles, on whole vectors of channels; weights that
- * come from the last level at 30 and 40 bytes a ns, the latter where there are four times as many
- * and the caches' prefetching sees long rows; 55 ns for each vector of channels of a tile that is
- * transformed. */
-static void estimate (
-    const WeirTensor *src, const WeirTensor *dst, double *direct_ns, double *winograd_ns)
+/* What one item takes both ways on one thread, as measured with AVX-512: products as windows and as
+ * tiles, on whole vectors of channels; reading the weights of a pair of channels, 9 of the source's
+ * type or 36 of f32; and the transforms of a vector of channels of a tile. */
+typedef struct Costs {
+  double direct_gflops, direct_pair_ns, winograd_gflops, winograd_pair_ns, vector_ns;
+} Costs;
+
+/* By how oneDNN multiplies the source's type. NULL: by AMX, which is ahead of everything.
+ *
+ * f32: peak 190 GFLOP/s; weights come from the last level at 30 and 40 bytes a ns, the latter since
+ * the caches' prefetching sees long rows. bf16 by AVX512_BF16: peak 118 GFLOP/s in f32, twice that
+ * in bf16; weights at 30 and 24 bytes a ns. Where oneDNN converts bf16 to multiply in f32 it
+ * reaches a third of what it does in f32. */
+static const Costs *costs_of (WeirDtype dtype)
+{
+  static const Costs f32 = { 170, 1.2, 140, 3.6, 55 }, bf16 = { 215, 0.6, 110, 6, 50 },
+                     converted = { 57, 0.6, 140, 6, 55 };
+  if (dtype == WEIR_DTYPE_F32)
+    return &f32;
+  if (!weir_cpu_has_bf16 ())
+    return &converted;
+  return weir_cpu_isa () & WEIR_ISA_BF16 ? &bf16 : NULL;
+}
+
+static void estimate (const Costs *costs, const WeirTensor *src, const WeirTensor *dst,
+    double *direct_ns, double *winograd_ns)
 {
   int64_t n_tiles = divide_up (dst->dims[2], WEIR_WINOGRAD_RESULTS) *
                     divide_up (dst->dims[3], WEIR_WINOGRAD_RESULTS);
   int64_t src_vectors = divide_up (src->dims[1], 16), dst_vectors = divide_up (dst->dims[1], 16);
   double pairs = (double) src->dims[1] * (double) (dst_vectors * 16);
   double n_results = (double) (dst->dims[2] * dst->dims[3]);
-  *direct_ns = 18 * pairs * n_results / 170 + 36 * pairs / 30;
-  *winograd_ns = 72 * pairs * (double) n_tiles / 140 + 144 * pairs / 40 +
-                 55 * (double) (n_tiles * (src_vectors + dst_vectors));
+  *direct_ns = 18 * pairs * n_results / costs->direct_gflops + pairs * costs->direct_pair_ns;
+  *winograd_ns = 72 * pairs * (double) n_tiles / costs->winograd_gflops +
+                 pairs * costs->winograd_pair_ns +
+                 costs->vector_ns * (double) (n_tiles * (src_vectors + dst_vectors));
 }
 
 static bool pays (const WeirStepSpec *spec)
 {
+  const Costs *costs = costs_of (spec->src[0].dtype);
   double direct_ns, winograd_ns;
-  estimate (&spec->src[0], &spec->dst[0], &direct_ns, &winograd_ns);
+  if (!costs)
+    return false;
+  estimate (costs, &spec->src[0], &spec->dst[0], &direct_ns, &winograd_ns);
   return winograd_ns < 0.9 * direct_ns;
 }
 
 static bool is_picture (const WeirTensor *tensor)
 {
-  return tensor->rank == 4 && tensor->dtype == WEIR_DTYPE_F32 &&
+  return tensor->rank == 4 && weir_cpu_is_float (tensor->dtype) &&
          tensor->layout == WEIR_LAYOUT_CHANNELS_LAST && tensor->dims[1] <= MAX_CHANNELS;
 }
 
@@ -81,8 +106,11 @@ static bool is_dense (const WeirWindow *window)
 static bool takes_posts (const WeirStepSpec *spec)
 {
   for (uint32_t i = 0; i < spec->node->n_post; i++)
-    if (spec->node->post[i].op == WEIR_OP_ADD && !is_picture (&spec->src[spec->node->post[i].src]))
-      return false;
+    if (spec->node->post[i].op == WEIR_OP_ADD) {
+      const WeirTensor *added = &spec->src[spec->node->post[i].src];
+      if (!is_picture (added) || added->dtype != spec->dst[0].dtype)
+        return false;
+    }
   return weir_cpu_row_posts_can (spec);
 }
 
@@ -97,7 +125,9 @@ static void fill_shape (const WeirStepSpec *spec, const WeirWindow *window, Weir
     .dst_height = (size_t) dst->dims[2],
     .dst_width = (size_t) dst->dims[3],
     .pad_y = (size_t) window->pad_begin[0],
-    .pad_x = (size_t) window->pad_begin[1] };
+    .pad_x = (size_t) window->pad_begin[1],
+    .src_is_bf16 = src->dtype == WEIR_DTYPE_BF16,
+    .dst_is_bf16 = dst->dtype == WEIR_DTYPE_BF16 };
 }
 
 bool weir_cpu_is_winograd (const WeirStepSpec *spec, const WeirWindow *window)
@@ -119,12 +149,13 @@ static void finish_unit (const WeirCpuBound *bound, const WeirWinogradUnit *unit
 {
   const Kernel *self = (const Kernel *) bound->kernel;
   const WeirWinograd *shape = &self->plan.shape;
+  WeirDtype dtype = shape->dst_is_bf16 ? WEIR_DTYPE_BF16 : WEIR_DTYPE_F32;
   for (size_t i = 0; i < unit->n_tiles; i++) {
     WeirWinogradPlace place = weir_winograd_place (&self->plan, unit->first_tile + i);
     for (size_t y = place.y; y < place.y + place.n_rows; y++)
       for (size_t x = place.x; x < place.x + place.n_columns; x++) {
         size_t pixel = (place.item * shape->dst_height + y) * shape->dst_width + x;
-        weir_cpu_row_posts_apply (&self->posts, self->base.device->kernels, bound, WEIR_DTYPE_F32,
+        weir_cpu_row_posts_apply (&self->posts, self->base.device->kernels, bound, dtype,
             (int64_t) (pixel * shape->dst_channels + unit->first_channel), unit->n_channels);
       }
   }
@@ -221,7 +252,7 @@ static void choose_parts (
 {
   double direct_ns, winograd_ns;
   WeirWinogradKernels kernels;
-  estimate (&spec->src[0], &spec->dst[0], &direct_ns, &winograd_ns);
+  estimate (costs_of (spec->src[0].dtype), &spec->src[0], &spec->dst[0], &direct_ns, &winograd_ns);
   double n_most = winograd_ns * (double) shape->n_items / PARALLEL_UNITS_NS;
   self->n_parts = CLAMP ((int64_t) n_most, 1, (int64_t) self->base.device->n_threads);
   weir_winograd_kernels (shape, &kernels);
