@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* MaxPool of f32 or u8 pictures in own loops, channels-last, row by row: bound by the memory that
- * the source lies in, where oneDNN's loops reach half of that or less. */
+/* MaxPool of f32, bf16 or u8 pictures in own loops, channels-last, row by row: bound by the memory
+ * that the source lies in, where oneDNN's loops reach half of that or less. */
 #include "engine/cpu/cpu.h"
 #include "kernels/max_pool.h"
 
@@ -15,13 +15,19 @@ typedef struct Kernel {
   size_t src_row_bytes, dst_row_bytes;
 } Kernel;
 
+static WeirMaxPoolFn find_fn (WeirDtype dtype)
+{
+  return dtype == WEIR_DTYPE_F32    ? weir_max_pool (WEIR_MAX_POOL_F32)
+         : dtype == WEIR_DTYPE_BF16 ? weir_max_pool (WEIR_MAX_POOL_BF16)
+         : dtype == WEIR_DTYPE_U8   ? weir_max_pool (WEIR_MAX_POOL_U8)
+                                    : NULL;
+}
+
 bool weir_cpu_is_max_pool (const WeirStepSpec *spec, const WeirWindow *window)
 {
-  WeirDtype dtype = spec->src[0].dtype;
   return spec->node->op == WEIR_OP_MAX_POOL && window->n_spatial == 2 && window->dilation[0] == 1 &&
          window->dilation[1] == 1 && window->kernel[0] <= MAX_WINDOW_ROWS &&
-         (dtype == WEIR_DTYPE_F32 || dtype == WEIR_DTYPE_U8) &&
-         weir_max_pool (dtype == WEIR_DTYPE_F32);
+         find_fn (spec->src[0].dtype);
 }
 
 static void run_rows (const void *data, int64_t begin, int64_t end)
@@ -56,7 +62,7 @@ WeirCpuKernel *weir_cpu_max_pool_new (
   const WeirTensor *src = &spec->src[0], *dst = &spec->dst[0];
   Kernel *self = (Kernel *) weir_cpu_kernel_new (device, spec, sizeof *self, "max pool", run);
   size_t pixel_bytes = (size_t) src->dims[1] * weir_dtype_bytes (src->dtype);
-  self->fn = weir_max_pool (src->dtype == WEIR_DTYPE_F32);
+  self->fn = find_fn (src->dtype);
   self->shape = (WeirMaxPool){ .n_channels = (size_t) src->dims[1],
     .kernel_width = (size_t) window->kernel[1],
     .stride = (size_t) window->stride[1],

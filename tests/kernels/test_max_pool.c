@@ -35,12 +35,31 @@ static uint8_t *bytes_new (size_t n, uint32_t seed)
   return bytes;
 }
 
-static float *floats_new (const uint8_t *bytes, size_t n)
+/* Codes and what stands for them, in the order of codes: the first 68 are negative. */
+static void write_code (void *dst, size_t i, uint8_t code, WeirMaxPoolType type)
 {
-  float *values = malloc (n * sizeof *values);
+  float value = (float) code * 0.25f - 17; /* exact in bf16 */
+  uint32_t bits;
+  memcpy (&bits, &value, sizeof bits);
+  if (type == WEIR_MAX_POOL_U8)
+    ((uint8_t *) dst)[i] = code;
+  else if (type == WEIR_MAX_POOL_BF16)
+    ((uint16_t *) dst)[i] = (uint16_t) (bits >> 16);
+  else
+    ((uint32_t *) dst)[i] = bits;
+}
+
+static size_t element_bytes (WeirMaxPoolType type)
+{
+  return type == WEIR_MAX_POOL_U8 ? 1 : type == WEIR_MAX_POOL_BF16 ? 2 : 4;
+}
+
+static void *elements_new (const uint8_t *codes, size_t n, WeirMaxPoolType type)
+{
+  void *elements = malloc (n * element_bytes (type));
   for (size_t i = 0; i < n; i++)
-    values[i] = (float) bytes[i] * 0.25f - 17;
-  return values;
+    write_code (elements, i, codes[i], type);
+  return elements;
 }
 
 /* Largest code of the window of pixel x in channel c. */
@@ -59,42 +78,69 @@ static uint8_t expected (size_t row, uint8_t *const *src, size_t x, size_t c)
   return most;
 }
 
-static void check (size_t row, unsigned isa)
+static void check (size_t row, unsigned isa, WeirMaxPoolType type)
 {
   const WeirMaxPool *shape = &rows[row].shape;
-  WeirMaxPoolFn u8 = weir_max_pool_variant (isa, false), f32 = weir_max_pool_variant (isa, true);
   size_t n_src = shape->src_width * shape->n_channels, n = shape->dst_width * shape->n_channels;
-  uint8_t *bytes[MAX_ROWS], *got = malloc (n);
-  float *floats[MAX_ROWS], *got_f32 = malloc (n * sizeof (float));
+  uint8_t *codes[MAX_ROWS], *expected_codes = malloc (n);
+  void *src[MAX_ROWS], *got = malloc (n * element_bytes (type));
   for (size_t y = 0; y < rows[row].n_rows; y++) {
-    bytes[y] = bytes_new (n_src, (uint32_t) y);
-    floats[y] = floats_new (bytes[y], n_src);
+    codes[y] = bytes_new (n_src, (uint32_t) y);
+    src[y] = elements_new (codes[y], n_src, type);
   }
-  u8 (shape, got, (const void *const *) bytes, rows[row].n_rows);
-  f32 (shape, got_f32, (const void *const *) floats, rows[row].n_rows);
-  for (size_t i = 0; i < n; i++) {
-    uint8_t code = expected (row, bytes, i / shape->n_channels, i % shape->n_channels);
-    float value = (float) code * 0.25f - 17;
-    ck_assert_msg (got[i] == code, "row %zu, variant %u, u8, element %zu", row, isa, i);
-    ck_assert_msg (memcmp (&got_f32[i], &value, sizeof value) == 0,
-        "row %zu, variant %u, f32, element %zu", row, isa, i);
-  }
+  for (size_t i = 0; i < n; i++)
+    expected_codes[i] = expected (row, codes, i / shape->n_channels, i % shape->n_channels);
+  void *most = elements_new (expected_codes, n, type);
+  weir_max_pool_variant (isa, type) (shape, got, (const void *const *) src, rows[row].n_rows);
+  ck_assert_msg (memcmp (got, most, n * element_bytes (type)) == 0, "row %zu, variant %u, type %d",
+      row, isa, (int) type);
   for (size_t y = 0; y < rows[row].n_rows; y++) {
-    free (bytes[y]);
-    free (floats[y]);
+    free (codes[y]);
+    free (src[y]);
   }
+  free (expected_codes);
+  free (most);
   free (got);
-  free (got_f32);
 }
 
 START_TEST (test_max_pool)
 {
   static const unsigned variants[] = { WEIR_ISA_AVX2, WEIR_ISA_AVX512 };
-  for (size_t v = 0; v < sizeof variants / sizeof *variants; v++)
-    for (size_t row = 0; row < sizeof rows / sizeof *rows; row++)
-      if (weir_max_pool_variant (variants[v], true))
-        check (row, variants[v]);
-  ck_assert (!weir_max_pool_variant (WEIR_ISA_C, true));
+  static const WeirMaxPoolType types[] = { WEIR_MAX_POOL_F32, WEIR_MAX_POOL_BF16,
+    WEIR_MAX_POOL_U8 };
+  for (size_t t = 0; t < sizeof types / sizeof *types; t++) {
+    for (size_t v = 0; v < sizeof variants / sizeof *variants; v++)
+      for (size_t row = 0; row < sizeof rows / sizeof *rows; row++)
+        if (weir_max_pool_variant (variants[v], types[t]))
+          check (row, variants[v], types[t]);
+    ck_assert (!weir_max_pool_variant (WEIR_ISA_C, types[t]));
+  }
+}
+END_TEST
+
+/* Of every two, in both orders, the one further on. */
+START_TEST (test_bf16_of_both_signs)
+{
+  static const uint16_t in_order[] = { 0xff80, 0xc2f0, 0xbf80, 0x8080, 0x8001, 0x8000, 0x0000,
+    0x0001, 0x0080, 0x3f80, 0x42f0, 0x7f80 }; /* -infinity to infinity */
+  const WeirMaxPool shape = { 1, 2, 1, 0, 2, 1 };
+  WeirMaxPoolFn fn = weir_max_pool (WEIR_MAX_POOL_BF16);
+  size_t n = sizeof in_order / sizeof *in_order;
+  for (size_t i = 0; fn && i < n * n; i++) {
+    uint16_t row[] = { in_order[i / n], in_order[i % n] }, got = 0;
+    const void *src[] = { row };
+    fn (&shape, &got, src, 1);
+    ck_assert_uint_eq (got, in_order[i / n > i % n ? i / n : i % n]);
+  }
+}
+END_TEST
+
+/* Of bf16 only AVX-512 has a variant; of the other types every set of vectors. */
+START_TEST (test_types_of_variants)
+{
+  ck_assert (!weir_max_pool_variant (WEIR_ISA_AVX2, WEIR_MAX_POOL_BF16));
+  ck_assert_int_eq (weir_max_pool_variant (WEIR_ISA_AVX512, WEIR_MAX_POOL_BF16) != NULL,
+      weir_max_pool_variant (WEIR_ISA_AVX512, WEIR_MAX_POOL_F32) != NULL);
 }
 END_TEST
 
@@ -103,6 +149,8 @@ int main (void)
   Suite *suite = suite_create ("max pool");
   TCase *tcase = tcase_create ("max pool");
   tcase_add_test (tcase, test_max_pool);
+  tcase_add_test (tcase, test_bf16_of_both_signs);
+  tcase_add_test (tcase, test_types_of_variants);
   suite_add_tcase (suite, tcase);
   return run_suite (suite, CK_FORK_GETENV);
 }
