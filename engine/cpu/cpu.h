@@ -168,16 +168,25 @@ bool weir_cpu_is_depthwise (const WeirStepSpec *spec);
 WeirCpuKernel *weir_cpu_depthwise_new (
     WeirDevice *device, const WeirStepSpec *spec, size_t *scratch_bytes, GError **error);
 
-/* cpu_pointwise.c: 1x1 convolutions in f32 as matrix products of our own. */
+/* cpu_pointwise.c: 1x1 convolutions in f32 or bf16 as matrix products of our own. */
 bool weir_cpu_is_pointwise (const WeirStepSpec *spec);
 WeirCpuKernel *weir_cpu_pointwise_new (
     WeirDevice *device, const WeirStepSpec *spec, size_t *scratch_bytes, GError **error);
 
-/* What of these two kernels, in f32, can run strip by strip, for cpu_strips.c; NULL, false: not this
- * one. *added: the source that is added, WEIR_NONE. */
+typedef struct WeirCpuPointwisePlan {
+  WeirGemm task; /* but for the addresses of a run */
+  WeirGemmFn multiply;
+  size_t src_bytes, dst_bytes; /* of an element */
+  uint32_t added;              /* a source; WEIR_NONE */
+} WeirCpuPointwisePlan;
+
+/* What of these two kernels can run strip by strip, for cpu_strips.c; NULL: not this one. */
 const WeirDepthwisePlan *weir_cpu_depthwise_strips (
     const WeirCpuKernel *kernel, const float **weights);
-const WeirGemm *weir_cpu_pointwise_strips (const WeirCpuKernel *kernel, uint32_t *added);
+const WeirCpuPointwisePlan *weir_cpu_pointwise_strips (const WeirCpuKernel *kernel);
+/* Whether they will. */
+bool weir_cpu_is_depthwise_strip (const WeirStepSpec *spec);
+bool weir_cpu_is_pointwise_strip (const WeirStepSpec *spec);
 
 /* cpu_strips.c: 1x1 and depthwise convolutions after one another, strip by strip. As WeirBackend's
  * may_join and join. */

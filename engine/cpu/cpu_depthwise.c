@@ -99,6 +99,12 @@ bool weir_cpu_is_depthwise (const WeirStepSpec *spec)
   return make_plan (spec, &plan);
 }
 
+bool weir_cpu_is_depthwise_strip (const WeirStepSpec *spec)
+{
+  WeirDepthwisePlan plan;
+  return make_plan (spec, &plan) && plan.reads_src && plan.writes_dst;
+}
+
 static void run_parts (const void *data, int64_t begin, int64_t end)
 {
   const WeirCpuBound *bound = data;

@@ -22,14 +22,13 @@ typedef enum Part { EXPAND, DEPTHWISE, PROJECT, N_PARTS } Part;
 typedef struct Kernel {
   WeirCpuKernel base;
   WeirCpuKernel *parts[N_PARTS]; /* NULL: there is none */
-  const WeirGemm *expand, *project;
+  const WeirCpuPointwisePlan *expand, *project;
   const WeirDepthwisePlan *depthwise;
   const float *weights;
-  WeirGemmFn multiply;
-  uint32_t added;                   /* by the projection, a source of this kernel; WEIR_NONE */
-  size_t strip_rows, n_strips;      /* of one picture */
-  size_t ring_rows;                 /* of what the first gives; 0: it is the source */
-  size_t ring_floats, strip_floats; /* of scratch memory; then that of the depthwise kernel */
+  uint32_t added;                 /* by the projection, a source of this kernel; WEIR_NONE */
+  size_t strip_rows, n_strips;    /* of one picture */
+  size_t ring_rows;               /* of what the first gives; 0: it is the source */
+  size_t ring_bytes, strip_bytes; /* of scratch memory; then that of the depthwise kernel */
   size_t part_bytes;
   int64_t n_parts;
 } Kernel;
@@ -37,25 +36,24 @@ typedef struct Kernel {
 /* Where a strip reads and writes. */
 typedef struct Strip {
   const WeirCpuBound *bound;
-  float *ring, *results;
-  void *scratch;
+  char *ring, *results, *scratch;
   size_t item, begin, end; /* rows of results */
   size_t made;             /* rows of the ring that are there already: those before */
 } Strip;
 
 /* In blocks as even as can be, of whole tiles. */
-static void multiply_rows (const Kernel *self, const WeirGemm *task, const float *src, float *dst,
-    const float *added, size_t n_rows)
+static void multiply_rows (
+    const WeirCpuPointwisePlan *plan, const char *src, char *dst, const char *added, size_t n_rows)
 {
-  WeirGemm part = *task;
+  WeirGemm part = plan->task;
   size_t n_blocks = (n_rows + BLOCK_ROWS - 1) / BLOCK_ROWS;
   size_t block = ((n_rows + n_blocks - 1) / n_blocks + TILE_ROWS - 1) / TILE_ROWS * TILE_ROWS;
   for (size_t row = 0; row < n_rows; row += block) {
     part.n_rows = MIN (block, n_rows - row);
-    part.a = src + row * task->a_row;
-    part.dst = dst + row * task->dst_row;
-    part.added = added ? added + row * task->dst_row : NULL;
-    self->multiply (&part);
+    part.a = src + row * part.a_row * plan->src_bytes;
+    part.dst = dst + row * part.dst_row * plan->dst_bytes;
+    part.added = added ? added + row * part.dst_row * plan->dst_bytes : NULL;
+    plan->multiply (&part);
   }
 }
 
@@ -63,16 +61,18 @@ static void multiply_rows (const Kernel *self, const WeirGemm *task, const float
 static void expand_rows (const Kernel *self, Strip *strip)
 {
   const WeirDepthwise *shape = &self->depthwise->shape;
+  const WeirCpuPointwisePlan *expand = self->expand;
   size_t extent = (shape->kernel_height - 1) * shape->dilation_y + 1;
   size_t top = strip->begin * shape->stride_y, bottom = (strip->end - 1) * shape->stride_y + extent;
   size_t y = MAX (top > shape->pad_y ? top - shape->pad_y : 0, strip->made);
   size_t end = MIN (bottom > shape->pad_y ? bottom - shape->pad_y : 0, shape->src_height);
-  const float *src = (const float *) strip->bound->src[0] +
-                     strip->item * shape->src_height * shape->src_width * self->expand->a_row;
+  size_t src_row = shape->src_width * expand->task.a_row * expand->src_bytes;
+  size_t ring_row = shape->src_width * expand->task.dst_row * expand->dst_bytes;
+  const char *src = (const char *) strip->bound->src[0] + strip->item * shape->src_height * src_row;
   while (y < end) {
     size_t at = y % self->ring_rows, n = MIN (end - y, self->ring_rows - at);
-    multiply_rows (self, self->expand, src + y * shape->src_width * self->expand->a_row,
-        strip->ring + at * shape->src_width * shape->n_channels, NULL, n * shape->src_width);
+    multiply_rows (
+        expand, src + y * src_row, strip->ring + at * ring_row, NULL, n * shape->src_width);
     y += n;
   }
   strip->made = MAX (strip->made, end);
@@ -93,10 +93,11 @@ static void run_strip (const Kernel *self, Strip *strip)
   weir_depthwise_run_rows (&job, strip->scratch, strip->item, strip->begin, strip->end);
   if (!self->project)
     return;
-  size_t at =
-      (strip->item * shape->dst_height + strip->begin) * shape->dst_width * self->project->dst_row;
-  multiply_rows (self, self->project, strip->results, (float *) bound->dst[0] + at,
-      self->added == WEIR_NONE ? NULL : (const float *) bound->src[self->added] + at,
+  const WeirCpuPointwisePlan *project = self->project;
+  size_t at = (strip->item * shape->dst_height + strip->begin) * shape->dst_width *
+              project->task.dst_row * project->dst_bytes;
+  multiply_rows (project, strip->results, (char *) bound->dst[0] + at,
+      self->added == WEIR_NONE ? NULL : (const char *) bound->src[self->added] + at,
       (strip->end - strip->begin) * shape->dst_width);
 }
 
@@ -110,10 +111,10 @@ static void run_strips (const WeirCpuBound *bound, int64_t p, int64_t begin, int
 {
   const Kernel *self = (const Kernel *) bound->kernel;
   Strip strip = { .bound = bound,
-    .ring = (float *) bound->scratch + (size_t) p * self->part_bytes / sizeof (float),
+    .ring = (char *) bound->scratch + (size_t) p * self->part_bytes,
     .item = SIZE_MAX };
-  strip.results = strip.ring + self->ring_floats;
-  strip.scratch = strip.results + self->strip_floats;
+  strip.results = strip.ring + self->ring_bytes;
+  strip.scratch = strip.results + self->strip_bytes;
   for (int64_t i = begin; i < end; i++) {
     size_t item = (size_t) i / self->n_strips;
     if (item != strip.item)
@@ -159,12 +160,12 @@ static void release (WeirCpuKernel *kernel)
 static size_t bytes_between (const WeirStepSpec *second)
 {
   const WeirTensor *src = &second->src[0];
-  return (size_t) (src->dims[1] * src->dims[2] * src->dims[3]) * sizeof (float);
+  return (size_t) (src->dims[1] * src->dims[2] * src->dims[3]) * weir_dtype_bytes (src->dtype);
 }
 
-static bool is_small (const WeirGemm *task)
+static bool is_small (const WeirCpuPointwisePlan *plan)
 {
-  return task->n_inner * task->n_columns * sizeof (float) <= MAX_WEIGHT_BYTES;
+  return plan->task.n_inner * plan->task.n_columns * plan->src_bytes <= MAX_WEIGHT_BYTES;
 }
 
 static bool ends_depthwise (const WeirCpuKernel *kernel)
@@ -174,30 +175,20 @@ static bool ends_depthwise (const WeirCpuKernel *kernel)
   return kernel->run == run ? !self->project : weir_cpu_depthwise_strips (kernel, &weights) != NULL;
 }
 
-/* Post-ops in registers only: an activation, and before it an addition where there may be one. */
-static bool has_simple_posts (const WeirNode *node, bool may_add)
-{
-  WeirActivation activation;
-  uint32_t i = may_add && node->n_post && node->post[0].op == WEIR_OP_ADD;
-  return i == node->n_post ||
-         (i + 1 == node->n_post && weir_cpu_activation (&node->post[i], &activation));
-}
-
 bool weir_cpu_may_join (const WeirCpuKernel *first, const WeirStepSpec *second)
 {
-  const WeirTensor *src = &second->src[0], *weights = &second->src[1], *dst = &second->dst[0];
-  uint32_t added;
-  if (second->node->op != WEIR_OP_CONV || src->rank != 4 || src->dtype != WEIR_DTYPE_F32 ||
-      dst->dtype != WEIR_DTYPE_F32 || bytes_between (second) < MIN_BETWEEN_BYTES)
+  const WeirTensor *src = &second->src[0], *weights = &second->src[1];
+  if (second->node->op != WEIR_OP_CONV || src->rank != 4 || !weir_cpu_is_float (src->dtype) ||
+      bytes_between (second) < MIN_BETWEEN_BYTES)
     return false;
-  if (weir_cpu_is_depthwise (second)) {
-    const WeirGemm *task = weir_cpu_pointwise_strips (first, &added);
-    return task && is_small (task) && added == WEIR_NONE && has_simple_posts (second->node, false);
+  if (weir_cpu_is_depthwise_strip (second)) {
+    const WeirCpuPointwisePlan *plan = weir_cpu_pointwise_strips (first);
+    return plan && is_small (plan) && plan->added == WEIR_NONE;
   }
-  size_t weight_bytes = (size_t) (weights->dims[0] * weights->dims[1]) * sizeof (float);
-  return ends_depthwise (first) && weir_cpu_is_pointwise (second) && src->dims[2] == dst->dims[2] &&
-         src->dims[3] == dst->dims[3] && weight_bytes <= MAX_WEIGHT_BYTES &&
-         has_simple_posts (second->node, true);
+  size_t weight_bytes =
+      (size_t) (weights->dims[0] * weights->dims[1]) * weir_dtype_bytes (src->dtype);
+  return ends_depthwise (first) && weir_cpu_is_pointwise_strip (second) &&
+         weight_bytes <= MAX_WEIGHT_BYTES;
 }
 
 /* --- how --- */
@@ -207,26 +198,36 @@ static size_t count_ring_rows (const WeirDepthwise *shape, size_t strip_rows)
   return (strip_rows - 1) * shape->stride_y + (shape->kernel_height - 1) * shape->dilation_y + 1;
 }
 
+static size_t element_bytes (bool is_bf16)
+{
+  return is_bf16 ? sizeof (uint16_t) : sizeof (float);
+}
+
+static size_t whole_lines (size_t n_bytes)
+{
+  return (n_bytes + 63) & ~(size_t) 63;
+}
+
 /* As many rows as stay in the cache, an even number. */
 static void choose_strips (Kernel *self)
 {
   const WeirDepthwise *shape = &self->depthwise->shape;
-  size_t src_floats = self->expand ? shape->src_width * shape->n_channels : 0;
-  size_t dst_floats = self->project ? shape->dst_width * shape->n_channels : 0;
+  size_t src_bytes = shape->src_width * shape->n_channels * element_bytes (shape->src_is_bf16);
+  size_t dst_bytes = shape->dst_width * shape->n_channels * element_bytes (shape->dst_is_bf16);
   size_t n = MAX_STRIP_ROWS;
-  while (n > 2 &&
-         (count_ring_rows (shape, n) * src_floats + n * dst_floats) * sizeof (float) > STRIP_BYTES)
+  src_bytes = self->expand ? src_bytes : 0;
+  dst_bytes = self->project ? dst_bytes : 0;
+  while (n > 2 && count_ring_rows (shape, n) * src_bytes + n * dst_bytes > STRIP_BYTES)
     n -= 2;
   self->strip_rows = n;
   self->n_strips = (shape->dst_height + n - 1) / n;
   self->ring_rows = self->expand ? count_ring_rows (shape, n) : 0;
-  self->ring_floats = (self->ring_rows * src_floats + 15) & ~(size_t) 15;
-  self->strip_floats = (n * dst_floats + 15) & ~(size_t) 15;
+  self->ring_bytes = whole_lines (self->ring_rows * src_bytes);
+  self->strip_bytes = whole_lines (n * dst_bytes);
 }
 
 static void take_parts (Kernel *self, WeirCpuKernel *first, WeirCpuKernel *second)
 {
-  uint32_t added = WEIR_NONE;
   if (first->run == run) {
     memcpy (self->parts, ((Kernel *) first)->parts, sizeof self->parts);
     g_free (first);
@@ -236,11 +237,13 @@ static void take_parts (Kernel *self, WeirCpuKernel *first, WeirCpuKernel *secon
   }
   self->parts[self->parts[DEPTHWISE] ? PROJECT : DEPTHWISE] = second;
   if (self->parts[EXPAND])
-    self->expand = weir_cpu_pointwise_strips (self->parts[EXPAND], &added);
+    self->expand = weir_cpu_pointwise_strips (self->parts[EXPAND]);
   self->depthwise = weir_cpu_depthwise_strips (self->parts[DEPTHWISE], &self->weights);
   if (self->parts[PROJECT])
-    self->project = weir_cpu_pointwise_strips (self->parts[PROJECT], &added);
-  self->added = added == WEIR_NONE ? WEIR_NONE : self->base.n_src - second->n_src + added;
+    self->project = weir_cpu_pointwise_strips (self->parts[PROJECT]);
+  self->added = WEIR_NONE;
+  if (self->project && self->project->added != WEIR_NONE)
+    self->added = self->base.n_src - second->n_src + self->project->added;
 }
 
 WeirCpuKernel *weir_cpu_join (WeirCpuKernel *first, WeirCpuKernel *second, size_t *scratch_bytes)
@@ -253,12 +256,11 @@ WeirCpuKernel *weir_cpu_join (WeirCpuKernel *first, WeirCpuKernel *second, size_
     .overwritten = second->overwritten,
     .run = run,
     .free = release };
-  self->multiply = weir_gemm ();
   take_parts (self, first, second);
   choose_strips (self);
   self->n_parts = CLAMP (count_strips (self), 1, (int64_t) self->base.device->n_threads);
-  self->part_bytes = (self->ring_floats + self->strip_floats) * sizeof (float) +
-                     ((self->depthwise->scratch_bytes + 63) & ~(size_t) 63);
+  self->part_bytes =
+      self->ring_bytes + self->strip_bytes + whole_lines (self->depthwise->scratch_bytes);
   *scratch_bytes = self->part_bytes * (size_t) self->n_parts;
   return &self->base;
 }

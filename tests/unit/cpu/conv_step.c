@@ -20,13 +20,18 @@ Net *conv_net_new (const ConvRow *row)
   uint32_t dst = net_node (net, "Conv", row->attrs, 1, all);
   for (uint32_t id = 0; id < net->graph->nodes->len; id++) {
     WeirNode *node = weir_graph_node (net->graph, id);
-    for (; node->op == WEIR_OP_CONV && node->n_post < 4 && row->post[node->n_post].op;
-         node->n_post++)
+    for (; node->dst[0] == dst && node->n_post < 4 && row->post[node->n_post].op; node->n_post++)
       node->post[node->n_post] = row->post[node->n_post];
   }
-  net_output (net, dst);
+  net_output (net,
+      row->next ? net_op (net, "Conv", "", dst, net_constant (net, row->next, 0.1f, 0.0f)) : dst);
   net_finish (net);
   return net;
+}
+
+static WeirPrecision precision_of (const ConvRow *row)
+{
+  return row->is_bf16 ? WEIR_PRECISION_BF16 : WEIR_PRECISION_F32;
 }
 
 void check_near_reference (const ConvRow *rows, uint32_t n, const char *name, double tolerance)
@@ -34,7 +39,7 @@ void check_near_reference (const ConvRow *rows, uint32_t n, const char *name, do
   for (uint32_t k = 0; k < n; k++) {
     g_autoptr (Net) net = conv_net_new (&rows[k]);
     NetRun ref = { &weir_backend_ref, WEIR_PRECISION_F32, 1, 2 };
-    NetRun cpu = { &weir_backend_cpu, WEIR_PRECISION_F32, 1, 2 };
+    NetRun cpu = { &weir_backend_cpu, precision_of (&rows[k]), 1, 2 };
     g_autofree char *steps = NULL;
     size_t n_expected, n_got;
     g_autofree float *expected = net_run (net, &ref, &n_expected, NULL);
@@ -50,9 +55,9 @@ void check_same_bytes (const ConvRow *rows, uint32_t n)
 {
   for (uint32_t k = 0; k < n; k++) {
     g_autoptr (Net) net = conv_net_new (&rows[k]);
-    NetRun batch = { &weir_backend_cpu, WEIR_PRECISION_F32, 1, 3 };
-    NetRun alone = { &weir_backend_cpu, WEIR_PRECISION_F32, 1, 1 };
-    NetRun parts = { &weir_backend_cpu, WEIR_PRECISION_F32, 3, 1, true };
+    NetRun batch = { &weir_backend_cpu, precision_of (&rows[k]), 1, 3 };
+    NetRun alone = { &weir_backend_cpu, precision_of (&rows[k]), 1, 1 };
+    NetRun parts = { &weir_backend_cpu, precision_of (&rows[k]), 3, 1, true };
     size_t n_batch, n_alone, n_parts;
     g_autofree float *of_batch = net_run (net, &batch, &n_batch, NULL);
     g_autofree float *of_alone = net_run (net, &alone, &n_alone, NULL);
@@ -67,7 +72,7 @@ void check_other_way (const ConvRow *rows, uint32_t n, const char *name)
 {
   for (uint32_t k = 0; k < n; k++) {
     g_autoptr (Net) net = conv_net_new (&rows[k]);
-    NetRun cpu = { &weir_backend_cpu, WEIR_PRECISION_F32, 1, 1 };
+    NetRun cpu = { &weir_backend_cpu, precision_of (&rows[k]), 1, 1 };
     g_autofree char *steps = NULL;
     size_t n_got;
     g_autofree float *got = net_run (net, &cpu, &n_got, &steps);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Networks of one convolution, for the tests of kernels of our own. */
+/* Networks of one convolution, or one and another behind it, for the tests of kernels of our own.
+ */
 #pragma once
 
 #include "tests/post_ops.h"
@@ -11,6 +12,8 @@ typedef struct ConvRow {
   const char *src, *weights, *bias, *attrs, *dst; /* as net.h spells them; bias NULL: none */
   ConvResidual residual;                          /* source 3 */
   WeirPostOp post[4];
+  bool is_bf16;     /* in that precision, in which the last of a network gives f32 */
+  const char *next; /* weights of another 1x1 convolution behind it; NULL: there is none */
 } ConvRow;
 
 Net *conv_net_new (const ConvRow *row);
