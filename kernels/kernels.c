@@ -24,16 +24,25 @@ static bool is_disabled (const char *name)
 }
 
 #if defined(__x86_64__)
-static bool has_avx512_bf16 (void)
-{
-  unsigned eax, ebx, ecx, edx;
-  return __get_cpuid_count (7, 1, &eax, &ebx, &ecx, &edx) && (eax & (1u << 5));
-}
+enum { ASKED = 1 << 0, AVX512_BF16 = 1 << 1, AMX_BF16 = 1 << 2, INT8 = 1 << 3 };
 
-static bool has_amx_bf16 (void)
+/* What __builtin_cpu_supports does not tell. The CPU is asked once: under a hypervisor the
+ * instruction takes microseconds. */
+static unsigned ask_features (void)
 {
-  unsigned eax, ebx, ecx, edx;
-  return __get_cpuid_count (7, 0, &eax, &ebx, &ecx, &edx) && (edx & (1u << 22));
+  static _Atomic unsigned known;
+  unsigned found = known, eax, ebx, ecx, edx;
+  if (found)
+    return found;
+  found = ASKED;
+  if (__get_cpuid_count (7, 0, &eax, &ebx, &ecx, &edx)) {
+    found |= edx & (1u << 22) ? AMX_BF16 : 0;
+    found |= (ecx & (1u << 11)) || (edx & (1u << 25)) ? INT8 : 0; /* AVX512_VNNI, AMX_INT8 */
+  }
+  if (__get_cpuid_count (7, 1, &eax, &ebx, &ecx, &edx))
+    found |= eax & (1u << 5) ? AVX512_BF16 : 0;
+  known = found;
+  return found;
 }
 #endif
 
@@ -53,7 +62,8 @@ unsigned weir_cpu_isa (void)
     isa |= WEIR_ISA_VBMI;
   if ((isa & WEIR_ISA_AVX512) && __builtin_cpu_supports ("avx512vnni") && !is_disabled ("int8"))
     isa |= WEIR_ISA_VNNI;
-  if ((isa & WEIR_ISA_AVX512) && has_avx512_bf16 () && !has_amx_bf16 () && !is_disabled ("bf16"))
+  if ((isa & WEIR_ISA_AVX512) && (ask_features () & (AVX512_BF16 | AMX_BF16)) == AVX512_BF16 &&
+      !is_disabled ("bf16"))
     isa |= WEIR_ISA_BF16;
 #endif
   return isa;
@@ -63,7 +73,7 @@ bool weir_cpu_has_bf16 (void)
 {
 #if defined(__x86_64__)
   return (weir_cpu_isa () & WEIR_ISA_AVX512) && !is_disabled ("bf16") &&
-         (has_avx512_bf16 () || has_amx_bf16 ());
+         (ask_features () & (AVX512_BF16 | AMX_BF16));
 #else
   return false;
 #endif
@@ -72,11 +82,7 @@ bool weir_cpu_has_bf16 (void)
 bool weir_cpu_has_int8 (void)
 {
 #if defined(__x86_64__)
-  unsigned eax, ebx, ecx, edx;
-  if (!(weir_cpu_isa () & WEIR_ISA_AVX512) || is_disabled ("int8") ||
-      !__get_cpuid_count (7, 0, &eax, &ebx, &ecx, &edx))
-    return false;
-  return (ecx & (1u << 11)) || (edx & (1u << 25)); /* AVX512_VNNI, AMX_INT8 */
+  return (weir_cpu_isa () & WEIR_ISA_AVX512) && !is_disabled ("int8") && (ask_features () & INT8);
 #else
   return false;
 #endif

@@ -132,7 +132,8 @@ static float element_at (const void *picture, size_t i, bool is_bf16)
   float value;
   if (!is_bf16)
     return ((const float *) picture)[i];
-  weir_tensor_kernels ()->f32_from_bf16 (&value, (const uint16_t *) picture + i, 1);
+  uint32_t bits = (uint32_t) ((const uint16_t *) picture)[i] << 16;
+  memcpy (&value, &bits, sizeof value);
   return value;
 }
 
