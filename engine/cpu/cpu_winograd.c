@@ -266,7 +266,9 @@ static void choose_parts (
 WeirCpuKernel *weir_cpu_winograd_new (WeirDevice *device, const WeirStepSpec *spec,
     const WeirWindow *window, size_t *scratch_bytes, GError **error)
 {
-  Kernel *self = (Kernel *) weir_cpu_kernel_new (device, spec, sizeof *self, "winograd", run);
+  bool is_f32 = spec->src[0].dtype == WEIR_DTYPE_F32;
+  Kernel *self = (Kernel *) weir_cpu_kernel_new (
+      device, spec, sizeof *self, is_f32 ? "winograd" : "f32 winograd", run);
   WeirWinograd shape;
   self->base.free = release;
   fill_shape (spec, window, &shape);
