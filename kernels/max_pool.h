@@ -22,7 +22,7 @@ typedef enum WeirMaxPoolType {
 typedef void (*WeirMaxPoolFn) (
     const WeirMaxPool *shape, void *dst, const void *const *rows, size_t n_rows);
 
-/* For this CPU; NULL where it has no vectors, for bf16 no AVX-512. All variants give the same bytes. */
+/* For this CPU; NULL where it has no vectors, for bf16 no AVX-512. Variants give the same bytes. */
 WeirMaxPoolFn weir_max_pool (WeirMaxPoolType type);
 /* Variant `isa` of kernels.h (a single bit), NULL where this build or CPU has none. */
 WeirMaxPoolFn weir_max_pool_variant (unsigned isa, WeirMaxPoolType type);
