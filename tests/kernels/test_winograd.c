@@ -322,9 +322,10 @@ START_TEST (test_items_are_apart)
     Case all = case_new (&rows[i]), one = all;
     float *expected = run_case (&all, isa, 1, false);
     one.shape.n_items = 1;
+    one.n_src /= all.shape.n_items;
     one.n_dst /= all.shape.n_items;
     for (size_t n = 0; n < all.shape.n_items; n++) {
-      one.src = all.src + n * (all.n_src / all.shape.n_items);
+      one.src = all.src + n * one.n_src;
       one.added = all.added + n * one.n_dst;
       check_same (&one, expected + n * one.n_dst, run_case (&one, isa, 1, false), "alone", (int) i);
     }

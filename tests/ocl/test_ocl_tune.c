@@ -112,6 +112,7 @@ START_TEST (test_ocl_tune_network)
   g_autofree char *plan = NULL, *tuned_plan = NULL;
   float expected[N_ITEMS * N_DST], got[N_ITEMS * N_DST];
   Progress progress = { 0 };
+  uint32_t n_left = 0;
   GError *error = NULL;
   WeirSessionOptions session = session_options ();
   WeirTuneOptions options = { batches, 3, 3, count_progress, &progress };
@@ -120,16 +121,36 @@ START_TEST (test_ocl_tune_network)
   g_autoptr (WeirTuning) tuning = weir_session_tune (&session, &options, &error);
   ocl_must (tuning, error);
   ck_assert_uint_eq (tuning->n_rows, 4); /* two windows, two batches */
-  ck_assert (tuning->n_left < tuning->n_rows && tuning->after_ns <= tuning->before_ns);
+  ck_assert_uint_lt (tuning->n_left, tuning->n_rows);
   ck_assert (progress.n_calls > 0 && progress.n == 4);
   for (uint32_t i = 0; i < tuning->n_rows; i++) {
     const WeirTuneRow *row = &tuning->rows[i];
-    ck_assert (row->after_ns <= row->before_ns && row->n_steps == 1);
-    ck_assert ((row->after_ns < row->before_ns) || strcmp (row->before, row->after) == 0);
+    bool stays = strcmp (row->before, row->after) == 0;
+    ck_assert (row->n_steps == 1 && isfinite (row->before_ns) && isfinite (row->after_ns));
+    ck_assert (!stays || row->after_ns == row->before_ns);
+    n_left += row->after_ns <= 0;
   }
+  ck_assert_uint_eq (tuning->n_left, n_left);
   run_items (got, &tuned_plan);
   ck_assert_msg (strstr (tuned_plan, "(tuned)") != NULL, "%s", tuned_plan);
   check_close (got, expected);
+}
+END_TEST
+
+/* The shape that takes longest is done all the same. */
+START_TEST (test_ocl_tune_in_no_time)
+{
+  static const uint32_t batches[] = { 1, N_ITEMS };
+  GError *error = NULL;
+  WeirSessionOptions session = session_options ();
+  WeirTuneOptions options = { batches, 2, 1e-6, NULL, NULL };
+  g_autoptr (WeirTuning) tuning = weir_session_tune (&session, &options, &error);
+  ocl_must (tuning, error);
+  ck_assert_uint_eq (tuning->n_rows, 4);
+  ck_assert_uint_eq (tuning->n_left, 2);
+  for (uint32_t i = 0; i < 2; i++)
+    ck_assert (
+        tuning->rows[i].after_ns > 0 && strcmp (tuning->rows[i].shape, tuning->rows[0].shape) == 0);
 }
 END_TEST
 
@@ -189,6 +210,7 @@ int main (void)
   ocl_kit_start ();
   weir_ocl_device_close (ocl_kit_device);
   tcase_add_checked_fixture (tcase, make_model, remove_model);
+  tcase_add_test (tcase, test_ocl_tune_in_no_time);
   tcase_add_test (tcase, test_ocl_tune_network);
   tcase_add_test (tcase, test_ocl_tune_is_obeyed);
   tcase_add_loop_test (tcase, test_ocl_tune_refusals, 0, G_N_ELEMENTS (refusals));
