@@ -27,9 +27,11 @@ void dynamic_wall_open (DynamicWall *self, const gchar *models, const gchar *inf
 void dynamic_wall_wait (DynamicWall *self, gint n_frames)
 {
   watchdog_say (&self->dog, "waiting for frames");
+  gint end[DYNAMIC_N_CAMERAS];
+  for (guint i = 1; i < DYNAMIC_N_CAMERAS; i++)
+    end[i] = g_atomic_int_get (&self->arrivals[i].n_arrived) + n_frames;
   for (guint i = 1; i < DYNAMIC_N_CAMERAS; i++) {
-    const gint before = g_atomic_int_get (&self->arrivals[i].n_arrived);
-    while (g_atomic_int_get (&self->arrivals[i].n_arrived) < before + n_frames)
+    while (g_atomic_int_get (&self->arrivals[i].n_arrived) < end[i])
       g_usleep (1000);
     watchdog_step (&self->dog);
   }
