@@ -171,8 +171,8 @@ typedef struct Search {
   uint32_t n_done, n_rows;
 } Search;
 
-/* Each row may take an even share of the time that is left. A group that was begun is done: without
- * time its other rows only get what they would take anyhow measured. */
+/* Each row may take an even share of the time that is left. The first group, and one that was
+ * begun, is done: without time only what its rows would take anyhow is measured. */
 static bool measure_group (Search *search, Group *group, GError **error)
 {
   const WeirOclTuneOptions *options = search->options;
@@ -180,7 +180,7 @@ static bool measure_group (Search *search, Group *group, GError **error)
     const WeirOclAsked *asked = group->asked->pdata[i];
     uint64_t now_ns = weir_now_ns ();
     uint64_t left_ns = search->end_ns - MIN (search->end_ns, now_ns);
-    if (left_ns == 0 && i == 0)
+    if (left_ns == 0 && i == 0 && search->n_done > 0)
       return true;
     if (options->progress)
       options->progress (
