@@ -57,7 +57,7 @@ START_TEST (test_all_leave_and_return)
   end_branches (&wall);
   check_session_is_gone ();
   add_branches (&wall);
-  dynamic_wall_wait (&wall, 3);
+  dynamic_wall_wait (&wall, 6);
   ck_assert_uint_eq (kit_stat (wall.branches[1], "find", "streams"), DYNAMIC_N_CAMERAS);
   ck_assert_uint_eq (kit_stat (wall.branches[1], "find", "loads"), 1);
   dynamic_wall_close (&wall);
