@@ -7,6 +7,8 @@
 #include "engine/ocl/ocl_private.h"
 #include "engine/ocl/ocl_variant.h"
 
+#define MOST_LINGER_MS 500u /* of a driver's threads, after the last work */
+
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
 static GSList *registry; /* WeirOclDevice, opened */
 
@@ -17,11 +19,22 @@ static void release_program (gpointer program)
 
 static gint n_left; /* atomic */
 
-/* Every object of a context holds a reference to it. */
-static void count_left (const WeirOclDevice *device)
+static cl_uint count_references (const WeirOclDevice *device)
 {
   cl_uint n_refs = 1;
   clGetContextInfo (device->context, CL_CONTEXT_REFERENCE_COUNT, sizeof n_refs, &n_refs, NULL);
+  return n_refs;
+}
+
+/* Every object of a context holds a reference to it. Threads of a driver let go of the last events
+ * a moment after these have told that they are done. */
+static void count_left (const WeirOclDevice *device)
+{
+  cl_uint n_refs = count_references (device);
+  for (uint32_t ms = 0; n_refs > 1 && ms < MOST_LINGER_MS; ms++) {
+    g_usleep (1000);
+    n_refs = count_references (device);
+  }
   g_atomic_int_add (&n_left, (gint) n_refs - 1);
 }
 

@@ -75,13 +75,13 @@ typedef struct WeirOclDevice WeirOclDevice;
  * those who share the device the first decides. DEVICE errors where the driver fails. */
 WeirOclDevice *weir_ocl_device_open (
     const char *match, uint32_t index, const char *cache_folder, GError **error);
-void weir_ocl_device_close (
-    WeirOclDevice *device); /* For tests: how many objects of OpenCL (buffers, kernels, queues,
-                             * events …) were still there when their device was closed for good, in
-                             * this process. Drivers may hold some themselves. */
-uint32_t weir_ocl_n_left (void);
-/* one for each open; NULL is fine */
+/* One for each open; NULL is fine. */
+void weir_ocl_device_close (WeirOclDevice *device);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (WeirOclDevice, weir_ocl_device_close)
+
+/* For tests: how many objects of OpenCL (buffers, kernels, queues, events …) were still there when
+ * their device was closed for good, in this process. Drivers may hold some themselves. */
+uint32_t weir_ocl_n_left (void);
 
 const WeirOclFacts *weir_ocl_device_facts (const WeirOclDevice *device);
 /* A call has told that the device stopped: whoever opens it again gets a new context. */

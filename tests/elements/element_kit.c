@@ -4,6 +4,7 @@
 
 #include "gst/classify.h"
 #include "gst/detect.h"
+#include <stdio.h>
 #include <string.h>
 
 void kit_register (void)
@@ -200,11 +201,16 @@ guint64 kit_stat (GstElement *pipeline, const gchar *name, const gchar *field)
   return value;
 }
 
+/* Where nothing is forked what a failed test leaves behind may end the process later: so each
+ * result is printed as it comes. */
 int kit_run (TCase *tcase)
 {
   Suite *suite = suite_create ("elements");
   suite_add_tcase (suite, tcase);
   SRunner *runner = srunner_create (suite);
+  setvbuf (stdout, NULL, _IOLBF, 0);
+  if (srunner_fork_status (runner) == CK_NOFORK)
+    srunner_set_log (runner, "-");
   srunner_run_all (runner, CK_NORMAL);
   const int n_failed = srunner_ntests_failed (runner);
   srunner_free (runner);
