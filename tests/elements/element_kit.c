@@ -214,6 +214,7 @@ int kit_run (TCase *tcase)
   srunner_run_all (runner, CK_NORMAL);
   const int n_failed = srunner_ntests_failed (runner);
   srunner_free (runner);
-  gst_deinit (); /* lets the leaks tracer report when nothing is forked */
+  if (n_failed == 0) /* what a failed test left running would be waited for */
+    gst_deinit (); /* lets the leaks tracer report when nothing is forked */
   return n_failed != 0;
 }

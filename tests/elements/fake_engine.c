@@ -69,11 +69,24 @@ void fake_engine_reset (const FakeEngine *settings)
   weir_mutex_unlock (&fake.lock);
 }
 
+/* The lock is held. */
+static void wait_idle (void)
+{
+  while (fake.n_in_flight > 0)
+    weir_cond_wait (&fake.changed, &fake.lock);
+}
+
+void fake_engine_wait_idle (void)
+{
+  weir_mutex_lock (&fake.lock);
+  wait_idle ();
+  weir_mutex_unlock (&fake.lock);
+}
+
 void fake_engine_hold (void)
 {
   weir_mutex_lock (&fake.lock);
-  while (fake.n_in_flight > 0)
-    weir_cond_wait (&fake.changed, &fake.lock);
+  wait_idle ();
   fake.settings.hold = TRUE;
   weir_mutex_unlock (&fake.lock);
 }
@@ -221,10 +234,10 @@ static void finish (WeirRequest *request, State state)
 {
   WeirStream *stream = request->stream;
   request->state = state;
-  fake.n_in_flight--;
   weir_mutex_unlock (&fake.lock);
   request->done (request, request->user);
   weir_mutex_lock (&fake.lock);
+  fake.n_in_flight--;
   stream->n_in_flight--;
   changed ();
 }

@@ -20,6 +20,8 @@ void fake_engine_reset (const FakeEngine *settings);
 /* From now on, as if `hold` had been set; what is under way ends first. */
 void fake_engine_hold (void);
 void fake_engine_release (void);
+/* Waits until no request is under way, and what is told of the last is told. */
+void fake_engine_wait_idle (void);
 /* Waits until `n` requests are queued or running. */
 void fake_engine_wait_in_flight (guint n);
 void fake_engine_wait_running (guint n);
