@@ -215,6 +215,6 @@ int kit_run (TCase *tcase)
   const int n_failed = srunner_ntests_failed (runner);
   srunner_free (runner);
   if (n_failed == 0) /* what a failed test left running would be waited for */
-    gst_deinit (); /* lets the leaks tracer report when nothing is forked */
+    gst_deinit ();   /* lets the leaks tracer report when nothing is forked */
   return n_failed != 0;
 }
