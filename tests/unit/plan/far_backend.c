@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "tests/unit/plan/far_backend.h"
 
+#include "engine/base/sync.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -34,16 +36,27 @@ typedef struct Pictures {
   WeirFrame frame;
 } Pictures;
 
-static FarTaste taste;
+static WeirMutex taste_lock = PTHREAD_MUTEX_INITIALIZER;
+static FarTaste taste_now; /* workers look at it as they open, whatever the test does meanwhile */
 static const Bound *queue[64]; /* what the far side is about to do: it does it when one waits */
 static uint32_t n_queued, n_frames, n_pictures;
 static Memory memories[16];
 static uint32_t n_memories;
 static uint64_t left_bytes = UINT64_MAX;
 
+static FarTaste get_taste (void)
+{
+  weir_mutex_lock (&taste_lock);
+  FarTaste taste = taste_now;
+  weir_mutex_unlock (&taste_lock);
+  return taste;
+}
+
 void far_backend_set_taste (const FarTaste *wanted)
 {
-  taste = *wanted;
+  weir_mutex_lock (&taste_lock);
+  taste_now = *wanted;
+  weir_mutex_unlock (&taste_lock);
   n_frames = n_pictures = 0;
 }
 
@@ -131,6 +144,7 @@ static void close_device (WeirDevice *device)
 
 static bool is_declined (const WeirStepSpec *spec)
 {
+  const FarTaste taste = get_taste ();
   bool crosses = spec->src_on_device != spec->dst_on_device;
   if (spec->node->op == WEIR_OP_REORDER)
     return !crosses && taste.declines_reorders;
@@ -250,6 +264,7 @@ static size_t weight_bytes (const WeirDevice *device)
 
 static void *new_pictures (WeirDevice *device, const WeirInputSpec *spec, GError **error)
 {
+  const FarTaste taste = get_taste ();
   if (taste.new_error) {
     g_propagate_error (error, g_error_copy (taste.new_error));
     return NULL;
@@ -270,6 +285,7 @@ static void free_pictures (void *pictures)
 static bool hold (void *pictures, const WeirSeen *seen, const WeirTensor *input, GError **error)
 {
   Pictures *self = pictures;
+  const FarTaste taste = get_taste ();
   g_assert (find_memory (weir_tensor_data (input)));
   if (taste.hold_error) {
     g_propagate_error (error, g_error_copy (taste.hold_error));
