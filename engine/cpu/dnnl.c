@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* oneDNN's primitives: made, bound to memory, run. */
+#include "engine/base/sync.h"
 #include "engine/cpu/dnnl_private.h"
 
 static const char *const kind_names[] = {
@@ -206,6 +207,21 @@ static void add_args (WeirDnnlPrimitive *primitive, const WeirDnnlSpec *spec, co
         dnnl_primitive_desc_query_md (primitive->desc, dnnl_query_scratchpad_md, 0));
 }
 
+/* Held while a primitive is described: oneDNN before 3.0 keeps the block of input channels of the
+ * convolution at hand in a static variable (brg_blocking_t::last_ic_block_size), which depends on
+ * the type. Two threads that described an f32 and a bf16 or int8 convolution at the same time got,
+ * now and then, a primitive that reads beyond its weights. */
+static WeirMutex describing = PTHREAD_MUTEX_INITIALIZER;
+
+static dnnl_status_t primitive_desc_new_alone (dnnl_primitive_desc_t *result, WeirDnnlKind kind,
+    const Parts *parts, dnnl_primitive_attr_t attr, dnnl_engine_t engine)
+{
+  weir_mutex_lock (&describing);
+  dnnl_status_t status = primitive_desc_new (result, kind, parts, attr, engine);
+  weir_mutex_unlock (&describing);
+  return status;
+}
+
 /* All but the code that runs. */
 static WeirDnnlPrimitive *describe (WeirDnnl *dnnl, const WeirDnnlSpec *spec, GError **error)
 {
@@ -218,7 +234,7 @@ static WeirDnnlPrimitive *describe (WeirDnnl *dnnl, const WeirDnnlSpec *spec, GE
   if (ok) {
     parts_fill (&parts, spec);
     ok = weir_dnnl_check (
-        primitive_desc_new (&primitive->desc, spec->kind, &parts, attr, dnnl->engine),
+        primitive_desc_new_alone (&primitive->desc, spec->kind, &parts, attr, dnnl->engine),
         kind_names[spec->kind], error);
   }
   if (ok)
