@@ -10,27 +10,37 @@
 #define GROUP_BLOCKS  4 /* read together: 256 bytes of a pixel with AVX-512 */
 #define WINDOW_BYTES \
   24576 /* source under two rows of results, in a first level of 32 KiB or more */
-#define BAND_BYTES  393216 /* source and results of all groups, in the second level */
-#define LEAST_BANDS 4      /* for as many threads */
-#define POST_FLOATS 1024   /* at once */
+#define BAND_BYTES   393216 /* source and results of all groups, in the second level */
+#define LEAST_BANDS  4      /* for as many threads */
+#define POST_FLOATS  1024   /* at once */
 
 #define LANES_AVX2   8
 #define LANES_AVX512 16
 
 #ifdef WEIR_HAVE_AVX2
 WeirDepthwiseFn weir_depthwise_avx2 (const WeirDepthwise *shape, size_t *per_vector);
-static const WeirDepthwiseKernels avx2 = { LANES_AVX2, weir_depthwise_avx2, NULL, NULL };
+static const WeirDepthwiseKernels avx2 = { LANES_AVX2, weir_depthwise_avx2, NULL, NULL, NULL };
 #endif
 #ifdef WEIR_HAVE_AVX512
 WeirDepthwiseFn weir_depthwise_avx512 (const WeirDepthwise *shape, size_t *per_vector);
 WeirDepthwiseFn weir_depthwise_avx512_bf16 (const WeirDepthwise *shape, size_t *per_vector);
 WeirDepthwiseFn weir_depthwise_avx512_to_bf16 (const WeirDepthwise *shape, size_t *per_vector);
 static const WeirDepthwiseKernels avx512 = { LANES_AVX512, weir_depthwise_avx512,
-  weir_depthwise_avx512_bf16, weir_depthwise_avx512_to_bf16 };
+  weir_depthwise_avx512_bf16, weir_depthwise_avx512_to_bf16, NULL };
+#endif
+#ifdef WEIR_HAVE_AVX512_BF16
+WeirDepthwiseFn weir_depthwise_row_pairs_avx512_bf16 (
+    const WeirDepthwise *shape, size_t *per_vector);
+static const WeirDepthwiseKernels avx512_bf16 = { LANES_AVX512, weir_depthwise_avx512,
+  weir_depthwise_avx512_bf16, weir_depthwise_avx512_to_bf16, weir_depthwise_row_pairs_avx512_bf16 };
 #endif
 
 const WeirDepthwiseKernels *weir_depthwise_variant (unsigned isa)
 {
+#ifdef WEIR_HAVE_AVX512_BF16
+  if (isa == WEIR_ISA_BF16 && (weir_cpu_isa () & isa))
+    return &avx512_bf16;
+#endif
 #ifdef WEIR_HAVE_AVX512
   if (isa == WEIR_ISA_AVX512 && (weir_cpu_isa () & isa))
     return &avx512;
@@ -44,8 +54,11 @@ const WeirDepthwiseKernels *weir_depthwise_variant (unsigned isa)
 
 const WeirDepthwiseKernels *weir_depthwise_kernels (void)
 {
-  const WeirDepthwiseKernels *kernels = weir_depthwise_variant (WEIR_ISA_AVX512);
-  return kernels ? kernels : weir_depthwise_variant (WEIR_ISA_AVX2);
+  static const unsigned best_first[] = { WEIR_ISA_BF16, WEIR_ISA_AVX512, WEIR_ISA_AVX2 };
+  const WeirDepthwiseKernels *kernels = NULL;
+  for (size_t i = 0; !kernels && i < sizeof best_first / sizeof *best_first; i++)
+    kernels = weir_depthwise_variant (best_first[i]);
+  return kernels;
 }
 
 /* --- plan --- */
@@ -135,6 +148,18 @@ static void choose_scratch (WeirDepthwisePlan *plan)
       (plan->ring_rows * plan->row_floats + 2 * result_floats + 3 * POST_FLOATS) * sizeof (float);
 }
 
+/* Pairs of rows of taps in a window, see kernels/cpu/depthwise_row_pairs.h, and at which of its
+ * rows a window may begin: an even one, or an odd one too. */
+static size_t count_row_pairs (const WeirDepthwise *shape)
+{
+  return (shape->kernel_height + 1) / 2;
+}
+
+static size_t count_begins (const WeirDepthwise *shape)
+{
+  return shape->stride_y % 2 + 1;
+}
+
 /* Post-ops are for rows of f32. */
 static void choose_kernel (WeirDepthwisePlan *plan)
 {
@@ -144,7 +169,14 @@ static void choose_kernel (WeirDepthwisePlan *plan)
   bool is_narrow = narrow && shape->dst_is_bf16 && shape->n_posts == 0;
   plan->reads_src = is_narrow || !shape->src_is_bf16;
   plan->writes_dst = is_narrow || (!shape->dst_is_bf16 && shape->n_posts == 0);
-  plan->fn = (is_narrow ? narrow : kernels->find) (shape, &plan->per_vector);
+  plan->block_vectors = shape->kernel_height * shape->kernel_width + 1;
+  if (is_narrow && shape->src_is_bf16 && kernels->row_pairs)
+    plan->fn = kernels->row_pairs (shape, &plan->per_vector);
+  plan->rounds_weights = plan->fn != NULL;
+  if (plan->fn)
+    plan->block_vectors = count_begins (shape) * count_row_pairs (shape) * shape->kernel_width + 1;
+  else
+    plan->fn = (is_narrow ? narrow : kernels->find) (shape, &plan->per_vector);
 }
 
 bool weir_depthwise_plan (
@@ -154,11 +186,12 @@ bool weir_depthwise_plan (
       !is_within (shape->kernel_width, shape->dilation_x, shape->stride_x))
     return false;
   size_t lanes = kernels->n_lanes, n_blocks = divide_up (shape->n_channels, lanes);
-  *plan = (WeirDepthwisePlan){ .shape = *shape, .kernels = kernels, .rows = weir_tensor_kernels () };
+  *plan =
+      (WeirDepthwisePlan){ .shape = *shape, .kernels = kernels, .rows = weir_tensor_kernels () };
   choose_kernel (plan);
   plan->group_channels = lanes * divide_up (n_blocks, divide_up (n_blocks, GROUP_BLOCKS));
   plan->n_groups = divide_up (shape->n_channels, plan->group_channels);
-  plan->n_weight_floats = n_blocks * (shape->kernel_height * shape->kernel_width + 1) * lanes;
+  plan->n_weight_floats = n_blocks * plan->block_vectors * lanes;
   choose_columns (plan);
   choose_rows (plan);
   choose_scratch (plan);
@@ -175,6 +208,32 @@ static size_t first_channel (const WeirDepthwisePlan *plan, size_t block)
   return n < lanes ? c : least_of (c, group + n - lanes);
 }
 
+/* The taps of a channel, `lane` of a block. */
+static void pack_taps (
+    const WeirDepthwisePlan *plan, float *block, size_t lane, const float *weights)
+{
+  size_t n_taps = plan->shape.kernel_height * plan->shape.kernel_width;
+  for (size_t tap = 0; tap < n_taps; tap++)
+    block[tap * plan->kernels->n_lanes + lane] = weights[tap];
+}
+
+/* [windows from an even row on; from an odd one][pairs][columns][lanes] of two bf16 in the place of
+ * each float. */
+static void pack_row_pairs (
+    const WeirDepthwisePlan *plan, float *block, size_t lane, const float *weights)
+{
+  size_t height = plan->shape.kernel_height, width = plan->shape.kernel_width;
+  size_t n_rows = 2 * count_row_pairs (&plan->shape);
+  for (size_t begin = 0; begin < count_begins (&plan->shape); begin++)
+    for (size_t i = 0; i < n_rows * width; i++) {
+      size_t row = i / width, ky = row - begin;
+      size_t at = ((begin * n_rows + row) / 2 * width + i % width) * plan->kernels->n_lanes + lane;
+      if (row >= begin && ky < height)
+        plan->rows->bf16_from_f32 (
+            (uint16_t *) (block + at) + row % 2, &weights[ky * width + i % width], 1);
+    }
+}
+
 void weir_depthwise_pack_weights (
     const WeirDepthwisePlan *plan, float *packed, const float *weights, const float *bias)
 {
@@ -182,13 +241,12 @@ void weir_depthwise_pack_weights (
   size_t lanes = plan->kernels->n_lanes;
   memset (packed, 0, plan->n_weight_floats * sizeof *packed);
   for (size_t block = 0; block * lanes < plan->shape.n_channels; block++) {
-    float *to = packed + block * (n_taps + 1) * lanes;
+    float *to = packed + block * plan->block_vectors * lanes;
     size_t first = first_channel (plan, block), n = plan->shape.n_channels - first;
     for (size_t lane = 0; lane < least_of (n * plan->per_vector, lanes); lane++) {
       size_t c = first + lane % n;
-      for (size_t tap = 0; tap < n_taps; tap++)
-        to[tap * lanes + lane] = weights[c * n_taps + tap];
-      to[n_taps * lanes + lane] = bias ? bias[c] : 0.0f;
+      (plan->rounds_weights ? pack_row_pairs : pack_taps) (plan, to, lane, weights + c * n_taps);
+      to[(plan->block_vectors - 1) * lanes + lane] = bias ? bias[c] : 0.0f;
     }
   }
 }
@@ -221,7 +279,6 @@ static Unit unit_at (const WeirDepthwiseJob *job, float *scratch, size_t item, s
   const WeirDepthwisePlan *plan = job->plan;
   const WeirDepthwise *shape = &plan->shape;
   size_t group = i % plan->n_groups, chunk = i / plan->n_groups;
-  size_t n_taps = shape->kernel_height * shape->kernel_width;
   Unit unit = { .job = job,
     .item = item,
     .channel = group * plan->group_channels,
@@ -234,7 +291,7 @@ static Unit unit_at (const WeirDepthwiseJob *job, float *scratch, size_t item, s
   task->dst_apart = plan->writes_dst ? shape->n_channels : task->n_channels;
   task->dst_row = plan->writes_dst ? shape->dst_width * shape->n_channels
                                    : plan->chunk_columns * plan->group_channels;
-  task->weights = job->weights + unit.channel * (n_taps + 1);
+  task->weights = job->weights + unit.channel * plan->block_vectors;
   unit.results = unit.ring + plan->ring_rows * plan->row_floats;
   unit.buffers[0] = unit.results + 2 * plan->chunk_columns * plan->group_channels;
   unit.buffers[1] = unit.buffers[0] + POST_FLOATS;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Depthwise convolution of channels-last pictures, computed in f32.
+/* Depthwise convolution of channels-last pictures, summed in f32.
  *
  * The work is cut into units: some columns of some rows of a picture, of a group of channels, such
  * that the source rows under two rows of results stay in the first-level cache while a unit walks
@@ -7,7 +7,11 @@
  *
  * Every sum is the bias, then the taps in the order of the kernel's rows, each a fused
  * multiplication and addition; taps outside the picture count as zeros. Every variant and every
- * cut into units gives the same bytes. */
+ * cut into units gives the same bytes.
+ *
+ * But for the variant of AVX512-BF16: from bf16 to bf16, where `rounds_weights`, it multiplies
+ * weights that are rounded to bf16, two rows of taps at once. Its bytes, too, are the same however
+ * the work is cut. */
 #pragma once
 
 #include "kernels/activation.h"
@@ -46,7 +50,8 @@ typedef struct WeirDepthwiseTask {
   size_t dst_row, dst_apart;
   size_t n_rows, x_begin, x_end, n_channels;
   /* For each block of n_lanes channels, of which the last overlaps that before it where n_channels
-   * is no multiple of n_lanes (and not less): [taps][n_lanes], and the bias. */
+   * is no multiple of n_lanes (and not less): [taps][n_lanes], and the bias; see pack_row_pairs for
+   * rounded ones. */
   const float *weights;
 } WeirDepthwiseTask;
 
@@ -60,6 +65,8 @@ typedef struct WeirDepthwiseKernels {
   size_t n_lanes;
   WeirDepthwiseFind find;                    /* from f32 to f32 */
   WeirDepthwiseFind from_bf16, only_to_bf16; /* to bf16; the latter from f32; NULL: none */
+  WeirDepthwiseFind row_pairs; /* from bf16 to bf16, with rounded weights; NULL: none. Gives NULL
+                                * for windows that it does not take */
 } WeirDepthwiseKernels;
 
 /* For this CPU; NULL where it has no fused multiply-add. */
@@ -75,10 +82,12 @@ typedef struct WeirDepthwisePlan {
   WeirDepthwiseFn fn;
   /* Whether the kernel reads, writes the pictures themselves, not rows of f32 between. */
   bool reads_src, writes_dst;
+  bool rounds_weights; /* to bf16 */
   size_t per_vector;
   size_t n_groups, n_bands, n_chunks, n_units;
   size_t group_channels, band_rows, chunk_columns; /* of a unit: at most */
   size_t ring_rows, row_floats;                    /* of widened source rows */
+  size_t block_vectors;                            /* of weights and bias */
   size_t n_weight_floats;                          /* packed */
   size_t scratch_bytes;                            /* for each thread */
 } WeirDepthwisePlan;
@@ -97,7 +106,8 @@ typedef struct WeirDepthwiseJob {
   const void *added[WEIR_DEPTHWISE_MAX_POSTS];
   const float *weights; /* packed */
   /* Rows of a single picture that src and dst hold, row y at y modulo so many; 0: all rows of all
-   * pictures. For weir_depthwise_run_rows where the plan reads_src and writes_dst; dst_rows even. */
+   * pictures. For weir_depthwise_run_rows where the plan reads_src and writes_dst; dst_rows even.
+   */
   size_t src_rows, dst_rows;
 } WeirDepthwiseJob;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Depthwise convolutions in f32, whatever the storage: there is too little arithmetic per byte for
- * products of bf16 to help, and its weights would cost accuracy.
+/* Depthwise convolutions. With AVX512_BF16 those of bf16 are sums of products of bf16; what is
+ * stored as bf16 elsewhere is computed in f32.
  *
  * An activation that comes first happens in registers; other post-ops, and bf16 where no kernel
  * takes it, go through a row buffer that stays in the first-level cache. Each thread has scratch
@@ -155,15 +155,15 @@ static void take_weights (Kernel *self, const WeirStepSpec *spec)
 WeirCpuKernel *weir_cpu_depthwise_new (
     WeirDevice *device, const WeirStepSpec *spec, size_t *scratch_bytes, GError **error)
 {
-  bool is_f32 = spec->src[0].dtype == WEIR_DTYPE_F32;
-  Kernel *self = (Kernel *) weir_cpu_kernel_new (
-      device, spec, sizeof *self, is_f32 ? "depthwise" : "f32 depthwise", run);
+  Kernel *self = (Kernel *) weir_cpu_kernel_new (device, spec, sizeof *self, "f32 depthwise", run);
   self->base.free = release;
   if (!make_plan (spec, &self->plan)) {
     g_set_error (error, WEIR_ERROR, WEIR_ERROR_INTERNAL, "a convolution that was not proposed");
     g_free (self);
     return NULL;
   }
+  if (spec->src[0].dtype == WEIR_DTYPE_F32 || self->plan.rounds_weights)
+    self->base.name = "depthwise";
   const WeirDepthwise *shape = &self->plan.shape;
   size_t n_elements = shape->n_items * shape->dst_height * shape->dst_width * shape->n_channels;
   fill_posts (device, spec->node, &self->plan.shape, self->post_src);

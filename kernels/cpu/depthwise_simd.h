@@ -2,7 +2,9 @@
 /* The depthwise convolution, compiled once per instruction set.
  *
  * Including files include the vector (f32_….h) and define FIND, the function's name, and
- * SOURCE_IS_BF16 and RESULT_IS_BF16 where pictures are that; sums are f32.
+ * SOURCE_IS_BF16 and RESULT_IS_BF16 where pictures are that; sums are f32. SUMS_ROW_PAIRS, with
+ * both of them: by products of bf16 (depthwise_row_pairs.h), for the windows of the table below
+ * and at least LANES channels.
  *
  * A tile of up to TILE_ROWS × TILE_COLUMNS results of LANES channels is summed in registers. The
  * source vectors of a row are loaded once for all the taps and results of the tile that read them:
@@ -21,14 +23,25 @@ typedef float Source;
 #define load_source(p)            load (p)
 #define load_source_some(p, mask) load_some (p, mask)
 #endif
-#ifdef RESULT_IS_BF16
+#if defined SUMS_ROW_PAIRS
 typedef uint16_t Result;
-#define store_result(p, v)            store_bf16 (p, v)
-#define store_result_some(p, v, mask) store_bf16_some (p, v, mask)
+#define store_result(p, v, clip)            store_clipped (p, v, clip)
+#define store_result_some(p, v, clip, mask) store_clipped_some (p, v, clip, mask)
+#elif defined RESULT_IS_BF16
+typedef uint16_t Result;
+#define store_result(p, v, clip)            store_bf16 (p, v)
+#define store_result_some(p, v, clip, mask) store_bf16_some (p, v, mask)
 #else
 typedef float Result;
-#define store_result(p, v)            store (p, v)
-#define store_result_some(p, v, mask) store_some (p, v, mask)
+#define store_result(p, v, clip)            store (p, v)
+#define store_result_some(p, v, clip, mask) store_some (p, v, mask)
+#endif
+#ifndef SUMS_ROW_PAIRS
+/* There is none: see bf16_avx512.h. */
+typedef struct StoredClip {
+  bool is_exact;
+} StoredClip;
+#define stored_clip(activation) ((StoredClip){ false })
 #endif
 
 #define TILE_ROWS    2
@@ -78,6 +91,16 @@ ALWAYS_INLINE void activate (const WeirActivation *activation, Vec *v, size_t n)
     v[i] = stored[i];
 }
 
+#ifdef SUMS_ROW_PAIRS
+#include "kernels/cpu/depthwise_row_pairs.h"
+#else
+
+/* Vectors of a block of weights, before the bias. */
+ALWAYS_INLINE size_t count_weights (Form form)
+{
+  return form.kernel * form.kernel;
+}
+
 /* Multiplies source row y of the tile's into the sums of the rows of results that it is a tap of.
  */
 ALWAYS_INLINE void sum_row (Vec *sums, const Source *src, size_t apart, const float *weights,
@@ -103,30 +126,41 @@ ALWAYS_INLINE void sum_row (Vec *sums, const Source *src, size_t apart, const fl
       }
 }
 
-/* n_rows × n_columns vectors of results, constants where this is expanded. at: of the source, in
- * elements from the beginning of a row. */
-ALWAYS_INLINE void sum_tile (const WeirDepthwiseTask *task, const void *const *rows, Result *dst,
+/* All source rows of the tile. */
+ALWAYS_INLINE void sum_source (Vec *sums, const WeirDepthwiseTask *task, const void *const *rows,
     const float *weights, ptrdiff_t at, Form form, size_t n_rows, size_t n_columns, Masked masked,
     const Masks *masks)
 {
-  Vec sums[TILE_ROWS * TILE_COLUMNS], bias = load (weights + form.kernel * form.kernel * LANES);
-#pragma GCC unroll 8
-  for (size_t i = 0; i < n_rows * n_columns; i++)
-    sums[i] = bias;
 #pragma GCC unroll 16
   for (size_t y = 0; y < (n_rows - 1) * form.stride_y + form.kernel; y++)
     if (rows[y])
-      sum_row (sums, (const Source *) rows[y] + at, task->apart, weights, y, form, n_rows, n_columns, masked, masks);
-  activate (&task->shape->activation, sums, n_rows * n_columns);
+      sum_row (sums, (const Source *) rows[y] + at, task->apart, weights, y, form, n_rows,
+          n_columns, masked, masks);
+}
+#endif
+
+/* n_rows × n_columns vectors of results, constants where this is expanded. at: of the source, in
+ * elements from the beginning of a row. */
+ALWAYS_INLINE void sum_tile (const WeirDepthwiseTask *task, const void *const *rows, Result *dst,
+    const float *weights, ptrdiff_t at, Form form, size_t n_rows, size_t n_columns, StoredClip clip,
+    Masked masked, const Masks *masks)
+{
+  Vec sums[TILE_ROWS * TILE_COLUMNS], bias = load (weights + count_weights (form) * LANES);
+#pragma GCC unroll 8
+  for (size_t i = 0; i < n_rows * n_columns; i++)
+    sums[i] = bias;
+  sum_source (sums, task, rows, weights, at, form, n_rows, n_columns, masked, masks);
+  if (!clip.is_exact)
+    activate (&task->shape->activation, sums, n_rows * n_columns);
 #pragma GCC unroll 2
   for (size_t r = 0; r < n_rows; r++)
 #pragma GCC unroll 4
     for (size_t p = 0; p < n_columns; p++) {
       Result *to = dst + r * task->dst_row + p * form.per * task->dst_apart;
       if (masked == MASKED_ALL)
-        store_result_some (to, sums[r * n_columns + p], masks->store[p]);
+        store_result_some (to, sums[r * n_columns + p], clip, masks->store[p]);
       else
-        store_result (to, sums[r * n_columns + p]);
+        store_result (to, sums[r * n_columns + p], clip);
     }
 }
 
@@ -164,10 +198,10 @@ static Masked find_masked (
 /* All channels of the results of a tile from column x on. Where they are no whole number of vectors
  * the last one overlaps that before it. */
 ALWAYS_INLINE void sum_channels (const WeirDepthwiseTask *task, const void *const *rows,
-    Result *dst, size_t x, Form form, size_t n_rows, size_t n_columns)
+    Result *dst, size_t x, Form form, size_t n_rows, size_t n_columns, StoredClip clip)
 {
   size_t n_vectors = (n_columns - 1) * form.step + form.kernel;
-  size_t block_floats = (form.kernel * form.kernel + 1) * LANES;
+  size_t block_floats = (count_weights (form) + 1) * LANES;
   size_t n_channels = task->n_channels * form.per,
          last = n_channels < LANES ? 0 : n_channels - LANES;
   ptrdiff_t begin = (ptrdiff_t) (x * task->shape->stride_x) - (ptrdiff_t) task->shape->pad_x;
@@ -183,26 +217,29 @@ ALWAYS_INLINE void sum_channels (const WeirDepthwiseTask *task, const void *cons
     size_t c = next < last ? next : last;
     ptrdiff_t at = begin * (ptrdiff_t) task->apart + (ptrdiff_t) c;
     if (masked == MASKED_NONE && is_usual)
-      sum_tile (task, rows, dst + c, weights, at, form, n_rows, n_columns, MASKED_NONE, NULL);
+      sum_tile (task, rows, dst + c, weights, at, form, n_rows, n_columns, clip, MASKED_NONE, NULL);
     else if (masked == MASKED_ENDS && is_usual)
-      sum_tile (task, rows, dst + c, weights, at, form, n_rows, n_columns, MASKED_ENDS, &masks);
+      sum_tile (
+          task, rows, dst + c, weights, at, form, n_rows, n_columns, clip, MASKED_ENDS, &masks);
     else
-      sum_tile (task, rows, dst + c, weights, at, form, n_rows, n_columns, MASKED_ALL, &masks);
+      sum_tile (
+          task, rows, dst + c, weights, at, form, n_rows, n_columns, clip, MASKED_ALL, &masks);
   }
 }
 
 ALWAYS_INLINE void sum_rows (
     const WeirDepthwiseTask *task, const void *const *rows, Result *dst, Form form, size_t n_rows)
 {
+  StoredClip clip = stored_clip (&task->shape->activation);
   size_t x = task->x_begin;
   for (; x + 3 * form.per < task->x_end; x += 4 * form.per)
-    sum_channels (task, rows, dst, x, form, n_rows, 4);
+    sum_channels (task, rows, dst, x, form, n_rows, 4, clip);
   if (x + form.per < task->x_end) {
-    sum_channels (task, rows, dst, x, form, n_rows, 2);
+    sum_channels (task, rows, dst, x, form, n_rows, 2, clip);
     x += 2 * form.per;
   }
   if (x < task->x_end)
-    sum_channels (task, rows, dst, x, form, n_rows, 1);
+    sum_channels (task, rows, dst, x, form, n_rows, 1, clip);
 }
 
 ALWAYS_INLINE void sum_windows (const WeirDepthwiseTask *task, Form form)
@@ -226,6 +263,7 @@ WINDOWS (windows_3_1, 3, 1, 1, 1)
 WINDOWS (windows_3_2, 3, 2, 2, 1)
 WINDOWS (windows_5_1, 5, 1, 1, 1)
 WINDOWS (windows_5_2, 5, 2, 2, 1)
+#ifndef SUMS_ROW_PAIRS
 WINDOWS (pairs_3_1, 3, 1, 2, 2)
 WINDOWS (pairs_5_1, 5, 1, 2, 2)
 
@@ -253,7 +291,8 @@ ALWAYS_INLINE void sum_some (const WeirDepthwiseTask *task, const void *const *r
     }
   activate (&shape->activation, sums, n_columns);
   for (size_t p = 0; p < n_columns; p++)
-    store_result_some (dst + (x - task->x_begin + p) * task->dst_apart + c, sums[p], mask);
+    store_result_some (dst + (x - task->x_begin + p) * task->dst_apart + c, sums[p],
+        stored_clip (&shape->activation), mask);
 }
 
 static bool has_inside (const WeirDepthwiseTask *task, size_t x, size_t n_columns)
@@ -288,6 +327,14 @@ static void sum_any (const WeirDepthwiseTask *task)
   }
 }
 
+#define LEAST_CHANNELS 1
+#else
+#define pairs_3_1      NULL
+#define pairs_5_1      NULL
+#define sum_any        NULL
+#define LEAST_CHANNELS LANES
+#endif
+
 WeirDepthwiseFn FIND (const WeirDepthwise *shape, size_t *per_vector);
 
 WeirDepthwiseFn FIND (const WeirDepthwise *shape, size_t *per_vector)
@@ -301,9 +348,10 @@ WeirDepthwiseFn FIND (const WeirDepthwise *shape, size_t *per_vector)
     { 5, 1, windows_5_1, pairs_5_1 },
     { 5, 2, windows_5_2, NULL },
   };
-  bool is_dense = shape->dilation_x == 1 && shape->dilation_y == 1;
+  bool is_usual =
+      shape->dilation_x == 1 && shape->dilation_y == 1 && shape->n_channels >= LEAST_CHANNELS;
   *per_vector = 1;
-  for (size_t i = 0; is_dense && i < sizeof table / sizeof *table; i++) {
+  for (size_t i = 0; is_usual && i < sizeof table / sizeof *table; i++) {
     if (table[i].kernel != shape->kernel_width || table[i].kernel != shape->kernel_height ||
         table[i].stride != shape->stride_x || table[i].stride != shape->stride_y)
       continue;

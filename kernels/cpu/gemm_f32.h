@@ -3,16 +3,24 @@
  * files include first. */
 #pragma once
 
+#include <stdbool.h>
+
 typedef float Element;
 typedef Vec Factors;
-#define PER_STEP                              1
-#define load_factors(p)                       load (p)
-#define set_factors(p)                        set (*(p))
-#define set_last_factors(p)                   set_factors (p)
-#define add_products(sum, a, b)               madd (a, b, sum)
+#define PER_STEP                                    1
+#define load_factors(p)                             load (p)
+#define set_factors(p)                              set (*(p))
+#define set_last_factors(p)                         set_factors (p)
+#define add_products(sum, a, b)                     madd (a, b, sum)
 
-#define RESULT_BYTES(task)                    sizeof (float)
-#define add_results(sum, p, bytes)            add (load ((const float *) (p)), sum)
-#define add_some_results(sum, p, mask, bytes) add (load_some ((const float *) (p), mask), sum)
-#define store_results(p, v, bytes)            store ((float *) (p), v)
-#define store_some_results(p, v, mask, bytes) store_some ((float *) (p), v, mask)
+#define RESULT_BYTES(task)                          sizeof (float)
+#define add_results(sum, p, bytes)                  add (load ((const float *) (p)), sum)
+#define add_some_results(sum, p, mask, bytes)       add (load_some ((const float *) (p), mask), sum)
+#define store_results(p, v, clip, bytes)            store ((float *) (p), v)
+#define store_some_results(p, v, clip, mask, bytes) store_some ((float *) (p), v, mask)
+
+/* There is none: see bf16_avx512.h. */
+typedef struct StoredClip {
+  bool is_exact;
+} StoredClip;
+#define result_clip(task) ((StoredClip){ false })

@@ -31,6 +31,7 @@ typedef struct Tile {
   char *dst;
   Mask last;     /* of the last vector */
   bool is_whole; /* the last vector is */
+  StoredClip clip;
 } Tile;
 
 /* Through one piece of the rows. */
@@ -153,9 +154,9 @@ ALWAYS_INLINE void store_at (const WeirGemm *task, const Tile *tile, Vec v, size
 {
   char *to = tile->dst + result_at (task, row, vector, results->bytes);
   if (results->is_whole || vector + 1 < results->n_vectors)
-    store_results (to, v, results->bytes);
+    store_results (to, v, tile->clip, results->bytes);
   else
-    store_some_results (to, v, tile->last, results->bytes);
+    store_some_results (to, v, tile->clip, tile->last, results->bytes);
 }
 
 ALWAYS_INLINE void add_added (
@@ -253,7 +254,8 @@ ALWAYS_INLINE void run_tile (
   if (tile->added && !task->adds_last)
     for_results (task, tile, sums, n_rows, n_vectors, add_added);
   if (is_short_activation (&task->activation) && !(tile->added && task->adds_last)) {
-    activate_short (&task->activation, sums, n_sums);
+    if (!tile->clip.is_exact)
+      activate_short (&task->activation, sums, n_sums);
     for_results (task, tile, sums, n_rows, n_vectors, store_sums);
     return;
   }
@@ -302,6 +304,7 @@ static size_t next_vectors (size_t n_left)
 static void run_band (const WeirGemm *task, size_t begin, size_t n_rows)
 {
   size_t n_vectors = (task->n_columns + LANES - 1) / LANES;
+  StoredClip clip = result_clip (task);
   for (size_t i = 0, n; i < n_vectors; i += n) {
     size_t column = i * LANES, at = result_at (task, begin, i, RESULT_BYTES (task));
     n = next_vectors (n_vectors - i);
@@ -312,7 +315,8 @@ static void run_band (const WeirGemm *task, size_t begin, size_t n_rows)
       .added = task->added ? (const char *) task->added + at : NULL,
       .dst = (char *) task->dst + at,
       .last = lanes (0, n_last < LANES ? n_last : LANES),
-      .is_whole = n_last >= LANES };
+      .is_whole = n_last >= LANES,
+      .clip = clip };
     run_columns (task, tile, n_rows, n);
   }
 }

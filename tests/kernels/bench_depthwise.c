@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Times the depthwise convolutions of real networks, ours and oneDNN's in turn: the best of many
- * runs each, one thread. FLOPs count taps in the padding, too. */
+/* Times the depthwise convolutions of real networks, ours in f32 and in bf16 and oneDNN's in f32 in
+ * turn: the best of many runs each, one thread. FLOPs count taps in the padding, too. */
 #include "tests/kernels/bench_depthwise.h"
 
 #include "engine/base/sync.h"
@@ -79,6 +79,7 @@ static const Row rows[] = {
 /* Buffers of a row. */
 typedef struct Data {
   float *src, *dst, *weights, *bias;
+  uint16_t *src_bf16;
 } Data;
 
 static float *random_new (int64_t n)
@@ -103,7 +104,8 @@ typedef struct Ours {
   void *scratch;
 } Ours;
 
-static bool ours_init (Ours *ours, const WeirDevice *device, const Row *row, const Data *data)
+static bool ours_init (
+    Ours *ours, const WeirDevice *device, const Row *row, const Data *data, bool is_bf16)
 {
   size_t pad = (size_t) row->kernel / 2;
   WeirDepthwise shape = { .n_items = 1,
@@ -119,7 +121,9 @@ static bool ours_init (Ours *ours, const WeirDevice *device, const Row *row, con
     .dilation_y = 1,
     .dilation_x = 1,
     .pad_y = pad,
-    .pad_x = pad };
+    .pad_x = pad,
+    .src_is_bf16 = is_bf16,
+    .dst_is_bf16 = is_bf16 };
   WeirPostOp post = { .op = row->post, .alpha = row->alpha, .beta = row->beta };
   if (row->post != WEIR_OP_CONV && !weir_cpu_activation (&post, &shape.activation))
     shape.posts[shape.n_posts++] =
@@ -129,9 +133,8 @@ static bool ours_init (Ours *ours, const WeirDevice *device, const Row *row, con
   ours->weights = aligned_alloc (64, (ours->plan.n_weight_floats * sizeof (float) + 63) / 64 * 64);
   ours->scratch = aligned_alloc (64, (ours->plan.scratch_bytes + 63) / 64 * 64);
   weir_depthwise_pack_weights (&ours->plan, ours->weights, data->weights, data->bias);
-  ours->job = (WeirDepthwiseJob){
-    .plan = &ours->plan, .src = data->src, .dst = data->dst, .weights = ours->weights
-  };
+  ours->job = (WeirDepthwiseJob){ .plan = &ours->plan, .dst = data->dst, .weights = ours->weights };
+  ours->job.src = is_bf16 ? (const void *) data->src_bf16 : data->src;
   return true;
 }
 
@@ -188,47 +191,59 @@ static bool theirs_init (Theirs *theirs, WeirDnnl *dnnl, const Row *row, const D
   return theirs->bound != NULL;
 }
 
-/* --- both --- */
+/* --- all --- */
 
-static void time_row (const Row *row, Ours *ours, Theirs *theirs)
+enum { OURS_F32, OURS_BF16, THEIRS, N_SIDES };
+
+static void time_side (int side, const Ours *ours, const Theirs *theirs, uint64_t *best_ns)
+{
+  uint64_t before_ns = weir_now_ns ();
+  if (side == THEIRS)
+    weir_dnnl_run (theirs->bound, NULL);
+  else
+    weir_depthwise_run (&ours[side].job, ours[side].scratch, 0, ours[side].plan.n_units);
+  *best_ns = MIN (*best_ns, weir_now_ns () - before_ns);
+}
+
+static void time_row (const Row *row, const Ours *ours, const Theirs *theirs)
 {
   double n_flops =
       2.0 * (double) (row->kernel * row->kernel * row->n_channels *
                       count_results (row, row->height) * count_results (row, row->width));
-  uint64_t best_ns[2] = { UINT64_MAX, UINT64_MAX }, start_ns = weir_now_ns (), now_ns = start_ns;
-  while (now_ns - start_ns < BUDGET_NS) {
-    uint64_t before_ns = now_ns;
-    weir_depthwise_run (&ours->job, ours->scratch, 0, ours->plan.n_units);
-    now_ns = weir_now_ns ();
-    best_ns[0] = MIN (best_ns[0], now_ns - before_ns);
-    before_ns = now_ns;
-    weir_dnnl_run (theirs->bound, NULL);
-    now_ns = weir_now_ns ();
-    best_ns[1] = MIN (best_ns[1], now_ns - before_ns);
-  }
-  printf ("%-12s %3d channels %3dx%-3d %dx%d stride %d %-9s %8.1f us %6.1f | %8.1f us %6.1f | "
-          "%5.2f %s\n",
-      row->model, (int) row->n_channels, (int) row->height, (int) row->width, (int) row->kernel,
-      (int) row->kernel, (int) row->stride,
-      row->post == WEIR_OP_CONV ? "" : weir_op_info (row->post)->name, (double) best_ns[0] / 1e3,
-      n_flops / (double) best_ns[0], (double) best_ns[1] / 1e3, n_flops / (double) best_ns[1],
-      (double) best_ns[1] / (double) best_ns[0], weir_dnnl_primitive_name (theirs->primitive));
+  uint64_t best_ns[N_SIDES] = { UINT64_MAX, UINT64_MAX, UINT64_MAX }, start_ns = weir_now_ns ();
+  while (weir_now_ns () - start_ns < BUDGET_NS)
+    for (int side = 0; side < N_SIDES; side++)
+      time_side (side, ours, theirs, &best_ns[side]);
+  printf ("%-12s %3d channels %3dx%-3d %dx%d stride %d %-9s", row->model, (int) row->n_channels,
+      (int) row->height, (int) row->width, (int) row->kernel, (int) row->kernel, (int) row->stride,
+      row->post == WEIR_OP_CONV ? "" : weir_op_info (row->post)->name);
+  for (int side = 0; side < N_SIDES; side++)
+    printf (" %8.1f us %6.1f |", (double) best_ns[side] / 1e3, n_flops / (double) best_ns[side]);
+  printf (" %5.2f %5.2f %s\n", (double) best_ns[THEIRS] / (double) best_ns[OURS_F32],
+      (double) best_ns[OURS_F32] / (double) best_ns[OURS_BF16],
+      weir_dnnl_primitive_name (theirs->primitive));
 }
 
 static void bench_row (const WeirDevice *device, const Row *row)
 {
-  Ours ours = { 0 };
+  Ours ours[2] = { 0 };
   Theirs theirs = { 0 };
   Data data = { random_new (row->n_channels * row->height * row->width),
     random_new (
         row->n_channels * count_results (row, row->height) * count_results (row, row->width)),
     random_new (row->n_channels * row->kernel * row->kernel), random_new (row->n_channels) };
-  if (ours_init (&ours, device, row, &data) && theirs_init (&theirs, device->dnnl, row, &data))
-    time_row (row, &ours, &theirs);
+  size_t n_src = (size_t) (row->n_channels * row->height * row->width);
+  data.src_bf16 = aligned_alloc (64, (n_src * sizeof (uint16_t) + 63) / 64 * 64);
+  device->kernels->bf16_from_f32 (data.src_bf16, data.src, n_src);
+  if (ours_init (&ours[OURS_F32], device, row, &data, false) &&
+      ours_init (&ours[OURS_BF16], device, row, &data, true) &&
+      theirs_init (&theirs, device->dnnl, row, &data))
+    time_row (row, ours, &theirs);
   weir_dnnl_unbind (theirs.bound);
   weir_dnnl_primitive_free (theirs.primitive);
-  void *buffers[] = { data.src, data.dst, data.weights, data.bias, ours.weights, ours.scratch,
-    theirs.weights, theirs.scratch };
+  void *buffers[] = { data.src, data.dst, data.weights, data.bias, data.src_bf16,
+    ours[OURS_F32].weights, ours[OURS_F32].scratch, ours[OURS_BF16].weights,
+    ours[OURS_BF16].scratch, theirs.weights, theirs.scratch };
   for (size_t i = 0; i < G_N_ELEMENTS (buffers); i++)
     free (buffers[i]);
 }
@@ -239,7 +254,9 @@ int bench_depthwise (void)
   if (!device.dnnl || !weir_depthwise_kernels ())
     return 77;
   WeirCpuThread before = weir_cpu_thread_enter ();
-  printf ("GFLOP/s, one thread: ours | oneDNN's | times as fast\n");
+  printf (
+      "GFLOP/s, one thread: ours in f32 | ours in bf16 | oneDNN's in f32 | ours in f32, times as "
+      "fast as oneDNN's | ours in bf16, times as fast as in f32\n");
   for (size_t i = 0; i < G_N_ELEMENTS (rows); i++)
     bench_row (&device, &rows[i]);
   weir_cpu_thread_leave (before);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The depthwise convolution: every variant against a plain loop, byte for byte. Buffers have
+/* The depthwise convolution: every variant against a plain loop, byte for byte. Where weights are
+ * rounded, and sums in another order, numbers are such that neither changes the sum. Buffers have
  * exactly the size that is allowed, for the sanitizers. --bench times it. */
 #include "kernels/depthwise.h"
 #include "kernels/kernels.h"
@@ -10,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const unsigned variants[] = { WEIR_ISA_AVX2, WEIR_ISA_AVX512 };
+static const unsigned variants[] = { WEIR_ISA_AVX2, WEIR_ISA_AVX512, WEIR_ISA_BF16 };
 #define STRIP_ROWS 4
 #define N_VARIANTS (sizeof variants / sizeof *variants)
 
@@ -71,14 +72,21 @@ static const Row rows[] = {
   { 1, 40, 9, 70, { 3, 3 }, { 1, 1 }, { 1, 1 }, { 1, 1 }, NO_CLIP },
   { 1, 43, 9, 7, { 3, 3 }, { 2, 2 }, { 1, 1 }, { 1, 1 }, 0, 6 },
   { 1, 40, 9, 7, { 3, 3 }, { 1, 1 }, { 1, 1 }, { 1, 1 }, NO_CLIP, SWISH_ADD },
+  { 1, 16, 8, 8, { 3, 3 }, { 1, 1 }, { 1, 1 }, { 1, 1 }, 0, 1.3f }, /* no bf16 */
+  { 1, 16, 8, 8, { 3, 3 }, { 1, 1 }, { 1, 1 }, { 1, 1 }, -INFINITY, 0.5f },
+  { 1, 16, 8, 8, { 3, 3 }, { 1, 1 }, { 1, 1 }, { 1, 1 }, -INFINITY, -0.5f },
+  { 1, 16, 8, 8, { 5, 5 }, { 2, 2 }, { 1, 1 }, { 2, 2 }, 0.25f, 2 },
+  { 1, 16, 8, 8, { 5, 5 }, { 2, 2 }, { 1, 1 }, { 2, 2 }, 0, 0 },
 };
 
-static float *random_new (size_t n, unsigned seed)
+/* In -1..1; eighths where they are to be `exact`. */
+static float *random_new (size_t n, unsigned seed, bool exact)
 {
   float *values = malloc (n * sizeof *values);
   for (size_t i = 0; i < n; i++) {
     seed = seed * 1664525u + 1013904223u;
-    values[i] = (float) (seed >> 8) / 8388608.0f - 1.0f;
+    values[i] =
+        exact ? (float) (seed >> 28) / 8.0f - 1.0f : (float) (seed >> 8) / 8388608.0f - 1.0f;
   }
   return values;
 }
@@ -248,9 +256,10 @@ static void check_row (const Row *row, Types type, unsigned isa)
   size_t n_src = s.n_items * s.src_height * s.src_width * s.n_channels;
   size_t n_dst = s.n_items * s.dst_height * s.dst_width * s.n_channels;
   size_t dst_bytes = n_dst * (s.dst_is_bf16 ? sizeof (uint16_t) : sizeof (float));
-  float *src_f32 = random_new (n_src, 1), *added_f32 = random_new (n_dst, 2);
-  float *weights = random_new (s.n_channels * s.kernel_height * s.kernel_width, 3);
-  float *bias = random_new (s.n_channels, 4);
+  bool exact = isa == WEIR_ISA_BF16;
+  float *src_f32 = random_new (n_src, 1, exact), *added_f32 = random_new (n_dst, 2, exact);
+  float *weights = random_new (s.n_channels * s.kernel_height * s.kernel_width, 3, exact);
+  float *bias = random_new (s.n_channels, 4, exact);
   void *src = picture_new (src_f32, n_src, s.src_is_bf16);
   void *added = picture_new (added_f32, n_dst, s.dst_is_bf16);
   void *expected = expected_new (&s, src, added, weights, bias), *got = calloc (1, dst_bytes);
@@ -300,6 +309,23 @@ START_TEST (test_bf16_is_direct)
 }
 END_TEST
 
+/* The usual windows of 16 channels and more, from bf16 to bf16 with AVX512_BF16. */
+START_TEST (test_rounded_weights)
+{
+  const WeirDepthwiseKernels *kernels = weir_depthwise_variant (WEIR_ISA_BF16);
+  for (size_t i = 0; kernels && i < sizeof rows / sizeof *rows; i++)
+    for (size_t t = 0; t < sizeof types / sizeof *types; t++) {
+      WeirDepthwise s = shape_of (&rows[i], types[t]);
+      WeirDepthwisePlan plan;
+      bool is_usual = (s.kernel_height == 3 || s.kernel_height == 5) && s.stride_y <= 2 &&
+                      s.kernel_width == s.kernel_height && s.stride_x == s.stride_y &&
+                      s.dilation_y == 1 && s.n_channels >= kernels->n_lanes && s.n_posts == 0;
+      ck_assert (weir_depthwise_plan (&plan, &s, kernels));
+      ck_assert_int_eq (plan.rounds_weights, is_usual && s.src_is_bf16 && s.dst_is_bf16);
+    }
+}
+END_TEST
+
 /* What is too large for the ring in the first-level cache is somebody else's. */
 START_TEST (test_limits)
 {
@@ -337,6 +363,7 @@ int main (int argc, char **argv)
   TCase *tcase = tcase_create ("depthwise");
   tcase_add_test (tcase, test_variants_equal_plain_loop);
   tcase_add_test (tcase, test_bf16_is_direct);
+  tcase_add_test (tcase, test_rounded_weights);
   tcase_add_test (tcase, test_limits);
   suite_add_tcase (suite, tcase);
   return run_suite (suite, CK_FORK_GETENV);

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Products of bf16 for AVX512-BF16, beside the vector of f32: an instruction adds the products of
+ * two neighbours to each of 16 sums. Denormals count as zero there, and become zero where results
+ * are rounded. */
+#pragma once
+
+#include "kernels/activation.h"
+#include "kernels/cpu/f32_avx512.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef __m512i Pairs;
+
+#define load_weight_pairs(p) _mm512_loadu_si512 (p)
+
+/* Around the intrinsic gcc 12 copies sums. */
+static inline Vec add_products (Vec sum, Pairs a, Pairs b)
+{
+  __asm__("vdpbf16ps %2, %1, %0" : "+v"(sum) : "v"(b), "v"(a));
+  return sum;
+}
+
+static inline __m256i narrow (Vec v)
+{
+  return (__m256i) _mm512_cvtneps_pbh (v);
+}
+
+/* Neighbours are the numbers of the same index in both. */
+static inline Pairs pairs_of (__m256i even, __m256i odd)
+{
+  const __m512i order = _mm512_set_epi16 (47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40,
+      8, 39, 7, 38, 6, 37, 5, 36, 4, 35, 3, 34, 2, 33, 1, 32, 0);
+  return _mm512_permutex2var_epi16 (
+      _mm512_castsi256_si512 (even), order, _mm512_castsi256_si512 (odd));
+}
+
+static inline Pairs load_pairs (const void *even, const void *odd)
+{
+  return pairs_of (_mm256_loadu_si256 (even), _mm256_loadu_si256 (odd));
+}
+
+static inline Pairs load_pairs_some (const void *even, const void *odd, Mask mask)
+{
+  return pairs_of (_mm256_maskz_loadu_epi16 (mask, even), _mm256_maskz_loadu_epi16 (mask, odd));
+}
+
+/* A clip of what has been rounded: bf16 that are not negative compare as whole numbers, and any
+ * negative one is less. Half a vector of whole numbers has four pipes on Zen 4; the sums have two,
+ * which multiply as well: of 48 products, clip and rounding of a result the clip is 4 % so, 7 else.
+ */
+typedef struct StoredClip {
+  bool is_exact; /* it gives what the activation would have; without effect else */
+  int16_t least, most;
+} StoredClip;
+
+static inline int16_t upper_half (float value)
+{
+  return (int16_t) (_mm_cvtsi128_si32 (_mm_castps_si128 (_mm_set_ss (value))) >> 16);
+}
+
+static inline bool is_bf16 (float value)
+{
+  return (_mm_cvtsi128_si32 (_mm_castps_si128 (_mm_set_ss (value))) & 0xffff) == 0;
+}
+
+static inline StoredClip stored_clip (const WeirActivation *activation)
+{
+  StoredClip clip = { false, INT16_MIN, INT16_MAX };
+  float least = activation->least, most = activation->most;
+  if (activation->kind != WEIR_ACTIVATION_CLIP || !(least == 0.0f || least == -INFINITY) ||
+      !(most >= 0.0f && is_bf16 (most)))
+    return clip;
+  clip.is_exact = true;
+  if (least == 0.0f)
+    clip.least = 0;
+  if (most < INFINITY)
+    clip.most = upper_half (most);
+  return clip;
+}
+
+static inline __m256i narrow_clipped (Vec v, StoredClip clip)
+{
+  return _mm256_min_epi16 (
+      _mm256_max_epi16 (narrow (v), _mm256_set1_epi16 (clip.least)), _mm256_set1_epi16 (clip.most));
+}
+
+static inline void store_clipped (void *dst, Vec v, StoredClip clip)
+{
+  _mm256_storeu_si256 (dst, narrow_clipped (v, clip));
+}
+
+static inline void store_clipped_some (void *dst, Vec v, StoredClip clip, Mask mask)
+{
+  _mm256_mask_storeu_epi16 (dst, mask, narrow_clipped (v, clip));
+}
