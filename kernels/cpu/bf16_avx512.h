@@ -55,28 +55,24 @@ typedef struct StoredClip {
   int16_t least, most;
 } StoredClip;
 
-static inline int16_t upper_half (float value)
+static inline int32_t bits_of (float value)
 {
-  return (int16_t) (_mm_cvtsi128_si32 (_mm_castps_si128 (_mm_set_ss (value))) >> 16);
-}
-
-static inline bool is_bf16 (float value)
-{
-  return (_mm_cvtsi128_si32 (_mm_castps_si128 (_mm_set_ss (value))) & 0xffff) == 0;
+  return _mm_cvtsi128_si32 (_mm_castps_si128 (_mm_set_ss (value)));
 }
 
 static inline StoredClip stored_clip (const WeirActivation *activation)
 {
+  int32_t least = bits_of (activation->least), most = bits_of (activation->most);
+  bool is_open = activation->least == -INFINITY;
   StoredClip clip = { false, INT16_MIN, INT16_MAX };
-  float least = activation->least, most = activation->most;
-  if (activation->kind != WEIR_ACTIVATION_CLIP || !(least == 0.0f || least == -INFINITY) ||
-      !(most >= 0.0f && is_bf16 (most)))
+  if (activation->kind != WEIR_ACTIVATION_CLIP || !(is_open || least == 0) || most < 0 ||
+      (most & 0xffff) != 0)
     return clip;
   clip.is_exact = true;
-  if (least == 0.0f)
+  if (!is_open)
     clip.least = 0;
-  if (most < INFINITY)
-    clip.most = upper_half (most);
+  if (activation->most < INFINITY)
+    clip.most = (int16_t) (most >> 16);
   return clip;
 }
 

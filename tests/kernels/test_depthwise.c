@@ -75,6 +75,8 @@ static const Row rows[] = {
   { 1, 16, 8, 8, { 3, 3 }, { 1, 1 }, { 1, 1 }, { 1, 1 }, 0, 1.3f }, /* no bf16 */
   { 1, 16, 8, 8, { 3, 3 }, { 1, 1 }, { 1, 1 }, { 1, 1 }, -INFINITY, 0.5f },
   { 1, 16, 8, 8, { 3, 3 }, { 1, 1 }, { 1, 1 }, { 1, 1 }, -INFINITY, -0.5f },
+  { 1, 16, 8, 8, { 3, 3 }, { 1, 1 }, { 1, 1 }, { 1, 1 }, -INFINITY, -0.0f },
+  { 1, 16, 8, 8, { 3, 3 }, { 1, 1 }, { 1, 1 }, { 1, 1 }, -0.0f, 2 },
   { 1, 16, 8, 8, { 5, 5 }, { 2, 2 }, { 1, 1 }, { 2, 2 }, 0.25f, 2 },
   { 1, 16, 8, 8, { 5, 5 }, { 2, 2 }, { 1, 1 }, { 2, 2 }, 0, 0 },
 };
@@ -149,8 +151,10 @@ static float activate (const WeirDepthwise *s, float sum)
 {
   const WeirActivation *activation = &s->activation;
   float value;
-  if (activation->kind == WEIR_ACTIVATION_CLIP)
-    return fminf (fmaxf (sum, activation->least), activation->most);
+  if (activation->kind == WEIR_ACTIVATION_CLIP) { /* of equal zeros the bound */
+    sum = activation->least == -INFINITY || sum > activation->least ? sum : activation->least;
+    return activation->most == INFINITY || sum < activation->most ? sum : activation->most;
+  }
   static const WeirUnary ops[] = { [WEIR_ACTIVATION_LEAKY_RELU] = WEIR_UNARY_LEAKY_RELU,
     [WEIR_ACTIVATION_HARD_SWISH] = WEIR_UNARY_HARD_SWISH,
     [WEIR_ACTIVATION_ROUND_TO_CODES] = WEIR_UNARY_ROUND_TO_CODES,
