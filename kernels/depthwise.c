@@ -148,16 +148,12 @@ static void choose_scratch (WeirDepthwisePlan *plan)
       (plan->ring_rows * plan->row_floats + 2 * result_floats + 3 * POST_FLOATS) * sizeof (float);
 }
 
-/* Pairs of rows of taps in a window, see kernels/cpu/depthwise_row_pairs.h, and at which of its
- * rows a window may begin: an even one, or an odd one too. */
-static size_t count_row_pairs (const WeirDepthwise *shape)
+/* Vectors of rounded weights and the bias. */
+static size_t count_rounded (const WeirDepthwise *shape)
 {
-  return (shape->kernel_height + 1) / 2;
-}
-
-static size_t count_begins (const WeirDepthwise *shape)
-{
-  return shape->stride_y % 2 + 1;
+  return weir_depthwise_row_begins (shape->stride_y) *
+             weir_depthwise_row_pairs (shape->kernel_height) * shape->kernel_width +
+         1;
 }
 
 /* Post-ops are for rows of f32. */
@@ -174,7 +170,7 @@ static void choose_kernel (WeirDepthwisePlan *plan)
     plan->fn = kernels->row_pairs (shape, &plan->per_vector);
   plan->rounds_weights = plan->fn != NULL;
   if (plan->fn)
-    plan->block_vectors = count_begins (shape) * count_row_pairs (shape) * shape->kernel_width + 1;
+    plan->block_vectors = count_rounded (shape);
   else
     plan->fn = (is_narrow ? narrow : kernels->find) (shape, &plan->per_vector);
 }
@@ -217,14 +213,14 @@ static void pack_taps (
     block[tap * plan->kernels->n_lanes + lane] = weights[tap];
 }
 
-/* [windows from an even row on; from an odd one][pairs][columns][lanes] of two bf16 in the place of
- * each float. */
+/* The same, rounded, in the form of depthwise.h. */
 static void pack_row_pairs (
     const WeirDepthwisePlan *plan, float *block, size_t lane, const float *weights)
 {
   size_t height = plan->shape.kernel_height, width = plan->shape.kernel_width;
-  size_t n_rows = 2 * count_row_pairs (&plan->shape);
-  for (size_t begin = 0; begin < count_begins (&plan->shape); begin++)
+  size_t n_rows = 2 * weir_depthwise_row_pairs (height);
+  size_t n_begins = weir_depthwise_row_begins (plan->shape.stride_y);
+  for (size_t begin = 0; begin < n_begins; begin++)
     for (size_t i = 0; i < n_rows * width; i++) {
       size_t row = i / width, ky = row - begin;
       size_t at = ((begin * n_rows + row) / 2 * width + i % width) * plan->kernels->n_lanes + lane;

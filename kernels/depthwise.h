@@ -50,7 +50,7 @@ typedef struct WeirDepthwiseTask {
   size_t dst_row, dst_apart;
   size_t n_rows, x_begin, x_end, n_channels;
   /* For each block of n_lanes channels, of which the last overlaps that before it where n_channels
-   * is no multiple of n_lanes (and not less): [taps][n_lanes], and the bias; see pack_row_pairs for
+   * is no multiple of n_lanes (and not less): [taps][n_lanes], and the bias; see below for
    * rounded ones. */
   const float *weights;
 } WeirDepthwiseTask;
@@ -91,6 +91,19 @@ typedef struct WeirDepthwisePlan {
   size_t n_weight_floats;                          /* packed */
   size_t scratch_bytes;                            /* for each thread */
 } WeirDepthwisePlan;
+
+/* Rounded weights of a block, before the bias: for windows that begin at an even row of a tile's
+ * and, where the stride is odd, at an odd one, [row pairs][columns][n_lanes] of two bf16 in the
+ * place of a float, those of an even row and the next; 0 beyond the window. */
+static inline size_t weir_depthwise_row_pairs (size_t kernel_height)
+{
+  return (kernel_height + 1) / 2;
+}
+
+static inline size_t weir_depthwise_row_begins (size_t stride_y)
+{
+  return stride_y % 2 + 1;
+}
 
 /* False where windows or strides are 0 or beyond WEIR_DEPTHWISE_MAX_EXTENT. */
 bool weir_depthwise_plan (

@@ -12,6 +12,14 @@
 
 #define ALWAYS_INLINE static inline __attribute__ ((always_inline))
 
+#ifndef CLIPS_STORED
+/* bf16_avx512.h, included first, has a clip of what has been rounded. Others have none. */
+typedef struct StoredClip {
+  bool is_exact;
+} StoredClip;
+#define stored_clip(activation) ((void) (activation), (StoredClip){ false })
+#endif
+
 /* Those that are done where the sums are: the others take more registers. */
 ALWAYS_INLINE bool is_short_activation (const WeirActivation *activation)
 {

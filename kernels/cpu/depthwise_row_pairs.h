@@ -8,16 +8,11 @@
  * taps are other neighbours: the weights are there for both. A tap beyond the window is 0, a row
  * beyond the picture or the tile is zeros. */
 
-/* Pairs of rows of a window, whether it begins at an even or an odd row. */
-ALWAYS_INLINE size_t count_row_pairs (size_t kernel)
-{
-  return (kernel + 1) / 2;
-}
-
 /* Vectors of a block of weights, before the bias. */
 ALWAYS_INLINE size_t count_weights (Form form)
 {
-  return (form.stride_y % 2 + 1) * count_row_pairs (form.kernel) * form.kernel;
+  return weir_depthwise_row_begins (form.stride_y) * weir_depthwise_row_pairs (form.kernel) *
+         form.kernel;
 }
 
 /* What is read of a row: zeros where there is none. */
@@ -38,7 +33,7 @@ ALWAYS_INLINE void sum_row_pair (Vec *sums, PairRow even, PairRow odd, const flo
     size_t pair, Form form, size_t n_rows, size_t n_columns, Masked masked, const Masks *masks)
 {
   size_t n_vectors = (n_columns - 1) * form.step + form.kernel, pad = form.kernel / 2;
-  size_t n_pairs = count_row_pairs (form.kernel);
+  size_t n_pairs = weir_depthwise_row_pairs (form.kernel);
   Pairs v[MAX_VECTORS];
 #pragma GCC unroll 16
   for (size_t i = 0; i < n_vectors; i++) {

@@ -36,13 +36,6 @@ typedef float Result;
 #define store_result(p, v, clip)            store (p, v)
 #define store_result_some(p, v, clip, mask) store_some (p, v, mask)
 #endif
-#ifndef SUMS_ROW_PAIRS
-/* There is none: see bf16_avx512.h. */
-typedef struct StoredClip {
-  bool is_exact;
-} StoredClip;
-#define stored_clip(activation) ((StoredClip){ false })
-#endif
 
 #define TILE_ROWS    2
 #define TILE_COLUMNS 4

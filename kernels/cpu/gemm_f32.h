@@ -3,8 +3,6 @@
  * files include first. */
 #pragma once
 
-#include <stdbool.h>
-
 typedef float Element;
 typedef Vec Factors;
 #define PER_STEP                                    1
@@ -18,9 +16,4 @@ typedef Vec Factors;
 #define add_some_results(sum, p, mask, bytes)       add (load_some ((const float *) (p), mask), sum)
 #define store_results(p, v, clip, bytes)            store ((float *) (p), v)
 #define store_some_results(p, v, clip, mask, bytes) store_some ((float *) (p), v, mask)
-
-/* There is none: see bf16_avx512.h. */
-typedef struct StoredClip {
-  bool is_exact;
-} StoredClip;
-#define result_clip(task) ((StoredClip){ false })
+#define result_clip(task)                           stored_clip (&(task)->activation)

@@ -17,7 +17,7 @@ import bench_batching  # noqa: E402
 
 WIDE = bench_batching.Bounds(rate=0.15, more_ms=15, mean_batch=2, busy=0.75, p99_ms=60, useless=0.5, stop_ms=1000, idle_ms=50, crowd=1.0, item_us=500)
 QUICK = {"lone": {"rounds": 30}, "machinery": {"n_items": 4000}}
-SECONDS, SIDE_BY_SIDE, N_MORE_TRIES = 2, 4, 2
+SECONDS, SIDE_BY_SIDE = 2, 4
 
 
 def main():
@@ -34,11 +34,9 @@ def main():
     with concurrent.futures.ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
         results = zip(bench_batching.CASES, pool.map(run, bench_batching.CASES))
         failed = [name for name, lines in results if not tell(name, lines)]
-    for _ in range(N_MORE_TRIES):
-        if failed:
-            print("once more, one by one:")
-        failed = [name for name in failed if not tell(name, run(name))]
-    return 1 if failed else 0
+    if failed:
+        print("once more, one by one:")
+    return 0 if all([tell(name, run(name)) for name in failed]) else 1
 
 
 if __name__ == "__main__":

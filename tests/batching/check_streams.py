@@ -22,7 +22,7 @@ CLASSIFIER = SHARED / "models/ir/age-gender-recognition-retail-0013/FP16-INT8"
 # Five frames a second of each camera are a tenth of two cores.
 N_STREAMS, RATE, N_FRAMES, SHIFT = 8, 5, 60, 25
 SAME_RATE = 0.02
-N_TRIES = 3  # a machine that was busy with something else gets other chances to be in time; results must be right at once
+N_TRIES = 2  # a machine that was busy with something else gets another chance to be in time; results must be right at once
 # On AVX-512 a batch gives the very same numbers, in int8 and in f32. A CPU for which other kernels are chosen by size may add up in another
 # order: that moves what lies in 0..1 by some 1e-7.
 TOLERANCE = 1e-5

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Real models on real videos and pictures through gst-launch-1.0, compared with reference results.
 
-    frames.py PRECISION[@GPU] COLOUR [[--but] PAIR...]     PRECISION f32, f16, bf16 or int8; COLOUR exact or videoconvert
+    frames.py PRECISION[@GPU] COLOUR [PAIR...]     PRECISION f32, f16, bf16 or int8; COLOUR exact or videoconvert
 
 exact: the decoder's planes straight into the element, against frames/exact-colour; videoconvert: GStreamer's conversion to
 BGR in front, against frames. int8 runs the pairs with a quantised network, that network in int8. Frames that the reference
@@ -119,8 +119,7 @@ def choose_device(on_ocl, precision):
 def main():
     global device
     precision, _, place = sys.argv[1].partition("@")
-    colour, is_but = sys.argv[2], sys.argv[3:4] == ["--but"]
-    named = sys.argv[4:] if is_but else sys.argv[3:]
+    colour, wanted = sys.argv[2], sys.argv[3:]
     index = SHARED / "golden/frames/index.json"
     if not index.exists():
         print(f"skipped: no reference frames ({index})")
@@ -133,7 +132,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         for name, pair in json.loads(index.read_text())["pairs"].items():
             models = {pathlib.Path(stage["model"]).stem for stage in stages(pair)}
-            if models & EXCEPTED.get(precision, set()) or (named and (name in named) == is_but):
+            if models & EXCEPTED.get(precision, set()) or (wanted and name not in wanted):
                 continue
             if precision == "int8" and not any(is_quantised(stage) for stage in stages(pair)):
                 continue
