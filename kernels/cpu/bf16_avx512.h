@@ -49,7 +49,7 @@ static inline Pairs load_pairs_some (const void *even, const void *odd, Mask mas
 /* A clip of what has been rounded: bf16 that are not negative compare as whole numbers, and any
  * negative one is less. Half a vector of whole numbers has four pipes on Zen 4, minimum and maximum
  * of f32 have the two that multiply: four products, clip, rounding and store of each of 12 vectors
- * take 22 ns so, 27 else. NaN becomes `most`, where that is finite, not `least`. */
+ * take 22 ns so, 27 else. NaN without a minus becomes `most`, where that is finite, not `least`. */
 #define CLIPS_STORED
 typedef struct StoredClip {
   bool is_exact; /* it gives what the activation would have; without effect else */
