@@ -256,7 +256,8 @@ static void prefetch_panels (const float *weights, size_t n_inner, size_t n_colu
       __builtin_prefetch (weights + c * n_inner + i, 0, 2);
 }
 
-/* The products of n channels of the results; those beyond the last one are zeros. */
+/* The products of n channels of the results, rounded up to half a vector; the store leaves out those
+ * beyond the last one, whatever they are. */
 static void multiply_tiles (const WeirWinogradJob *job, const WeirWinogradUnit *unit,
     size_t channel, size_t n, const float *src, float *dst)
 {
@@ -267,7 +268,7 @@ static void multiply_tiles (const WeirWinogradJob *job, const WeirWinogradUnit *
     .dst_row = plan->step_channels,
     .n_rows = unit->n_tiles,
     .n_inner = n_inner,
-    .n_columns = whole_lines (n) };
+    .n_columns = divide_up (n, LINE_FLOATS / 2) * (LINE_FLOATS / 2) };
   for (size_t i = 0; i < PLANES; i++) {
     task.a = src + i * plan->load_plane;
     task.b = weights + i * weight_plane;

@@ -88,6 +88,15 @@ static inline void store_clipped (void *dst, Vec v, StoredClip clip)
   _mm256_storeu_si256 (dst, narrow_clipped (v, clip));
 }
 
+/* One behind the other. */
+static inline void store_two_clipped (void *dst, Vec v, Vec next, StoredClip clip)
+{
+  __m512i both = (__m512i) _mm512_cvtne2ps_pbh (next, v);
+  _mm512_storeu_si512 (
+      dst, _mm512_min_epi16 (_mm512_max_epi16 (both, _mm512_set1_epi16 (clip.least)),
+               _mm512_set1_epi16 (clip.most)));
+}
+
 static inline void store_clipped_some (void *dst, Vec v, StoredClip clip, Mask mask)
 {
   _mm256_mask_storeu_epi16 (dst, mask, narrow_clipped (v, clip));

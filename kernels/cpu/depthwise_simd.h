@@ -139,6 +139,7 @@ ALWAYS_INLINE void sum_tile (const WeirDepthwiseTask *task, const void *const *r
     Masked masked, const Masks *masks)
 {
   Vec sums[TILE_ROWS * TILE_COLUMNS], bias = load (weights + count_weights (form) * LANES);
+  const size_t dst_row = task->dst_row, dst_apart = form.per * task->dst_apart;
 #pragma GCC unroll 8
   for (size_t i = 0; i < n_rows * n_columns; i++)
     sums[i] = bias;
@@ -149,7 +150,7 @@ ALWAYS_INLINE void sum_tile (const WeirDepthwiseTask *task, const void *const *r
   for (size_t r = 0; r < n_rows; r++)
 #pragma GCC unroll 4
     for (size_t p = 0; p < n_columns; p++) {
-      Result *to = dst + r * task->dst_row + p * form.per * task->dst_apart;
+      Result *to = dst + r * dst_row + p * dst_apart;
       if (masked == MASKED_ALL)
         store_result_some (to, sums[r * n_columns + p], clip, masks->store[p]);
       else

@@ -20,4 +20,8 @@
     12, 6        \
   }
 #define MAX_VECTORS 2
+/* Columns are not halved. */
+#define MIN_HALVED                   (MAX_VECTORS + 1)
+#define add_half_products(sum, a, b) add_products (sum, a, b)
+
 #include "kernels/cpu/gemm_simd.h"

@@ -17,3 +17,5 @@ typedef Vec Factors;
 #define store_results(p, v, clip, bytes)            store ((float *) (p), v)
 #define store_some_results(p, v, clip, mask, bytes) store_some ((float *) (p), v, mask)
 #define result_clip(task)                           stored_clip (&(task)->activation)
+#define stores_two                                  false
+#define store_two_results(p, v, next, clip)         ((void) (p))

@@ -3,7 +3,8 @@
  *
  * Including files include the vector (f32_….h) and the elements (gemm_f32.h, say), and define
  * GEMM, the function's name; TILES (T), the tiles T (rows, vectors) that are compiled; MAX_ROWS,
- * the most rows by vectors - 1; MAX_VECTORS.
+ * the most rows by vectors - 1; MAX_VECTORS; MIN_HALVED, the vectors of a tile from which on the
+ * last is halved where that is all it needs, and add_half_products ().
  *
  * The sums of a tile stay in registers through all of n_inner: for each step - so many k as one
  * instruction takes - one load for each vector of b, and one broadcast for each row of a. Tiles
@@ -31,8 +32,15 @@ typedef struct Tile {
   char *dst;
   Mask last;     /* of the last vector */
   bool is_whole; /* the last vector is */
+  bool is_half;  /* only half of it is summed */
   StoredClip clip;
 } Tile;
+
+/* What a tile sums: constant where it is compiled. */
+typedef struct Shape {
+  size_t n_rows, n_vectors;
+  bool ends_half; /* only half of the last vector is summed */
+} Shape;
 
 /* Through one piece of the rows. */
 ALWAYS_INLINE size_t count_steps (const WeirGemm *task)
@@ -49,28 +57,32 @@ ALWAYS_INLINE size_t vector_at (const WeirGemm *task, size_t i)
 
 /* is_part: fewer elements of a are left than a step takes. */
 ALWAYS_INLINE void sum_step (const WeirGemm *task, const Element *b, const Element **rows,
-    size_t a_row, size_t a_row_3, Vec *sums, size_t n_rows, size_t n_vectors, bool is_part)
+    size_t a_row, size_t a_row_3, Vec *sums, Shape shape, bool is_part)
 {
   Factors v[MAX_VECTORS];
 #pragma GCC unroll 4
-  for (size_t j = 0; j < n_vectors; j++)
+  for (size_t j = 0; j < shape.n_vectors; j++)
     v[j] = load_factors (b + vector_at (task, j));
 #pragma GCC unroll 32
-  for (size_t r = 0; r < n_rows; r++) {
+  for (size_t r = 0; r < shape.n_rows; r++) {
     const Element *at =
         rows[r / ROW_GROUP] + (r % ROW_GROUP == 3 ? a_row_3 : r % ROW_GROUP * a_row);
     Factors a = is_part ? set_last_factors (at) : set_factors (at);
 #pragma GCC unroll 4
-    for (size_t j = 0; j < n_vectors; j++)
-      sums[r * n_vectors + j] = add_products (sums[r * n_vectors + j], a, v[j]);
+    for (size_t j = 0; j < shape.n_vectors; j++) {
+      Vec *sum = &sums[r * shape.n_vectors + j];
+      bool is_half = shape.ends_half && j + 1 == shape.n_vectors;
+      *sum = is_half ? add_half_products (*sum, a, v[j]) : add_products (*sum, a, v[j]);
+    }
   }
 }
 
 /* One piece of the rows. The strides are hidden from the compiler, which would keep an
  * address for every row else. */
-ALWAYS_INLINE void sum_segment (const WeirGemm *task, const Element *from, const Element *b,
-    Vec *sums, size_t n_rows, size_t n_vectors)
+ALWAYS_INLINE void sum_segment (
+    const WeirGemm *task, const Element *from, const Element *b, Vec *sums, Shape shape)
 {
+  const size_t n_rows = shape.n_rows;
   const Element *end = b + task->n_inner / PER_STEP * STEP_ELEMENTS;
   const Element *rows[MAX_SUMS / ROW_GROUP], *next = from + n_rows * task->a_row;
   size_t a_row = task->a_row, a_row_3 = 3 * a_row;
@@ -82,22 +94,21 @@ ALWAYS_INLINE void sum_segment (const WeirGemm *task, const Element *from, const
 #pragma GCC unroll 2
     for (size_t i = 0; i * WEIR_GEMM_PANEL < n_rows; i++, next += STEP_ELEMENTS)
       __builtin_prefetch (next);
-    sum_step (task, b, rows, a_row, a_row_3, sums, n_rows, n_vectors, false);
+    sum_step (task, b, rows, a_row, a_row_3, sums, shape, false);
 #pragma GCC unroll 8
     for (size_t i = 0; i * ROW_GROUP < n_rows; i++)
       rows[i] += PER_STEP;
   }
   if (task->n_inner % PER_STEP)
-    sum_step (task, b, rows, a_row, a_row_3, sums, n_rows, n_vectors, true);
+    sum_step (task, b, rows, a_row, a_row_3, sums, shape, true);
 }
 
-ALWAYS_INLINE void sum_tile (
-    const WeirGemm *task, const Tile *tile, Vec *sums, size_t n_rows, size_t n_vectors)
+ALWAYS_INLINE void sum_tile (const WeirGemm *task, const Tile *tile, Vec *sums, Shape shape)
 {
   const Element *a = tile->a, *b = tile->b;
   size_t n_left = task->n_segments;
   do {
-    sum_segment (task, a, b, sums, n_rows, n_vectors);
+    sum_segment (task, a, b, sums, shape);
     a += task->a_segment;
     b += count_steps (task) * STEP_ELEMENTS;
   } while (n_left-- > 1);
@@ -175,10 +186,20 @@ ALWAYS_INLINE void store_sums (
     const WeirGemm *task, const Tile *tile, Vec *sums, const Results *results)
 {
 #pragma GCC unroll 32
-  for (size_t r = 0; r < results->n_rows; r++)
+  for (size_t r = 0; r < results->n_rows; r++) {
+    const Vec *row = sums + r * results->n_vectors;
 #pragma GCC unroll 4
-    for (size_t j = 0; j < results->n_vectors; j++)
-      store_at (task, tile, sums[r * results->n_vectors + j], r, j, results);
+    for (size_t j = 0; j < results->n_vectors; j++) {
+      bool is_last = j + (results->is_whole ? 1 : 2) >= results->n_vectors;
+      if (stores_two && !is_last && results->bytes == sizeof (Element)) {
+        char *to = tile->dst + result_at (task, r, j, results->bytes);
+        store_two_results (to, row[j], row[j + 1], tile->clip);
+        j++;
+      } else {
+        store_at (task, tile, row[j], r, j, results);
+      }
+    }
+  }
 }
 
 typedef void (*ResultsFn) (
@@ -242,21 +263,31 @@ static __attribute__ ((noinline)) void store_long (
     for_results (task, tile, sums, n_rows, n_vectors, store_activated);
 }
 
-ALWAYS_INLINE void run_tile (
-    const WeirGemm *task, const Tile *tile, size_t n_rows, size_t n_vectors)
+/* By copies of what a store might change for all the compiler knows, which would load it again
+ * behind each. */
+ALWAYS_INLINE void store_tile (
+    const WeirGemm *given_task, const Tile *given_tile, Vec *sums, size_t n_rows, size_t n_vectors)
 {
-  size_t n_sums = n_rows * n_vectors;
+  const WeirGemm task = *given_task;
+  const Tile tile = *given_tile;
+  if (!tile.clip.is_exact)
+    activate_short (&task.activation, sums, n_rows * n_vectors);
+  for_results (&task, &tile, sums, n_rows, n_vectors, store_sums);
+}
+
+ALWAYS_INLINE void run_tile (const WeirGemm *task, const Tile *tile, Shape shape)
+{
+  const size_t n_rows = shape.n_rows, n_vectors = shape.n_vectors, n_sums = n_rows * n_vectors;
   Vec sums[MAX_SUMS];
   if (tile->added)
     fetch_added (task, tile, n_rows, n_vectors);
   begin_sums (task, tile, sums, n_rows, n_vectors);
-  sum_tile (task, tile, sums, n_rows, n_vectors);
+  sum_tile (task, tile, sums, shape);
+  __asm__("" : "+r"(task), "+r"(tile)); /* what follows takes no registers before */
   if (tile->added && !task->adds_last)
     for_results (task, tile, sums, n_rows, n_vectors, add_added);
   if (is_short_activation (&task->activation) && !(tile->added && task->adds_last)) {
-    if (!tile->clip.is_exact)
-      activate_short (&task->activation, sums, n_sums);
-    for_results (task, tile, sums, n_rows, n_vectors, store_sums);
+    store_tile (task, tile, sums, n_rows, n_vectors);
     return;
   }
   Vec stored[MAX_SUMS]; /* of its own, or sums would not stay in registers */
@@ -266,17 +297,23 @@ ALWAYS_INLINE void run_tile (
   store_long (task, tile, stored, n_rows, n_vectors);
 }
 
-#define TILE(n_rows, n_vectors)                                                    \
-  static void tile_##n_rows##_##n_vectors (const WeirGemm *task, const Tile *tile) \
-  {                                                                                \
-    run_tile (task, tile, n_rows, n_vectors);                                      \
+#define TILE(n_rows, n_vectors)                                                         \
+  static void tile_##n_rows##_##n_vectors (const WeirGemm *task, const Tile *tile)      \
+  {                                                                                     \
+    run_tile (task, tile, (Shape){ n_rows, n_vectors, false });                         \
+  }                                                                                     \
+  static void half_tile_##n_rows##_##n_vectors (const WeirGemm *task, const Tile *tile) \
+  {                                                                                     \
+    run_tile (task, tile, (Shape){ n_rows, n_vectors, true });                          \
   }
 TILES (TILE)
 
 typedef void (*TileFn) (const WeirGemm *task, const Tile *tile);
 
 #define ENTRY(n_rows, n_vectors) [n_vectors - 1][n_rows - 1] = tile_##n_rows##_##n_vectors,
-static const TileFn tiles[MAX_VECTORS][MAX_SUMS] = { TILES (ENTRY) };
+#define HALF_ENTRY(n_rows, n_vectors) \
+  [n_vectors - 1][n_rows - 1] = half_tile_##n_rows##_##n_vectors,
+static const TileFn tiles[2][MAX_VECTORS][MAX_SUMS] = { { TILES (ENTRY) }, { TILES (HALF_ENTRY) } };
 static const size_t max_rows[MAX_VECTORS] = MAX_ROWS;
 
 /* n_vectors vectors of columns of n_rows rows. */
@@ -285,7 +322,7 @@ static void run_columns (const WeirGemm *task, Tile tile, size_t n_rows, size_t 
   size_t most = max_rows[n_vectors - 1], n_tiles = (n_rows + most - 1) / most;
   for (size_t i = 0; i < n_tiles; i++) {
     size_t n = n_rows * (i + 1) / n_tiles - n_rows * i / n_tiles;
-    tiles[n_vectors - 1][n - 1](task, &tile);
+    tiles[tile.is_half][n_vectors - 1][n - 1](task, &tile);
     tile.a += n * task->a_row;
     tile.dst += result_at (task, n, 0, RESULT_BYTES (task));
     if (tile.added)
@@ -316,6 +353,7 @@ static void run_band (const WeirGemm *task, size_t begin, size_t n_rows)
       .dst = (char *) task->dst + at,
       .last = lanes (0, n_last < LANES ? n_last : LANES),
       .is_whole = n_last >= LANES,
+      .is_half = n >= MIN_HALVED && n_last <= LANES / 2,
       .clip = clip };
     run_columns (task, tile, n_rows, n);
   }
