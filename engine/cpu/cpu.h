@@ -200,12 +200,13 @@ WeirCpuKernel *weir_cpu_winograd_new (WeirDevice *device, const WeirStepSpec *sp
     const WeirWindow *window, size_t *scratch_bytes, GError **error);
 
 /* cpu_stem.c: first layers, on pictures of few channels. */
-/* Those that stay in f32: with a small window, where rounding the picture and these weights costs
- * the most accuracy (yunet: two faces' candidates 4e-4 apart changed places), and few products gain
- * little speed. Where a result is the sum of many products the errors of single ones do not show. */
-bool weir_cpu_is_small_stem (const WeirStepSpec *spec);
-/* Those that this takes in bf16, from a picture in f32. */
+/* Those that this takes, in bf16. */
 bool weir_cpu_is_stem (const WeirStepSpec *spec, const WeirWindow *window);
+/* Those that stay in f32 otherwise: where the window is small, rounding its weights to nearest
+ * costs the most accuracy (yunet: two faces' candidates 4e-4 apart changed places), and of few
+ * results this gains little speed. Where a result is the sum of many products the errors of single
+ * ones do not show. */
+bool weir_cpu_is_small_stem (const WeirStepSpec *spec);
 WeirCpuKernel *weir_cpu_stem_new (WeirDevice *device, const WeirStepSpec *spec,
     const WeirWindow *window, size_t *scratch_bytes, GError **error);
 

@@ -46,10 +46,8 @@ static bool propose (WeirDevice *device, const WeirStepSpec *spec, WeirFormat *s
   bool keeps_f32 = weir_cpu_is_depthwise (spec) && spec->src[0].dtype == WEIR_DTYPE_F32;
   src[0] = weir_cpu_format_last (keeps_f32 ? WEIR_DTYPE_F32 : device->dtype, rank);
   dst[0] = weir_cpu_format_last (weir_cpu_result_dtype (device, spec, 0), rank);
-  if (weir_cpu_is_small_stem (spec))
+  if (weir_cpu_is_small_stem (spec) && !takes_stem (device, spec))
     src[0].dtype = dst[0].dtype = WEIR_DTYPE_F32;
-  else if (takes_stem (device, spec))
-    src[0].dtype = WEIR_DTYPE_F32;
   weir_cpu_propose_post (spec, dst[0], src);
   return true;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* First layers in bf16: near the reference with strides, pads and post-ops of all kinds, and the
- * same bytes alone, in a batch and in parts; small windows stay in f32. */
+ * same bytes alone, in a batch and in parts; small windows with few results stay in f32. */
 #include "tests/run_suite.h"
 #include "tests/unit/cpu/conv_step.h"
 
@@ -26,6 +26,8 @@ static const ConvRow rows[] = {
   { "2,7,7", "17,2,7,7", "17", "pads=[9,9,9,9]", "17,19,19" }, /* windows beside the picture */
   { "3,300,40", "16,3,7,7", "16", "strides=[4,4] pads=[3,3,3,3]", "16,75,10", OF_OTHERS,
       { ADD_OF (3), RELU } },
+  { "3,256,256", "24,3,3,3", "24", "strides=[2,2] pads=[0,0,1,1]", "24,128,128", NO_RESIDUAL,
+      { RELU } }, /* small windows, many results */
 };
 
 static float *run (
@@ -66,6 +68,7 @@ START_TEST (test_others)
 {
   static const ConvRow others[] = {
     { "3,29,31", "24,3,3,3", "24", "pads=[1,1,1,1]" },
+    { "3,220,220", "24,3,3,3", "24", "strides=[2,2] pads=[1,1,1,1]" }, /* 7.84 million products */
     { "5,29,31", "24,5,7,7", "24", "pads=[3,3,3,3]" },
     { "4,29,31", "24,2,7,7", "24", "pads=[3,3,3,3] group=2" },
     { "3,29,31", "24,3,7,7", "24", "pads=[6,6,6,6] dilations=[2,2]" },
