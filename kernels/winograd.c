@@ -256,8 +256,8 @@ static void prefetch_panels (const float *weights, size_t n_inner, size_t n_colu
       __builtin_prefetch (weights + c * n_inner + i, 0, 2);
 }
 
-/* The products of n channels of the results, rounded up to half a vector; the store leaves out those
- * beyond the last one, whatever they are. */
+/* The products of n channels of the results, rounded up to half a vector; the store leaves out
+ * those beyond the last one, whatever they are. */
 static void multiply_tiles (const WeirWinogradJob *job, const WeirWinogradUnit *unit,
     size_t channel, size_t n, const float *src, float *dst)
 {
