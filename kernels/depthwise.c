@@ -7,7 +7,8 @@
 #include <string.h>
 
 #define MAX_RING_ROWS (2 * WEIR_DEPTHWISE_MAX_EXTENT)
-#define GROUP_BLOCKS  4 /* read together: 256 bytes of a pixel with AVX-512 */
+#define GROUP_BLOCKS  4 /* read together, twice as many of bf16: 256 bytes of a pixel with AVX-512 \
+                         */
 #define WINDOW_BYTES \
   24576 /* source under two rows of results, in a first level of 32 KiB or more */
 #define BAND_BYTES   393216 /* source and results of all groups, in the second level */
@@ -181,11 +182,12 @@ bool weir_depthwise_plan (
   if (!is_within (shape->kernel_height, shape->dilation_y, shape->stride_y) ||
       !is_within (shape->kernel_width, shape->dilation_x, shape->stride_x))
     return false;
-  size_t lanes = kernels->n_lanes, n_blocks = divide_up (shape->n_channels, lanes);
+  size_t lanes = kernels->n_lanes, n_blocks = divide_up (shape->n_channels, lanes), most;
   *plan =
       (WeirDepthwisePlan){ .shape = *shape, .kernels = kernels, .rows = weir_tensor_kernels () };
   choose_kernel (plan);
-  plan->group_channels = lanes * divide_up (n_blocks, divide_up (n_blocks, GROUP_BLOCKS));
+  most = plan->reads_src && shape->src_is_bf16 ? 2 * GROUP_BLOCKS : GROUP_BLOCKS;
+  plan->group_channels = lanes * divide_up (n_blocks, divide_up (n_blocks, most));
   plan->n_groups = divide_up (shape->n_channels, plan->group_channels);
   plan->n_weight_floats = n_blocks * plan->block_vectors * lanes;
   choose_columns (plan);

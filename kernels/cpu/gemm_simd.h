@@ -16,11 +16,12 @@
 
 #include <stdint.h>
 
-#define PER_PANEL     (WEIR_GEMM_PANEL / LANES)    /* vectors */
-#define STEP_ELEMENTS (WEIR_GEMM_PANEL * PER_STEP) /* of a panel: 64 bytes, as those of a line */
-#define MAX_SUMS      32
-#define BAND_ROWS     252 /* that stay in the second-level cache while all columns are computed */
-#define ROW_GROUP     4   /* rows whose addresses share a register */
+#define PER_PANEL       (WEIR_GEMM_PANEL / LANES)    /* vectors */
+#define STEP_ELEMENTS   (WEIR_GEMM_PANEL * PER_STEP) /* of a panel: 64 bytes, as those of a line */
+#define MAX_SUMS        32
+#define BAND_ROWS       252 /* that stay in the second-level cache while all columns are computed */
+#define ROW_GROUP       4   /* rows whose addresses share a register */
+#define MIN_AHEAD_BYTES 16384
 
 void GEMM (const WeirGemm *task);
 
@@ -316,12 +317,27 @@ typedef void (*TileFn) (const WeirGemm *task, const Tile *tile);
 static const TileFn tiles[2][MAX_VECTORS][MAX_SUMS] = { { TILES (ENTRY) }, { TILES (HALF_ENTRY) } };
 static const size_t max_rows[MAX_VECTORS] = MAX_ROWS;
 
+/* Steps of b that the next columns begin with. */
+typedef struct Ahead {
+  const Element *b;
+  size_t n_steps;
+} Ahead;
+
+/* Part i of n: into the second level, for weights of a network come from behind it. */
+static void fetch_ahead (Ahead ahead, size_t i, size_t n)
+{
+  for (size_t k = ahead.n_steps * i / n; k < ahead.n_steps * (i + 1) / n; k++)
+    __builtin_prefetch (ahead.b + k * STEP_ELEMENTS, 0, 2);
+}
+
 /* n_vectors vectors of columns of n_rows rows. */
-static void run_columns (const WeirGemm *task, Tile tile, size_t n_rows, size_t n_vectors)
+static void run_columns (
+    const WeirGemm *task, Tile tile, size_t n_rows, size_t n_vectors, Ahead ahead)
 {
   size_t most = max_rows[n_vectors - 1], n_tiles = (n_rows + most - 1) / most;
   for (size_t i = 0; i < n_tiles; i++) {
     size_t n = n_rows * (i + 1) / n_tiles - n_rows * i / n_tiles;
+    fetch_ahead (ahead, i, n_tiles);
     tiles[tile.is_half][n_vectors - 1][n - 1](task, &tile);
     tile.a += n * task->a_row;
     tile.dst += result_at (task, n, 0, RESULT_BYTES (task));
@@ -336,6 +352,15 @@ static size_t next_vectors (size_t n_left)
   if (n_left <= MAX_VECTORS)
     return n_left;
   return n_left == MAX_VECTORS + 1 ? (n_left + 1) / 2 : MAX_VECTORS;
+}
+
+/* The columns from vector i on; nothing of weights so small that they stay in the first level. */
+static Ahead find_ahead (const WeirGemm *task, size_t i, size_t n_vectors)
+{
+  bool is_small = vector_at (task, n_vectors) * sizeof (Element) < MIN_AHEAD_BYTES;
+  size_t n = i < n_vectors && !is_small ? next_vectors (n_vectors - i) : 0;
+  size_t n_elements = vector_at (task, i + n) - vector_at (task, i);
+  return (Ahead){ (const Element *) task->b + vector_at (task, i), n_elements / STEP_ELEMENTS };
 }
 
 static void run_band (const WeirGemm *task, size_t begin, size_t n_rows)
@@ -355,14 +380,17 @@ static void run_band (const WeirGemm *task, size_t begin, size_t n_rows)
       .is_whole = n_last >= LANES,
       .is_half = n >= MIN_HALVED && n_last <= LANES / 2,
       .clip = clip };
-    run_columns (task, tile, n_rows, n);
+    run_columns (task, tile, n_rows, n, find_ahead (task, i + n, n_vectors));
   }
 }
 
+/* A few rows more in a band are better than a band of a few rows. */
 void GEMM (const WeirGemm *task)
 {
-  for (size_t begin = 0; begin < task->n_rows; begin += BAND_ROWS) {
-    size_t n_left = task->n_rows - begin;
-    run_band (task, begin, n_left < BAND_ROWS ? n_left : BAND_ROWS);
+  size_t n_bands = (task->n_rows + BAND_ROWS - BAND_ROWS / 8) / BAND_ROWS;
+  n_bands = n_bands ? n_bands : 1;
+  for (size_t i = 0; i < n_bands; i++) {
+    size_t begin = task->n_rows * i / n_bands;
+    run_band (task, begin, task->n_rows * (i + 1) / n_bands - begin);
   }
 }
