@@ -275,12 +275,15 @@ static uint32_t overwrites (const void *kernel)
 
 static bool may_join (const void *first, const WeirStepSpec *second)
 {
-  return weir_cpu_may_join (first, second);
+  return weir_cpu_may_join_strips (first, second) || weir_cpu_may_join_stem (first, second);
 }
 
 static void *join (void *first, void *second, size_t *scratch_bytes)
 {
-  return weir_cpu_join (first, second, scratch_bytes);
+  WeirCpuAffine affine;
+  return weir_cpu_affine_rows (first, &affine)
+             ? weir_cpu_join_stem (first, second, scratch_bytes)
+             : weir_cpu_join_strips (first, second, scratch_bytes);
 }
 
 static void begin_batch (WeirDevice *device)

@@ -190,8 +190,9 @@ bool weir_cpu_is_pointwise_strip (const WeirStepSpec *spec);
 
 /* cpu_strips.c: 1x1 and depthwise convolutions after one another, strip by strip. As WeirBackend's
  * may_join and join. */
-bool weir_cpu_may_join (const WeirCpuKernel *first, const WeirStepSpec *second);
-WeirCpuKernel *weir_cpu_join (WeirCpuKernel *first, WeirCpuKernel *second, size_t *scratch_bytes);
+bool weir_cpu_may_join_strips (const WeirCpuKernel *first, const WeirStepSpec *second);
+WeirCpuKernel *weir_cpu_join_strips (
+    WeirCpuKernel *first, WeirCpuKernel *second, size_t *scratch_bytes);
 
 /* cpu_winograd.c: 3x3 convolutions in f32 by minimal filtering, where that pays. `spec` has the
  * formats that were proposed. */
@@ -199,8 +200,18 @@ bool weir_cpu_is_winograd (const WeirStepSpec *spec, const WeirWindow *window);
 WeirCpuKernel *weir_cpu_winograd_new (WeirDevice *device, const WeirStepSpec *spec,
     const WeirWindow *window, size_t *scratch_bytes, GError **error);
 
+/* cpu_elementwise.c: what a step does to rows of whole pixels of f32, n elements at most at once.
+ * False: it is not element · scale + shift alone. */
+typedef struct WeirCpuAffine {
+  const float *scale, *shift;
+  size_t n;
+} WeirCpuAffine;
+bool weir_cpu_affine_rows (const WeirCpuKernel *kernel, WeirCpuAffine *affine);
+
 /* cpu_stem.c: first layers, on pictures of few channels. */
-/* Those that this takes, in bf16. */
+/* Those that this takes, in bf16, from a picture of that or of f32; cpu_convolution.c: whether this
+ * step is one. */
+bool weir_cpu_takes_stem (const WeirDevice *device, const WeirStepSpec *spec);
 bool weir_cpu_is_stem (const WeirStepSpec *spec, const WeirWindow *window);
 /* Those that stay in f32 otherwise: where the window is small, rounding its weights to nearest
  * costs the most accuracy (yunet: two faces' candidates 4e-4 apart changed places), and of few
@@ -209,6 +220,10 @@ bool weir_cpu_is_stem (const WeirStepSpec *spec, const WeirWindow *window);
 bool weir_cpu_is_small_stem (const WeirStepSpec *spec);
 WeirCpuKernel *weir_cpu_stem_new (WeirDevice *device, const WeirStepSpec *spec,
     const WeirWindow *window, size_t *scratch_bytes, GError **error);
+/* With a normalisation of the picture before it, as WeirBackend's may_join and join. */
+bool weir_cpu_may_join_stem (const WeirCpuKernel *first, const WeirStepSpec *second);
+WeirCpuKernel *weir_cpu_join_stem (
+    WeirCpuKernel *first, WeirCpuKernel *second, size_t *scratch_bytes);
 
 /* cpu_max_pool.c: MaxPool in own loops. */
 bool weir_cpu_is_max_pool (const WeirStepSpec *spec, const WeirWindow *window);

@@ -26,12 +26,19 @@ static bool is_constant_float (const WeirTensor *tensor)
                                tensor->dtype == WEIR_DTYPE_BF16 || tensor->dtype == WEIR_DTYPE_F64);
 }
 
-/* Whether a kernel of our own takes this first layer in bf16. */
-static bool takes_stem (const WeirDevice *device, const WeirStepSpec *spec)
+bool weir_cpu_takes_stem (const WeirDevice *device, const WeirStepSpec *spec)
 {
   WeirWindow window;
-  return device->dtype == WEIR_DTYPE_BF16 && !is_transposed (spec) &&
-         resolve_window (spec, &window, NULL) && weir_cpu_is_stem (spec, &window);
+  return device->dtype == WEIR_DTYPE_BF16 && spec->node->op == WEIR_OP_CONV &&
+         !weir_cpu_is_pointwise (spec) && resolve_window (spec, &window, NULL) &&
+         weir_cpu_is_stem (spec, &window);
+}
+
+/* By a step, as f32: it is not rounded before the convolution does that. */
+static bool is_made_as_f32 (const WeirStepSpec *spec)
+{
+  return spec->src[0].dtype == WEIR_DTYPE_F32 &&
+         weir_graph_value (spec->graph, spec->node->src[0])->producer != WEIR_NONE;
 }
 
 static bool propose (WeirDevice *device, const WeirStepSpec *spec, WeirFormat *src, WeirFormat *dst)
@@ -46,7 +53,9 @@ static bool propose (WeirDevice *device, const WeirStepSpec *spec, WeirFormat *s
   bool keeps_f32 = weir_cpu_is_depthwise (spec) && spec->src[0].dtype == WEIR_DTYPE_F32;
   src[0] = weir_cpu_format_last (keeps_f32 ? WEIR_DTYPE_F32 : device->dtype, rank);
   dst[0] = weir_cpu_format_last (weir_cpu_result_dtype (device, spec, 0), rank);
-  if (weir_cpu_is_small_stem (spec) && !takes_stem (device, spec))
+  if (weir_cpu_takes_stem (device, spec))
+    src[0].dtype = is_made_as_f32 (spec) ? WEIR_DTYPE_F32 : WEIR_DTYPE_BF16;
+  else if (weir_cpu_is_small_stem (spec))
     src[0].dtype = dst[0].dtype = WEIR_DTYPE_F32;
   weir_cpu_propose_post (spec, dst[0], src);
   return true;
@@ -112,7 +121,7 @@ static WeirCpuKernel *compile (
     return NULL;
   if (weir_cpu_is_winograd (spec, &window))
     return weir_cpu_winograd_new (device, spec, &window, scratch_bytes, error);
-  if (takes_stem (device, spec))
+  if (weir_cpu_takes_stem (device, spec))
     return weir_cpu_stem_new (device, spec, &window, scratch_bytes, error);
   weir_cpu_fill_window (spec, &window, is_transposed (spec), &dnnl);
   WeirCpuWeights weights = { .constant = &spec->src[1],

@@ -227,6 +227,16 @@ static WeirCpuKernel *affine_finish (Affine *self)
   return &self->base;
 }
 
+bool weir_cpu_affine_rows (const WeirCpuKernel *kernel, WeirCpuAffine *affine)
+{
+  const Affine *self = (const Affine *) kernel;
+  if (kernel->run != run_affine || self->dtype != WEIR_DTYPE_F32 || !self->is_last ||
+      self->posts.n > 0)
+    return false;
+  *affine = (WeirCpuAffine){ self->scale, self->shift, (size_t) self->n_row };
+  return true;
+}
+
 static WeirCpuKernel *compile_batch_norm (
     WeirDevice *device, const WeirStepSpec *spec, size_t *scratch_bytes, GError **error)
 {

@@ -31,6 +31,9 @@ typedef struct Kernel {
   WeirDtype dtype; /* of results */
   size_t n_items, n_channels, src_height, dst_height, stride_y, pad_y;
   size_t n_src, n_pad, n_copy; /* elements of a row: of the source; zeros before it; of the copy */
+  size_t src_bytes;            /* of an element */
+  WeirCpuKernel *before;       /* what normalises the source; NULL: nothing does */
+  WeirCpuAffine affine;        /* that */
   size_t strip_rows, n_strips; /* of results, of one picture */
   size_t part_bytes;
   int64_t n_parts;
@@ -39,23 +42,43 @@ typedef struct Kernel {
 
 /* --- run --- */
 
+/* n elements of whole pixels. */
+static void round_pixels (const Kernel *self, uint16_t *dst, const float *src, size_t n)
+{
+  const WeirTensorKernels *kernels = self->base.device->kernels;
+  const WeirCpuAffine *affine = &self->affine;
+  float row[WEIR_CPU_ROW];
+  if (!self->before) {
+    kernels->bf16_from_f32 (dst, src, n);
+    return;
+  }
+  for (size_t i = 0; i < n; i += affine->n) {
+    size_t n_once = MIN (n - i, affine->n);
+    kernels->affine (row, src + i, affine->scale, affine->shift, 1, n_once);
+    kernels->bf16_from_f32 (dst + i, row, n_once);
+  }
+}
+
 /* Row y of the padded picture. */
-static void copy_row (const Kernel *self, const uint16_t *picture, size_t y, uint16_t *row)
+static void copy_row (const Kernel *self, const char *picture, size_t y, uint16_t *row)
 {
   bool is_inside = y >= self->pad_y && y - self->pad_y < self->src_height;
   size_t begin = is_inside ? MIN (self->n_pad, self->n_copy) : self->n_copy;
   size_t n = MIN (self->n_src, self->n_copy - begin);
+  const char *src = picture + (y - self->pad_y) * self->n_src * self->src_bytes;
   memset (row, 0, begin * sizeof *row);
-  if (n > 0)
-    memcpy (row + begin, picture + (y - self->pad_y) * self->n_src, n * sizeof *row);
+  if (n > 0 && self->src_bytes == sizeof *row)
+    memcpy (row + begin, src, n * sizeof *row);
+  else if (n > 0)
+    round_pixels (self, row + begin, (const float *) src, n);
   memset (row + begin + n, 0, (self->n_copy - begin - n) * sizeof *row);
 }
 
 static void run_strip (const WeirCpuBound *bound, size_t item, size_t begin, uint16_t *copy)
 {
   const Kernel *self = (const Kernel *) bound->kernel;
-  const uint16_t *picture =
-      (const uint16_t *) bound->src[0] + item * self->src_height * self->n_src;
+  const char *picture =
+      (const char *) bound->src[0] + item * self->src_height * self->n_src * self->src_bytes;
   size_t end = MIN (begin + self->strip_rows, self->dst_height), top = begin * self->stride_y;
   size_t n_rows = (end - begin - 1) * self->stride_y + self->task.n_segments;
   WeirGemm task = self->task;
@@ -150,6 +173,8 @@ static void release (WeirCpuKernel *kernel)
 {
   Kernel *self = (Kernel *) kernel;
   weir_cpu_packed_unref (kernel->device, self->weights);
+  if (self->before)
+    self->before->free (self->before);
   g_free (self->bias);
   g_free (self);
 }
@@ -160,6 +185,7 @@ static void fill_shape (Kernel *self, const WeirStepSpec *spec, const WeirWindow
   size_t n_channels = (size_t) src->dims[1], stride_x = (size_t) window->stride[1];
   size_t dst_width = (size_t) dst->dims[3], kernel_width = (size_t) window->kernel[1];
   self->dtype = dst->dtype;
+  self->src_bytes = weir_dtype_bytes (src->dtype);
   self->n_items = (size_t) src->dims[0];
   self->n_channels = n_channels;
   self->src_height = (size_t) src->dims[2];
@@ -179,6 +205,11 @@ static void fill_shape (Kernel *self, const WeirStepSpec *spec, const WeirWindow
     .dst_is_f32 = dst->dtype == WEIR_DTYPE_F32 };
 }
 
+static size_t count_scratch (const Kernel *self)
+{
+  return self->part_bytes * (size_t) self->n_parts;
+}
+
 /* As many rows as fit in the cache, but for those that neighbours share. */
 static void choose_strips (Kernel *self, size_t *scratch_bytes)
 {
@@ -192,7 +223,7 @@ static void choose_strips (Kernel *self, size_t *scratch_bytes)
   self->n_parts = MIN (self->n_parts, count_strips (self));
   self->part_bytes =
       (((self->strip_rows - 1) * self->stride_y + height) * row_bytes + 63) & ~(size_t) 63;
-  *scratch_bytes = self->part_bytes * (size_t) self->n_parts;
+  *scratch_bytes = count_scratch (self);
 }
 
 /* Rows of a window as they are packed. */
@@ -249,4 +280,28 @@ WeirCpuKernel *weir_cpu_stem_new (WeirDevice *device, const WeirStepSpec *spec,
     return &self->base;
   release (&self->base);
   return NULL;
+}
+
+/* --- with a normalisation --- */
+
+/* Others than the convolution's own source would have other numbers behind those of the first. */
+bool weir_cpu_may_join_stem (const WeirCpuKernel *first, const WeirStepSpec *second)
+{
+  WeirCpuAffine affine;
+  for (uint32_t i = 0; i < second->node->n_post; i++)
+    if (second->node->post[i].src != WEIR_NONE)
+      return false;
+  return weir_cpu_affine_rows (first, &affine) && second->src[0].dtype == WEIR_DTYPE_F32 &&
+         weir_cpu_takes_stem (first->device, second);
+}
+
+WeirCpuKernel *weir_cpu_join_stem (
+    WeirCpuKernel *first, WeirCpuKernel *second, size_t *scratch_bytes)
+{
+  Kernel *self = (Kernel *) second;
+  self->before = first;
+  weir_cpu_affine_rows (first, &self->affine);
+  self->base.n_src += first->n_src;
+  *scratch_bytes = count_scratch (self);
+  return second;
 }

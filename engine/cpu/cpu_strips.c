@@ -175,7 +175,7 @@ static bool ends_depthwise (const WeirCpuKernel *kernel)
   return kernel->run == run ? !self->project : weir_cpu_depthwise_strips (kernel, &weights) != NULL;
 }
 
-bool weir_cpu_may_join (const WeirCpuKernel *first, const WeirStepSpec *second)
+bool weir_cpu_may_join_strips (const WeirCpuKernel *first, const WeirStepSpec *second)
 {
   const WeirTensor *src = &second->src[0], *weights = &second->src[1];
   if (second->node->op != WEIR_OP_CONV || src->rank != 4 || !weir_cpu_is_float (src->dtype) ||
@@ -246,7 +246,8 @@ static void take_parts (Kernel *self, WeirCpuKernel *first, WeirCpuKernel *secon
     self->added = self->base.n_src - second->n_src + self->project->added;
 }
 
-WeirCpuKernel *weir_cpu_join (WeirCpuKernel *first, WeirCpuKernel *second, size_t *scratch_bytes)
+WeirCpuKernel *weir_cpu_join_strips (
+    WeirCpuKernel *first, WeirCpuKernel *second, size_t *scratch_bytes)
 {
   Kernel *self = g_new0 (Kernel, 1);
   self->base = (WeirCpuKernel){ .name = "strips",
