@@ -19,7 +19,7 @@
 #define MANY_PRODUCTS 64           /* of one result */
 #define MUCH_WORK     8e6          /* multiplications of a picture */
 #define STRIP_BYTES   (128u << 10) /* of the copy, in the second-level cache */
-#define STRIP_ROWS    8
+#define STRIP_ROWS    16
 #define PART_WORK     5e5 /* multiplications that a thread must have */
 
 typedef struct Kernel {
