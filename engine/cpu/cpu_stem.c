@@ -65,11 +65,12 @@ static void copy_row (const Kernel *self, const char *picture, size_t y, uint16_
   bool is_inside = y >= self->pad_y && y - self->pad_y < self->src_height;
   size_t begin = is_inside ? MIN (self->n_pad, self->n_copy) : self->n_copy;
   size_t n = MIN (self->n_src, self->n_copy - begin);
-  const char *src = picture + (y - self->pad_y) * self->n_src * self->src_bytes;
+  const char *src =
+      is_inside ? picture + (y - self->pad_y) * self->n_src * self->src_bytes : picture;
   memset (row, 0, begin * sizeof *row);
-  if (n > 0 && self->src_bytes == sizeof *row)
+  if (self->src_bytes == sizeof *row)
     memcpy (row + begin, src, n * sizeof *row);
-  else if (n > 0)
+  else
     round_pixels (self, row + begin, (const float *) src, n);
   memset (row + begin + n, 0, (self->n_copy - begin - n) * sizeof *row);
 }
