@@ -7,8 +7,7 @@
 #include <string.h>
 
 #define MAX_RING_ROWS (2 * WEIR_DEPTHWISE_MAX_EXTENT)
-#define GROUP_BLOCKS  4 /* read together, twice as many of bf16: 256 bytes of a pixel with AVX-512 \
-                         */
+#define GROUP_BLOCKS  4 /* read together, 8 of bf16: 256 bytes of a pixel with AVX-512 */
 #define WINDOW_BYTES \
   24576 /* source under two rows of results, in a first level of 32 KiB or more */
 #define BAND_BYTES   393216 /* source and results of all groups, in the second level */

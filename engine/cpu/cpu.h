@@ -213,10 +213,10 @@ bool weir_cpu_affine_rows (const WeirCpuKernel *kernel, WeirCpuAffine *affine);
  * step is one. */
 bool weir_cpu_takes_stem (const WeirDevice *device, const WeirStepSpec *spec);
 bool weir_cpu_is_stem (const WeirStepSpec *spec, const WeirWindow *window);
-/* Those that stay in f32 otherwise: where the window is small, rounding its weights to nearest
- * costs the most accuracy (yunet: two faces' candidates 4e-4 apart changed places), and of few
- * results this gains little speed. Where a result is the sum of many products the errors of single
- * ones do not show. */
+/* Those that stay in f32 otherwise: where the window is small, rounding its weights costs the most
+ * accuracy (decision 17: three classifiers of small pictures miss their bounds), and of few results
+ * this gains little speed. Where a result is the sum of many products the errors of single ones do
+ * not show. */
 bool weir_cpu_is_small_stem (const WeirStepSpec *spec);
 WeirCpuKernel *weir_cpu_stem_new (WeirDevice *device, const WeirStepSpec *spec,
     const WeirWindow *window, size_t *scratch_bytes, GError **error);

@@ -119,10 +119,10 @@ static WeirCpuKernel *compile (
     return weir_cpu_pointwise_new (device, spec, scratch_bytes, error);
   if (!resolve_window (spec, &window, error))
     return NULL;
+  if (weir_cpu_takes_stem (device, spec)) /* may_join counts on it */
+    return weir_cpu_stem_new (device, spec, &window, scratch_bytes, error);
   if (weir_cpu_is_winograd (spec, &window))
     return weir_cpu_winograd_new (device, spec, &window, scratch_bytes, error);
-  if (weir_cpu_takes_stem (device, spec))
-    return weir_cpu_stem_new (device, spec, &window, scratch_bytes, error);
   weir_cpu_fill_window (spec, &window, is_transposed (spec), &dnnl);
   WeirCpuWeights weights = { .constant = &spec->src[1],
     .scale = 1.0f,

@@ -7,6 +7,8 @@
 #include <math.h>
 #include <stdbool.h>
 
+#define MOST_VALUES 1024 /* of more the errors even out, and the time does not */
+
 /* A value's error as it is rounded, and what the other neighbour adds to it; 0: there is none. */
 typedef struct Choice {
   double error, step;
@@ -48,7 +50,7 @@ void weir_cpu_round_keeping_sum (float *values, size_t n)
     choices[i] = round_value (&values[i]);
     sum += choices[i].error;
   }
-  for (size_t i; (i = best_step (choices, n, sum)) < n; choices[i].step = 0) {
+  for (size_t i; n <= MOST_VALUES && (i = best_step (choices, n, sum)) < n; choices[i].step = 0) {
     values[i] = (float) ((double) values[i] + choices[i].step);
     sum += choices[i].step;
   }

@@ -3,8 +3,9 @@
  * pieces of rows of pixels, side by side in memory, so that a row of results is a matrix product
  * whose rows overlap. What a strip of results reads is copied first, with the padding around it.
  *
- * Pixels of 8 bits are exact in bf16. Of the weights, the sum of each channel of a window is kept:
- * rounded to nearest they cost small windows more accuracy than all other layers.
+ * Pixels of 8 bits are exact in bf16; where a normalisation came before, its step is joined with
+ * this one, and what it gives is rounded. Of the weights, the sum of each channel of a window is
+ * kept: rounded to nearest they cost small windows more accuracy than all other layers.
  *
  * An activation that comes first happens in registers; other post-ops follow row by row. */
 #include "engine/cpu/cpu_crew.h"

@@ -16,11 +16,12 @@
 
 #include <stdint.h>
 
-#define PER_PANEL       (WEIR_GEMM_PANEL / LANES)    /* vectors */
-#define STEP_ELEMENTS   (WEIR_GEMM_PANEL * PER_STEP) /* of a panel: 64 bytes, as those of a line */
-#define MAX_SUMS        32
-#define BAND_ROWS       252 /* that stay in the second-level cache while all columns are computed */
-#define ROW_GROUP       4   /* rows whose addresses share a register */
+#define PER_PANEL     (WEIR_GEMM_PANEL / LANES)    /* vectors */
+#define STEP_ELEMENTS (WEIR_GEMM_PANEL * PER_STEP) /* of a panel: 64 bytes, as those of a line */
+#define MAX_SUMS      32
+#define BAND_ROWS \
+  252 /* or so: they stay in the second-level cache while all columns are computed */
+#define ROW_GROUP       4 /* rows whose addresses share a register */
 #define MIN_AHEAD_BYTES 16384
 
 void GEMM (const WeirGemm *task);
@@ -280,6 +281,8 @@ ALWAYS_INLINE void run_tile (const WeirGemm *task, const Tile *tile, Shape shape
 {
   const size_t n_rows = shape.n_rows, n_vectors = shape.n_vectors, n_sums = n_rows * n_vectors;
   Vec sums[MAX_SUMS];
+  if (shape.ends_half && n_vectors < MIN_HALVED)
+    return; /* is never called */
   if (tile->added)
     fetch_added (task, tile, n_rows, n_vectors);
   begin_sums (task, tile, sums, n_rows, n_vectors);

@@ -84,6 +84,17 @@ START_TEST (test_not_finite)
 }
 END_TEST
 
+START_TEST (test_many)
+{
+  static float values[1025];
+  for (size_t i = 0; i < G_N_ELEMENTS (values); i++)
+    values[i] = 1 + 0.4f * 0x1p-7f;
+  weir_cpu_round_keeping_sum (values, G_N_ELEMENTS (values));
+  for (size_t i = 0; i < G_N_ELEMENTS (values); i++)
+    ck_assert (values[i] == 1);
+}
+END_TEST
+
 int main (void)
 {
   Suite *suite = suite_create ("round sums");
@@ -92,6 +103,7 @@ int main (void)
   tcase_add_test (tcase, test_cheapest);
   tcase_add_test (tcase, test_unchanged);
   tcase_add_test (tcase, test_not_finite);
+  tcase_add_test (tcase, test_many);
   suite_add_tcase (suite, tcase);
   return run_suite (suite, CK_FORK_GETENV);
 }

@@ -85,13 +85,14 @@ START_TEST (test_others)
 END_TEST
 
 /* A picture that is normalised first. */
-static Net *normalised_net_new (const char *src, const char *weights, const char *attrs)
+static Net *normalised_net_new (
+    const char *n_channels, const char *src, const char *weights, const char *attrs)
 {
   Net *net = net_new ();
   uint32_t x = net_input (net, "x", src);
   uint32_t of_channels[4], n_of_channels = G_N_ELEMENTS (of_channels);
   for (uint32_t i = 0; i < n_of_channels; i++) /* scale, shift, mean, variance: above 0 */
-    of_channels[i] = net_constant (net, "3", 0.3f, i == 3 ? 2.0f : 0.5f);
+    of_channels[i] = net_constant (net, n_channels, 0.3f, i == 3 ? 2.0f : 0.5f);
   uint32_t all[] = { x, of_channels[0], of_channels[1], of_channels[2], of_channels[3], NET_END };
   uint32_t y = net_node (net, "BatchNormalization", "", 1, all);
   uint32_t dst = net_op (net, "Conv", attrs, y, net_constant (net, weights, 0.1f, 0.0f));
@@ -103,13 +104,15 @@ static Net *normalised_net_new (const char *src, const char *weights, const char
 START_TEST (test_normalised)
 {
   const NetRun ref = { &weir_backend_ref, WEIR_PRECISION_F32, 1, 3 };
-  static const char *const nets[][3] = {
-    { "3,29,31", "24,3,7,7", "pads=[3,3,3,3]" },
-    { "3,40,700", "16,3,7,7", "strides=[2,2] pads=[3,3,3,3]" }, /* rows in several pieces */
-    { "3,256,256", "24,3,3,3", "strides=[2,2] pads=[0,0,1,1]" },
+  static const char *const nets[][4] = {
+    { "3", "3,29,31", "24,3,7,7", "pads=[3,3,3,3]" },
+    { "3", "3,40,700", "16,3,7,7", "strides=[2,2] pads=[3,3,3,3]" }, /* rows in several pieces */
+    { "3", "3,256,256", "24,3,3,3", "strides=[2,2] pads=[0,0,1,1]" },
+    { "4", "4,128,128", "96,4,3,3",
+        "pads=[1,1,1,1]" }, /* as a product of tiles it would pay, too */
   };
   const char *const *row = nets[_i];
-  g_autoptr (Net) net = normalised_net_new (row[0], row[1], row[2]);
+  g_autoptr (Net) net = normalised_net_new (row[0], row[1], row[2], row[3]);
   g_autofree char *steps = NULL;
   size_t n_expected, n_got, n_alone, n_parts;
   g_autofree float *expected = net_run (net, &ref, &n_expected, NULL);
@@ -135,7 +138,7 @@ int main (void)
   tcase_add_loop_test (tcase, test_near_the_reference, 0, (int) G_N_ELEMENTS (rows));
   tcase_add_loop_test (tcase, test_same_bytes, 0, (int) G_N_ELEMENTS (rows));
   tcase_add_test (tcase, test_others);
-  tcase_add_loop_test (tcase, test_normalised, 0, 3);
+  tcase_add_loop_test (tcase, test_normalised, 0, 4);
   suite_add_tcase (suite, tcase);
   return run_suite (suite, CK_FORK_GETENV);
 }
