@@ -15,6 +15,9 @@ void weir_gemm_avx512 (const WeirGemm *task);
 #ifdef WEIR_HAVE_AVX512_BF16
 void weir_gemm_avx512_bf16 (const WeirGemm *task);
 #endif
+#ifdef WEIR_HAVE_AMX
+void weir_gemm_amx (const WeirGemm *task);
+#endif
 
 WeirGemmFn weir_gemm_variant (unsigned isa)
 {
@@ -35,13 +38,24 @@ WeirGemmFn weir_gemm (void)
   return fn ? fn : weir_gemm_variant (WEIR_ISA_AVX2);
 }
 
-WeirGemmFn weir_gemm_bf16 (void)
+WeirGemmFn weir_gemm_bf16_variant (unsigned isa)
 {
+#ifdef WEIR_HAVE_AMX
+  if (isa == WEIR_ISA_AMX)
+    return weir_gemm_amx;
+#endif
 #ifdef WEIR_HAVE_AVX512_BF16
-  if (weir_cpu_isa () & WEIR_ISA_BF16)
+  if (isa == WEIR_ISA_BF16)
     return weir_gemm_avx512_bf16;
 #endif
   return NULL;
+}
+
+WeirGemmFn weir_gemm_bf16 (void)
+{
+  if (!weir_cpu_has_bf16 ())
+    return NULL;
+  return weir_gemm_bf16_variant (weir_cpu_isa () & WEIR_ISA_AMX ? WEIR_ISA_AMX : WEIR_ISA_BF16);
 }
 
 size_t weir_gemm_packed_floats (size_t n_inner, size_t n_columns)

@@ -3,7 +3,8 @@
  *
  * dst[r][c] = activation (added[r][c] + (bias[c] + Σ a[r][k] · b[k][c])). Every sum is the bias, or
  * 0, then the products in the order of k: in f32 each a fused multiplication and addition, in bf16
- * two at a time as the instruction adds them to a sum in f32. So every variant for f32, and every
+ * two at a time as the instruction adds them to a sum in f32; with AMX the products of up to 32
+ * are summed first, those of even k and those of odd k. So every variant for f32, and every
  * cut of the rows or columns into tasks, gives the same bytes. */
 #pragma once
 
@@ -48,11 +49,14 @@ typedef void (*WeirGemmFn) (const WeirGemm *task);
 /* For this CPU in f32; NULL where it has no fused multiply-add. */
 WeirGemmFn weir_gemm (void);
 /* In bf16, with bias and sums in f32 and denormals as zeros; NULL where the CPU has no instruction
- * for that, or AMX, which is faster. */
+ * for that. */
 WeirGemmFn weir_gemm_bf16 (void);
 /* In f32, variant `isa` of kernels.h (a single bit, or WEIR_ISA_C: plain C, slow), NULL where this
  * build or CPU has none. */
 WeirGemmFn weir_gemm_variant (unsigned isa);
+/* In bf16, by WEIR_ISA_BF16 or WEIR_ISA_AMX; NULL where this build has none. The CPU is not asked.
+ */
+WeirGemmFn weir_gemm_bf16_variant (unsigned isa);
 
 /* The packed form is one for all variants: for each panel of WEIR_GEMM_PANEL columns
  * [n_inner][WEIR_GEMM_PANEL] in f32, [n_inner / 2, rounded up][WEIR_GEMM_PANEL][2] in bf16, columns

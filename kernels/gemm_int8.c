@@ -14,6 +14,31 @@
 #ifdef WEIR_HAVE_AVX512_VNNI
 extern const WeirGemmInt8Kernels weir_gemm_int8_avx512_vnni[3];
 #endif
+#ifdef WEIR_HAVE_AMX
+extern const WeirGemmInt8Kernels weir_gemm_int8_amx[3];
+#endif
+
+const WeirGemmInt8Kernels *weir_gemm_int8_kernels (unsigned isa)
+{
+#ifdef WEIR_HAVE_AMX
+  if (isa == WEIR_ISA_AMX)
+    return weir_gemm_int8_amx;
+#endif
+#ifdef WEIR_HAVE_AVX512_VNNI
+  if (isa == WEIR_ISA_VNNI)
+    return weir_gemm_int8_avx512_vnni;
+#endif
+  return NULL;
+}
+
+static const WeirGemmInt8Kernels *find_kernels (void)
+{
+  unsigned isa = weir_cpu_isa ();
+  const WeirGemmInt8Kernels *amx = weir_gemm_int8_kernels (WEIR_ISA_AMX);
+  if (!(isa & WEIR_ISA_VNNI))
+    return NULL;
+  return (isa & WEIR_ISA_AMX) && amx ? amx : weir_gemm_int8_kernels (WEIR_ISA_VNNI);
+}
 
 static size_t least_of (size_t a, size_t b)
 {
@@ -59,11 +84,7 @@ static Block block_at (const WeirGemmInt8Plan *plan, size_t i)
 
 bool weir_gemm_int8_plan (WeirGemmInt8Plan *plan, const WeirGemmInt8 *shape)
 {
-  *plan = (WeirGemmInt8Plan){ .shape = *shape };
-#ifdef WEIR_HAVE_AVX512_VNNI
-  if (weir_cpu_isa () & WEIR_ISA_VNNI)
-    plan->kernels = weir_gemm_int8_avx512_vnni;
-#endif
+  *plan = (WeirGemmInt8Plan){ .shape = *shape, .kernels = find_kernels () };
   if (!plan->kernels || !shape->n_columns || !shape->n_segments || !shape->n_results)
     return false;
   plan->widest = shape->n_segments * shape->n_columns * WIDEST <= BLOCK_BYTES ? WIDEST : WIDEST / 2;
@@ -130,14 +151,47 @@ void weir_gemm_int8_pack (const WeirGemmInt8Plan *plan, uint8_t *packed, const i
 
 /* --- run --- */
 
+/* Rows from `row` on. */
+static void find_offsets (const WeirGemmInt8Rows *rows, size_t row, WeirGemmInt8Tile *tile)
+{
+  size_t x = row % rows->n_rows, line = row / rows->n_rows * rows->src_line;
+  for (size_t r = 0; r < tile->n_rows; r++) {
+    tile->offsets[r] = line + x * rows->src_row;
+    if (++x == rows->n_rows) {
+      x = 0;
+      line += rows->src_line;
+    }
+  }
+}
+
+/* As even as can be; or all of the same number, of which the last begins within the one before. */
+static void run_tiles (
+    const WeirGemmInt8Kernels *kernels, const WeirGemmInt8Rows *rows, WeirGemmInt8Tile *tile)
+{
+  size_t n_rows = rows->n_lines * rows->n_rows, n_tiles = divide_up (n_rows, kernels->max_rows);
+  uint8_t *dst = tile->dst;
+  for (size_t k = 0; k < n_tiles; k++) {
+    size_t row = n_rows * k / n_tiles, end = n_rows * (k + 1) / n_tiles;
+    if (kernels->begin) {
+      end = least_of ((k + 1) * kernels->max_rows, n_rows);
+      row = end - least_of (kernels->max_rows, n_rows);
+    }
+    tile->n_rows = end - row;
+    tile->dst = dst + row * tile->dst_row;
+    find_offsets (rows, row, tile);
+    kernels->run (tile);
+  }
+}
+
 void weir_gemm_int8_run_block (const WeirGemmInt8Job *job, size_t i, const WeirGemmInt8Rows *rows)
 {
   const WeirGemmInt8Plan *plan = job->plan;
   const WeirGemmInt8 *shape = &plan->shape;
   Block block = block_at (plan, i);
   const WeirGemmInt8Kernels *kernels = &plan->kernels[block.log_vectors];
-  size_t n_rows = rows->n_lines * rows->n_rows, n_tiles = divide_up (n_rows, kernels->max_rows);
+  size_t n_rows = rows->n_lines * rows->n_rows;
   WeirGemmInt8Tile tile = { .src = rows->src,
+    .dst = rows->dst + block.first,
     .src_segment = rows->src_segment,
     .dst_row = shape->n_results,
     .n_segments = shape->n_segments,
@@ -147,19 +201,13 @@ void weir_gemm_int8_run_block (const WeirGemmInt8Job *job, size_t i, const WeirG
     .low = job->codes.low,
     .high = job->codes.high,
     .flip = job->codes.flip };
-  size_t x = 0, line = 0;                /* of the next row */
-  for (size_t k = 0; k < n_tiles; k++) { /* as even as can be */
-    size_t row = n_rows * k / n_tiles, end = n_rows * (k + 1) / n_tiles;
-    for (size_t r = row; r < end; r++) {
-      tile.offsets[r - row] = line + x * rows->src_row;
-      if (++x == rows->n_rows) {
-        x = 0;
-        line += rows->src_line;
-      }
-    }
-    tile.dst = rows->dst + row * tile.dst_row + block.first;
-    kernels->by_rows[end - row - 1](&tile);
-  }
+  if (n_rows == 0)
+    return;
+  if (kernels->begin)
+    kernels->begin (least_of (kernels->max_rows, n_rows), tile.n_quads);
+  run_tiles (kernels, rows, &tile);
+  if (kernels->end)
+    kernels->end ();
 }
 
 static void run_unit (const WeirGemmInt8Job *job, size_t i)

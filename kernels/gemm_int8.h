@@ -21,11 +21,12 @@ typedef struct WeirGemmInt8 {
 
 #define WEIR_GEMM_INT8_MAX_ROWS 16
 
-/* Results of a tile: n_rows rows (those that the function is for) of a block of weights. Of every
- * segment whole fours of codes are read; weights for those beyond its end are zero. */
+/* Results of a tile: n_rows rows of a block of weights. Of every segment whole fours of codes are
+ * read; weights for those beyond its end are zero. */
 typedef struct WeirGemmInt8Tile {
   const uint8_t *src;
   uint8_t *dst;
+  size_t n_rows;
   size_t offsets[WEIR_GEMM_INT8_MAX_ROWS]; /* of source rows, bytes */
   size_t src_segment, dst_row;             /* bytes from one to the next */
   size_t n_segments, n_quads;
@@ -37,8 +38,15 @@ typedef struct WeirGemmInt8Tile {
 /* For blocks of n_vectors (1, 2, 4) of 16 results. */
 typedef struct WeirGemmInt8Kernels {
   size_t max_rows;
-  void (*by_rows[WEIR_GEMM_INT8_MAX_ROWS]) (const WeirGemmInt8Tile *tile); /* of n + 1 rows */
+  void (*run) (const WeirGemmInt8Tile *tile);
+  /* Around tiles that have n_rows rows each, in one thread; NULL: theirs may differ. */
+  void (*begin) (size_t n_rows, size_t n_quads);
+  void (*end) (void);
 } WeirGemmInt8Kernels;
+
+/* By the logarithm of n_vectors, for WEIR_ISA_VNNI or WEIR_ISA_AMX; NULL where this build has none.
+ * The CPU is not asked. */
+const WeirGemmInt8Kernels *weir_gemm_int8_kernels (unsigned isa);
 
 /* How a product is run. Immutable. */
 typedef struct WeirGemmInt8Plan {
@@ -49,7 +57,7 @@ typedef struct WeirGemmInt8Plan {
   size_t packed_bytes;
 } WeirGemmInt8Plan;
 
-/* False where this CPU or shape has none. */
+/* With this CPU's kernels; false where it, or the shape, has none. */
 bool weir_gemm_int8_plan (WeirGemmInt8Plan *plan, const WeirGemmInt8 *shape);
 /* From [n_results][n_segments][n_columns]. `packed`: plan->packed_bytes, on 64 bytes. It does not
  * depend on the number of rows. */

@@ -16,13 +16,15 @@ typedef enum WeirIsa {
   WEIR_ISA_AVX512 = 1 << 1,
   WEIR_ISA_VBMI = 1 << 2, /* only together with AVX512 */
   WEIR_ISA_VNNI = 1 << 3, /* likewise */
-  WEIR_ISA_BF16 = 1 << 4, /* likewise: AVX512_BF16, without AMX_BF16, which is faster */
+  WEIR_ISA_BF16 = 1 << 4, /* likewise: AVX512_BF16; not beside AMX, which is faster */
+  WEIR_ISA_AMX = 1 << 5,  /* likewise: tiles of bf16 and 8 bits, which Linux lets us use */
 } WeirIsa;
 
 /* What this CPU has (AVX2 with FMA and F16C; AVX512: F, BW, DQ, VL; VBMI: also VNNI), less what
- * WEIR_CPU_DISABLE masks; `int8` masks VNNI, `bf16` BF16. */
+ * WEIR_CPU_DISABLE masks; `int8` masks VNNI, `bf16` BF16 and what AMX
+ * does with it, `amx` AMX. */
 unsigned weir_cpu_isa (void);
-/* Native bf16 dot products (AVX512_BF16 or AMX): makes precision=auto choose bf16. */
+/* Native bf16 dot products (AVX512_BF16, which every AMX comes with): makes precision=auto choose bf16. */
 bool weir_cpu_has_bf16 (void);
 /* Dot products of u8 and i8 (AVX512_VNNI or AMX): makes precision=auto choose int8 for quantised
  * models. */

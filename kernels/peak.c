@@ -6,12 +6,6 @@
 
 #include <stdbool.h>
 
-#if defined(__x86_64__)
-#include <cpuid.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-#endif
-
 extern const WeirPeakLoop weir_peak_f32_c;
 void weir_stream_c (float *dst, const float *a, const float *b, size_t n);
 #ifdef WEIR_HAVE_AVX2
@@ -66,30 +60,14 @@ static bool has_avx512_bf16 (void)
 #endif
 
 #ifdef WEIR_HAVE_AMX
-/* Linux gives the tiles' registers only to processes that have asked for them (its
- * Documentation/arch/x86/xstate.rst). */
-static bool may_use_tiles (void)
-{
-  enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 };
-  return syscall (SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
-}
-
-/* Bits of CPUID leaf 7, edx: 22 AMX-BF16, 24 AMX-TILE, 25 AMX-INT8. */
-static bool has_amx (unsigned bit)
-{
-  unsigned eax, ebx, ecx, edx = 0;
-  return __get_cpuid_count (7, 0, &eax, &ebx, &ecx, &edx) && (edx & (1u << 24)) &&
-         (edx & (1u << bit)) && may_use_tiles ();
-}
-
 static bool has_amx_bf16 (void)
 {
-  return weir_cpu_has_bf16 () && has_amx (22);
+  return weir_cpu_has_bf16 () && (weir_cpu_isa () & WEIR_ISA_AMX);
 }
 
 static bool has_amx_int8 (void)
 {
-  return weir_cpu_has_int8 () && has_amx (25);
+  return weir_cpu_has_int8 () && (weir_cpu_isa () & WEIR_ISA_AMX);
 }
 #endif
 

@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Matrix products of bf16 for AVX512-BF16. */
-#include "kernels/cpu/bf16_avx512.h"
+#include "kernels/cpu/gemm_bf16.h"
 #include "kernels/cpu/gemm_tiles_avx512.h"
-#include "kernels/gemm.h"
 
 #include <string.h>
 
-typedef uint16_t Element;
 typedef Pairs Factors;
-#define ONE                0x3f80
-#define PER_STEP           2
-#define RESULT_BYTES(task) ((task)->dst_is_f32 ? sizeof (float) : sizeof (uint16_t))
-#define load_factors(p)    load_weight_pairs (p)
+#define PER_STEP        2
+#define load_factors(p) load_weight_pairs (p)
 
 /* Of the first half of the columns; the others become 0. Zen 4 takes half the time for it. */
 #define MIN_HALVED 1 /* vectors */
@@ -31,50 +27,6 @@ static inline Factors set_factors (const Element *src)
 static inline Factors set_last_factors (const Element *src)
 {
   return _mm512_set1_epi32 (*src);
-}
-
-/* The product of v and 1, and that of 0 and 0: a shift less than to widen v and add it. */
-static inline Vec add_widened (Vec sum, __m256i v)
-{
-  return add_products (sum, _mm512_set1_epi32 (ONE), _mm512_cvtepu16_epi32 (v));
-}
-
-static inline Vec add_results (Vec sum, const void *src, size_t bytes)
-{
-  return bytes == sizeof (float) ? add (load (src), sum)
-                                 : add_widened (sum, _mm256_loadu_si256 (src));
-}
-
-static inline Vec add_some_results (Vec sum, const void *src, Mask mask, size_t bytes)
-{
-  return bytes == sizeof (float) ? add (load_some (src, mask), sum)
-                                 : add_widened (sum, _mm256_maskz_loadu_epi16 (mask, src));
-}
-
-/* Of results that are rounded, and to which nothing is added behind it. */
-static inline StoredClip result_clip (const WeirGemm *task)
-{
-  bool may = !task->dst_is_f32 && !(task->added && task->adds_last);
-  return stored_clip (may ? &task->activation : &(const WeirActivation){ 0 });
-}
-
-static inline void store_results (void *dst, Vec v, StoredClip clip, size_t bytes)
-{
-  if (bytes == sizeof (float))
-    store (dst, v);
-  else
-    store_clipped (dst, v, clip);
-}
-
-#define stores_two                            true
-#define store_two_results(dst, v, next, clip) store_two_clipped (dst, v, next, clip)
-
-static inline void store_some_results (void *dst, Vec v, StoredClip clip, Mask mask, size_t bytes)
-{
-  if (bytes == sizeof (float))
-    store_some (dst, v, mask);
-  else
-    store_clipped_some (dst, v, clip, mask);
 }
 
 #define GEMM weir_gemm_avx512_bf16

@@ -11,14 +11,10 @@
  * share the rows as evenly as can be, so that none is small. While one is summed the rows of a for
  * the next are fetched (with few columns that takes longer than to compute: 64 to 16 columns, 109
  * without and 150 GFLOP/s with it). */
-#include "kernels/cpu/activation_simd.h"
-#include "kernels/gemm.h"
-
-#include <stdint.h>
+#include "kernels/cpu/gemm_results.h"
 
 #define PER_PANEL     (WEIR_GEMM_PANEL / LANES)    /* vectors */
 #define STEP_ELEMENTS (WEIR_GEMM_PANEL * PER_STEP) /* of a panel: 64 bytes, as those of a line */
-#define MAX_SUMS      32
 #define BAND_ROWS \
   252 /* or so: they stay in the second-level cache while all columns are computed */
 #define ROW_GROUP       4 /* rows whose addresses share a register */
@@ -30,12 +26,8 @@ void GEMM (const WeirGemm *task);
 typedef struct Tile {
   const Element *a, *b;
   const float *bias;
-  const char *added;
-  char *dst;
-  Mask last;     /* of the last vector */
-  bool is_whole; /* the last vector is */
-  bool is_half;  /* only half of it is summed */
-  StoredClip clip;
+  bool is_half; /* only half of the last vector is summed */
+  Target target;
 } Tile;
 
 /* What a tile sums: constant where it is compiled. */
@@ -123,25 +115,12 @@ ALWAYS_INLINE void begin_sums (
   for (size_t j = 0; j < n_vectors; j++) {
     const float *bias = tile->bias + j * LANES;
     Vec first = !tile->bias          ? set (0.0f)
-                : j + 1 == n_vectors ? load_some (bias, tile->last)
+                : j + 1 == n_vectors ? load_some (bias, tile->target.last)
                                      : load (bias);
 #pragma GCC unroll 32
     for (size_t r = 0; r < n_rows; r++)
       sums[r * n_vectors + j] = first;
   }
-}
-
-/* --- results --- */
-
-/* What is constant where a tile's results are read or written. */
-typedef struct Results {
-  size_t n_rows, n_vectors, bytes; /* of one */
-  bool is_whole;                   /* the last vector too */
-} Results;
-
-ALWAYS_INLINE size_t result_at (const WeirGemm *task, size_t row, size_t vector, size_t bytes)
-{
-  return (row * task->dst_row + vector * LANES) * bytes;
 }
 
 /* Of the next tile. */
@@ -150,155 +129,22 @@ ALWAYS_INLINE void fetch_added (
 {
   for (size_t r = 0; r < n_rows; r++)
     for (size_t j = 0; j < n_vectors; j++)
-      __builtin_prefetch (tile->added + result_at (task, n_rows + r, j, RESULT_BYTES (task)));
-}
-
-ALWAYS_INLINE Vec add_at (const WeirGemm *task, const Tile *tile, Vec v, size_t row, size_t vector,
-    const Results *results)
-{
-  const char *from = tile->added + result_at (task, row, vector, results->bytes);
-  if (results->is_whole || vector + 1 < results->n_vectors)
-    return add_results (v, from, results->bytes);
-  return add_some_results (v, from, tile->last, results->bytes);
-}
-
-ALWAYS_INLINE void store_at (const WeirGemm *task, const Tile *tile, Vec v, size_t row,
-    size_t vector, const Results *results)
-{
-  char *to = tile->dst + result_at (task, row, vector, results->bytes);
-  if (results->is_whole || vector + 1 < results->n_vectors)
-    store_results (to, v, tile->clip, results->bytes);
-  else
-    store_some_results (to, v, tile->clip, tile->last, results->bytes);
-}
-
-ALWAYS_INLINE void add_added (
-    const WeirGemm *task, const Tile *tile, Vec *sums, const Results *results)
-{
-#pragma GCC unroll 32
-  for (size_t r = 0; r < results->n_rows; r++)
-#pragma GCC unroll 4
-    for (size_t j = 0; j < results->n_vectors; j++) {
-      Vec *sum = &sums[r * results->n_vectors + j];
-      *sum = add_at (task, tile, *sum, r, j, results);
-    }
-}
-
-ALWAYS_INLINE void store_sums (
-    const WeirGemm *task, const Tile *tile, Vec *sums, const Results *results)
-{
-#pragma GCC unroll 32
-  for (size_t r = 0; r < results->n_rows; r++) {
-    const Vec *row = sums + r * results->n_vectors;
-#pragma GCC unroll 4
-    for (size_t j = 0; j < results->n_vectors; j++) {
-      bool is_last = j + (results->is_whole ? 1 : 2) >= results->n_vectors;
-      if (stores_two && !is_last && results->bytes == sizeof (Element)) {
-        char *to = tile->dst + result_at (task, r, j, results->bytes);
-        store_two_results (to, row[j], row[j + 1], tile->clip);
-        j++;
-      } else {
-        store_at (task, tile, row[j], r, j, results);
-      }
-    }
-  }
-}
-
-typedef void (*ResultsFn) (
-    const WeirGemm *task, const Tile *tile, Vec *sums, const Results *results);
-
-/* Calls fn, inline, such that nothing is chosen between the vectors. */
-ALWAYS_INLINE void for_results (const WeirGemm *task, const Tile *tile, Vec *sums, size_t n_rows,
-    size_t n_vectors, ResultsFn fn)
-{
-  if (RESULT_BYTES (task) != sizeof (Element))
-    fn (task, tile, sums, &(const Results){ n_rows, n_vectors, sizeof (float), false });
-  else if (tile->is_whole)
-    fn (task, tile, sums, &(const Results){ n_rows, n_vectors, sizeof (Element), true });
-  else
-    fn (task, tile, sums, &(const Results){ n_rows, n_vectors, sizeof (Element), false });
-}
-
-/* Behind the sums there are as many vectors as make the last step whole. */
-ALWAYS_INLINE void activate_and_store (
-    const WeirGemm *task, const Tile *tile, Vec *sums, const Results *results, bool adds)
-{
-  Vec v[MAX_LONG];
-  for (size_t i = 0, r = 0, j = 0; r < results->n_rows; i += MAX_LONG) {
-#pragma GCC unroll 8
-    for (size_t k = 0; k < MAX_LONG; k++)
-      v[k] = sums[i + k];
-    if (adds && is_short_activation (&task->activation))
-      activate_short (&task->activation, v, MAX_LONG);
-    else
-      activate_long (&task->activation, v, MAX_LONG);
-#pragma GCC unroll 8
-    for (size_t k = 0; k < MAX_LONG; k++) {
-      if (r == results->n_rows)
-        break;
-      store_at (task, tile, adds ? add_at (task, tile, v[k], r, j, results) : v[k], r, j, results);
-      r += ++j == results->n_vectors;
-      j = j == results->n_vectors ? 0 : j;
-    }
-  }
-}
-
-ALWAYS_INLINE void store_activated (
-    const WeirGemm *task, const Tile *tile, Vec *sums, const Results *results)
-{
-  activate_and_store (task, tile, sums, results, false);
-}
-
-ALWAYS_INLINE void store_added (
-    const WeirGemm *task, const Tile *tile, Vec *sums, const Results *results)
-{
-  activate_and_store (task, tile, sums, results, true);
-}
-
-/* Where the activation is long, or something is added behind it. */
-static __attribute__ ((noinline)) void store_long (
-    const WeirGemm *task, const Tile *tile, Vec *sums, size_t n_rows, size_t n_vectors)
-{
-  if (tile->added && task->adds_last)
-    for_results (task, tile, sums, n_rows, n_vectors, store_added);
-  else
-    for_results (task, tile, sums, n_rows, n_vectors, store_activated);
-}
-
-/* By copies of what a store might change for all the compiler knows, which would load it again
- * behind each. */
-ALWAYS_INLINE void store_tile (
-    const WeirGemm *given_task, const Tile *given_tile, Vec *sums, size_t n_rows, size_t n_vectors)
-{
-  const WeirGemm task = *given_task;
-  const Tile tile = *given_tile;
-  if (!tile.clip.is_exact)
-    activate_short (&task.activation, sums, n_rows * n_vectors);
-  for_results (&task, &tile, sums, n_rows, n_vectors, store_sums);
+      __builtin_prefetch (
+          tile->target.added + result_at (task, n_rows + r, j, RESULT_BYTES (task)));
 }
 
 ALWAYS_INLINE void run_tile (const WeirGemm *task, const Tile *tile, Shape shape)
 {
-  const size_t n_rows = shape.n_rows, n_vectors = shape.n_vectors, n_sums = n_rows * n_vectors;
+  const size_t n_rows = shape.n_rows, n_vectors = shape.n_vectors;
   Vec sums[MAX_SUMS];
   if (shape.ends_half && n_vectors < MIN_HALVED)
     return; /* is never called */
-  if (tile->added)
+  if (tile->target.added)
     fetch_added (task, tile, n_rows, n_vectors);
   begin_sums (task, tile, sums, n_rows, n_vectors);
   sum_tile (task, tile, sums, shape);
   __asm__("" : "+r"(task), "+r"(tile)); /* what follows takes no registers before */
-  if (tile->added && !task->adds_last)
-    for_results (task, tile, sums, n_rows, n_vectors, add_added);
-  if (is_short_activation (&task->activation) && !(tile->added && task->adds_last)) {
-    store_tile (task, tile, sums, n_rows, n_vectors);
-    return;
-  }
-  Vec stored[MAX_SUMS]; /* of its own, or sums would not stay in registers */
-#pragma GCC unroll 32
-  for (size_t i = 0; i < (n_sums + MAX_LONG - 1) / MAX_LONG * MAX_LONG; i++)
-    stored[i] = i < n_sums ? sums[i] : set (0.0f);
-  store_long (task, tile, stored, n_rows, n_vectors);
+  finish_sums (task, &tile->target, sums, n_rows, n_vectors);
 }
 
 #define TILE(n_rows, n_vectors)                                                         \
@@ -343,9 +189,7 @@ static void run_columns (
     fetch_ahead (ahead, i, n_tiles);
     tiles[tile.is_half][n_vectors - 1][n - 1](task, &tile);
     tile.a += n * task->a_row;
-    tile.dst += result_at (task, n, 0, RESULT_BYTES (task));
-    if (tile.added)
-      tile.added += result_at (task, n, 0, RESULT_BYTES (task));
+    skip_rows (task, &tile.target, n);
   }
 }
 
@@ -371,18 +215,12 @@ static void run_band (const WeirGemm *task, size_t begin, size_t n_rows)
   size_t n_vectors = (task->n_columns + LANES - 1) / LANES;
   StoredClip clip = result_clip (task);
   for (size_t i = 0, n; i < n_vectors; i += n) {
-    size_t column = i * LANES, at = result_at (task, begin, i, RESULT_BYTES (task));
     n = next_vectors (n_vectors - i);
-    size_t n_last = task->n_columns - column - (n - 1) * LANES;
     Tile tile = { .a = (const Element *) task->a + begin * task->a_row,
       .b = (const Element *) task->b + vector_at (task, i),
-      .bias = task->bias ? task->bias + column : NULL,
-      .added = task->added ? (const char *) task->added + at : NULL,
-      .dst = (char *) task->dst + at,
-      .last = lanes (0, n_last < LANES ? n_last : LANES),
-      .is_whole = n_last >= LANES,
-      .is_half = n >= MIN_HALVED && n_last <= LANES / 2,
-      .clip = clip };
+      .bias = task->bias ? task->bias + i * LANES : NULL,
+      .is_half = n >= MIN_HALVED && count_last (task, i + n) <= LANES / 2,
+      .target = target_at (task, begin, i, n, clip) };
     run_columns (task, tile, n_rows, n, find_ahead (task, i + n, n_vectors));
   }
 }

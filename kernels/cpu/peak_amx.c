@@ -3,32 +3,20 @@
  *
  * Six tiles of sums (a product takes 52 cycles, one starts every 16: Intel's optimisation manual,
  * 20.5), two of ones. Tiles are set up and released within a run, since threads start without. */
+#include "kernels/cpu/tiles_amx.h"
 #include "kernels/peak.h"
 
-#include <immintrin.h>
 #include <string.h>
 
 #define N_SUMS 6
-#define N_ROWS 16
 #define ONES_A 6
 #define ONES_B 7
 
-/* The operand of LDTILECFG (Intel's manual, volume 1, 18.2). */
-typedef struct TileConfig {
-  uint8_t palette, start_row, reserved[14];
-  uint16_t row_bytes[16];
-  uint8_t n_rows[16];
-} TileConfig;
-
 static void set_up (const void *ones)
 {
-  TileConfig config = { .palette = 1 };
-  for (int i = 0; i < 8; i++) {
-    config.row_bytes[i] = 64;
-    config.n_rows[i] = N_ROWS;
-  }
-  __asm__ volatile("" : : "r"(&config), "r"(ones) : "memory"); /* what lies there is read below */
-  _tile_loadconfig (&config);
+  TileConfig config = whole_tiles ();
+  take_tiles (&config);
+  put_in_memory (ones);
   _tile_zero (0);
   _tile_zero (1);
   _tile_zero (2);
@@ -54,8 +42,8 @@ static void finish (void *sums)
 
 static double run_bf16 (uint32_t n_rounds)
 {
-  uint16_t ones[N_ROWS * 32];
-  float sums[N_SUMS * N_ROWS * 16];
+  uint16_t ones[TILE_ROWS * 32];
+  float sums[N_SUMS * TILE_ROWS * 16];
   double sum = 0;
   for (size_t i = 0; i < sizeof ones / sizeof *ones; i++)
     ones[i] = 0x3f80;
@@ -76,8 +64,8 @@ static double run_bf16 (uint32_t n_rounds)
 
 static double run_int8 (uint32_t n_rounds)
 {
-  uint8_t ones[N_ROWS * 64];
-  int32_t sums[N_SUMS * N_ROWS * 16];
+  uint8_t ones[TILE_ROWS * 64];
+  int32_t sums[N_SUMS * TILE_ROWS * 16];
   double sum = 0;
   memset (ones, 1, sizeof ones);
   set_up (ones);

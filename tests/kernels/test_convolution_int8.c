@@ -6,6 +6,7 @@
 
 #include "tests/kernels/bench_int8.h"
 #include "tests/kernels/int8_kit.h"
+#include "tests/kernels/tile_emulator.h"
 #include "tests/run_suite.h"
 
 typedef struct Row {
@@ -75,7 +76,7 @@ static void check_results (const WeirConvolutionInt8 *s, const WeirRequantise *c
 }
 
 /* Unit by unit, the last first, in scratch memory of just the size. */
-static void check_row (const Row *row)
+static void check_row (const Row *row, const WeirGemmInt8Kernels *kernels)
 {
   WeirConvolutionInt8 s = shape_of (row);
   WeirConvolutionInt8Plan plan;
@@ -88,6 +89,7 @@ static void check_row (const Row *row)
   uint8_t *got = kit_results_new (n_dst);
   WeirRequantise codes = { scale, bias, row->src_zero, row->low, row->high, row->flip };
   ck_assert (weir_convolution_int8_plan (&plan, &s));
+  plan.gemm.kernels = kernels;
   uint8_t *packed = aligned_alloc (64, (plan.gemm.packed_bytes + 63) / 64 * 64);
   uint8_t *scratch = malloc (plan.scratch_bytes);
   weir_gemm_int8_pack (&plan.gemm, packed, (const int8_t *) weights, &codes);
@@ -103,10 +105,16 @@ static void check_row (const Row *row)
     free (buffers[i]);
 }
 
+static const unsigned variants[] = { WEIR_ISA_VNNI, WEIR_ISA_AMX };
+
+/* Where the CPU has no tiles they are emulated. */
 START_TEST (test_equals_plain_loop)
 {
-  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-    check_row (&rows[i]);
+  const WeirGemmInt8Kernels *kernels = weir_gemm_int8_kernels (variants[_i]);
+  if (variants[_i] == WEIR_ISA_AMX && !(weir_cpu_isa () & WEIR_ISA_AMX))
+    weir_emulate_tiles ();
+  for (size_t i = 0; kernels && i < sizeof rows / sizeof *rows; i++)
+    check_row (&rows[i], kernels);
 }
 END_TEST
 
@@ -145,7 +153,7 @@ int main (int argc, char **argv)
     return bench_int8_convolution ();
   Suite *suite = suite_create ("convolution int8");
   TCase *tcase = tcase_create ("convolution int8");
-  tcase_add_test (tcase, test_equals_plain_loop);
+  tcase_add_loop_test (tcase, test_equals_plain_loop, 0, sizeof variants / sizeof *variants);
   tcase_add_test (tcase, test_refuses);
   suite_add_tcase (suite, tcase);
   return run_suite (suite, CK_FORK_GETENV);

@@ -7,6 +7,7 @@
 
 #include "tests/kernels/bench_int8.h"
 #include "tests/kernels/int8_kit.h"
+#include "tests/kernels/tile_emulator.h"
 #include "tests/run_suite.h"
 
 typedef struct Row {
@@ -35,7 +36,7 @@ static uint8_t result_at (const Row *row, const WeirRequantise *codes, const uin
 }
 
 /* Unit by unit, the last first. */
-static void check_row (const Row *row)
+static void check_row (const Row *row, const WeirGemmInt8Kernels *kernels)
 {
   WeirGemmInt8 shape = { row->rows, 1, row->columns, row->results };
   uint8_t *src = kit_codes_new (row->rows * row->columns, 1);
@@ -46,6 +47,7 @@ static void check_row (const Row *row)
   WeirRequantise codes = { scale, bias, row->src_zero, row->low, row->high, row->flip };
   WeirGemmInt8Plan plan;
   ck_assert (weir_gemm_int8_plan (&plan, &shape));
+  plan.kernels = kernels;
   uint8_t *packed = aligned_alloc (64, (plan.packed_bytes + 63) / 64 * 64);
   weir_gemm_int8_pack (&plan, packed, (const int8_t *) weights, &codes);
   WeirGemmInt8Job job = { &plan, packed, codes, src, got };
@@ -63,10 +65,16 @@ static void check_row (const Row *row)
     free (buffers[i]);
 }
 
+static const unsigned variants[] = { WEIR_ISA_VNNI, WEIR_ISA_AMX };
+
+/* Where the CPU has no tiles they are emulated. */
 START_TEST (test_equals_plain_loop)
 {
-  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-    check_row (&rows[i]);
+  const WeirGemmInt8Kernels *kernels = weir_gemm_int8_kernels (variants[_i]);
+  if (variants[_i] == WEIR_ISA_AMX && !(weir_cpu_isa () & WEIR_ISA_AMX))
+    weir_emulate_tiles ();
+  for (size_t i = 0; kernels && i < sizeof rows / sizeof *rows; i++)
+    check_row (&rows[i], kernels);
 }
 END_TEST
 
@@ -89,7 +97,7 @@ int main (int argc, char **argv)
     return bench_int8_pointwise ();
   Suite *suite = suite_create ("gemm int8");
   TCase *tcase = tcase_create ("gemm int8");
-  tcase_add_test (tcase, test_equals_plain_loop);
+  tcase_add_loop_test (tcase, test_equals_plain_loop, 0, sizeof variants / sizeof *variants);
   tcase_add_test (tcase, test_weights_suit_any_rows);
   suite_add_tcase (suite, tcase);
   return run_suite (suite, CK_FORK_GETENV);

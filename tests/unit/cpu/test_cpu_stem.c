@@ -130,7 +130,7 @@ END_TEST
 int main (void)
 {
   if (!weir_gemm_bf16 ()) {
-    puts ("skipped: this CPU, or WEIR_CPU_DISABLE, leaves no AVX512-BF16 without AMX");
+    puts ("skipped: this CPU, or WEIR_CPU_DISABLE, leaves no AVX512-BF16");
     return 77;
   }
   Suite *suite = suite_create ("stem");

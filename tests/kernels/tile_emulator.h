@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* AMX tile instructions on a CPU without them, for tests of the kernels that use them. */
+#pragma once
+
+/* From now on the process carries out AMX tile instructions that this CPU has not, by a SIGILL
+ * handler. Tiles are per thread, as on a CPU. What is no such instruction ends the process as it
+ * would have. One that breaks a rule of Intel's manual aborts, with the rule on stderr.
+ *
+ * Thread-safety: Safe. */
+void weir_emulate_tiles (void);
