@@ -53,9 +53,10 @@ WeirGemmFn weir_gemm_bf16_variant (unsigned isa)
 
 WeirGemmFn weir_gemm_bf16 (void)
 {
+  WeirGemmFn tiles = weir_gemm_bf16_variant (WEIR_ISA_AMX);
   if (!weir_cpu_has_bf16 ())
     return NULL;
-  return weir_gemm_bf16_variant (weir_cpu_isa () & WEIR_ISA_AMX ? WEIR_ISA_AMX : WEIR_ISA_BF16);
+  return (weir_cpu_isa () & WEIR_ISA_AMX) && tiles ? tiles : weir_gemm_bf16_variant (WEIR_ISA_BF16);
 }
 
 size_t weir_gemm_packed_floats (size_t n_inner, size_t n_columns)

@@ -2,9 +2,8 @@
 /* Products of rows of u8 codes and a matrix of i8 weights, to u8 or i8 codes: convolutions of 1×1,
  * and what kernels/convolution_int8.h is made of.
  *
- * Four codes of a row, broadcast, meet four weights each of 16 results in one instruction; a tile
- * of rows by up to 64 results is summed in registers, exactly, and requantised there
- * (kernels/requantise.h). */
+ * Four codes of a row meet four weights each of 16 results. A tile of rows by up to 64 results is
+ * summed in registers, or by AMX, exactly, and requantised (kernels/requantise.h). */
 #pragma once
 
 #include "kernels/requantise.h"

@@ -21,10 +21,11 @@ typedef enum WeirIsa {
 } WeirIsa;
 
 /* What this CPU has (AVX2 with FMA and F16C; AVX512: F, BW, DQ, VL; VBMI: also VNNI), less what
- * WEIR_CPU_DISABLE masks; `int8` masks VNNI, `bf16` BF16 and what AMX
- * does with it, `amx` AMX. */
+ * WEIR_CPU_DISABLE masks; `int8` masks VNNI, `bf16` BF16, either with what AMX
+ * does of it, and `amx` AMX. */
 unsigned weir_cpu_isa (void);
-/* Native bf16 dot products (AVX512_BF16, which every AMX comes with): makes precision=auto choose bf16. */
+/* Native bf16 dot products (AVX512_BF16, which every AMX comes with): makes precision=auto choose
+ * bf16. */
 bool weir_cpu_has_bf16 (void);
 /* Dot products of u8 and i8 (AVX512_VNNI or AMX): makes precision=auto choose int8 for quantised
  * models. */

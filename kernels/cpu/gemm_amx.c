@@ -3,9 +3,10 @@
  *
  * A block is two tiles of 16 rows by two panels of 16 columns: for each 32 of n_inner four products
  * of 16 cycles, and four or five loads of 8 (Intel's optimisation manual, 20.5). Sums reach vectors
- * by way of memory; so that neither waits for the other, the results of one block are finished
- * while the next is multiplied, which of 16 to 64 n_inner takes no longer. The last tile of rows is
- * a whole one that begins further up, of which the rows that were done before are left.
+ * by way of memory. So that neither waits for the other, the results of one block are finished
+ * while the next is in the tiles, and before it is stored: a load behind a store to an address of
+ * the same last 12 bits waits for it. The last tile of rows is a whole one that begins further up,
+ * of which the rows that were done before are left.
  *
  * A product sums 16 pairs from 0, the even and the odd numbers apart, before it adds both: every
  * row has the same sums wherever it lies. */
@@ -79,6 +80,7 @@ static size_t first_row (const Call *call, size_t tile)
 static void copy_tail (Call *call, Operands *from, size_t n_tiles)
 {
   __mmask32 mask = (1u << call->n_tail) - 1;
+  put_in_memory (call->tail); /* for the tiles before */
   for (size_t i = 0; i < n_tiles; i++) {
     const Element *row = from->a[i];
     for (size_t r = 0; r < call->tile_rows; r++, row += call->task->a_row)
@@ -125,7 +127,7 @@ ALWAYS_INLINE void multiply_piece (Call *call, Operands *from, size_t n_a, size_
   } while (0)
 
 ALWAYS_INLINE void multiply (
-    Call *call, Operands from, const float *const bias[2], Sums sums, size_t n_a, size_t n_b)
+    Call *call, Operands from, const float *const bias[2], size_t n_a, size_t n_b)
 {
   size_t n_left = call->task->n_segments;
   BEGIN (0, bias[0]);
@@ -138,13 +140,6 @@ ALWAYS_INLINE void multiply (
   do
     multiply_piece (call, &from, n_a, n_b);
   while (n_left-- > 1);
-  _tile_stored (0, sums[0][0], sizeof sums[0]);
-  if (n_b > 1)
-    _tile_stored (1, sums[0][1], sizeof sums[0]);
-  if (n_a > 1)
-    _tile_stored (2, sums[TILE_ROWS][0], sizeof sums[0]);
-  if (n_a > 1 && n_b > 1)
-    _tile_stored (3, sums[TILE_ROWS][1], sizeof sums[0]);
 }
 
 /* NULL: none. */
@@ -155,7 +150,7 @@ static const float *bias_of (const Call *call, size_t panel)
   return !task->bias ? NULL : is_whole ? task->bias + panel * LANES : call->bias;
 }
 
-static void multiply_block (Call *call, const Block *block, Sums sums)
+static void multiply_block (Call *call, const Block *block)
 {
   const WeirGemm *task = call->task;
   const float *bias[BLOCK_PANELS];
@@ -169,13 +164,25 @@ static void multiply_block (Call *call, const Block *block, Sums sums)
     bias[i] = bias_of (call, panel);
   }
   if (block->n_tiles > 1 && block->n_panels > 1)
-    multiply (call, from, bias, sums, 2, 2);
+    multiply (call, from, bias, 2, 2);
   else if (block->n_tiles > 1)
-    multiply (call, from, bias, sums, 2, 1);
+    multiply (call, from, bias, 2, 1);
   else if (block->n_panels > 1)
-    multiply (call, from, bias, sums, 1, 2);
+    multiply (call, from, bias, 1, 2);
   else
-    multiply (call, from, bias, sums, 1, 1);
+    multiply (call, from, bias, 1, 1);
+}
+
+static void store_block (const Block *block, Sums sums)
+{
+  bool has_two = block->n_panels > 1;
+  _tile_stored (0, sums[0][0], sizeof sums[0]);
+  if (has_two)
+    _tile_stored (1, sums[0][1], sizeof sums[0]);
+  if (block->n_tiles > 1)
+    _tile_stored (2, sums[TILE_ROWS][0], sizeof sums[0]);
+  if (block->n_tiles > 1 && has_two)
+    _tile_stored (3, sums[TILE_ROWS][1], sizeof sums[0]);
 }
 
 ALWAYS_INLINE void finish_rows (const Call *call, const Target *target,
@@ -244,21 +251,22 @@ static void begin_call (Call *call, const WeirGemm *task)
 
 void weir_gemm_amx (const WeirGemm *task)
 {
-  _Alignas(ROW_BYTES) Sums sums[2];
+  _Alignas(ROW_BYTES) Sums sums;
   Call call;
   Block block, before = { .n_tiles = 0 };
-  size_t n_panels = (task->n_columns + LANES - 1) / LANES, i = 0;
+  size_t n_panels = (task->n_columns + LANES - 1) / LANES;
   if (task->n_rows == 0)
     return;
   begin_call (&call, task);
   for (size_t tile = 0; tile < call.n_tiles; tile += BLOCK_TILES)
-    for (size_t panel = 0; panel < n_panels; panel += BLOCK_PANELS, i ^= 1) {
+    for (size_t panel = 0; panel < n_panels; panel += BLOCK_PANELS) {
       block = (Block){ tile, call.n_tiles - tile < BLOCK_TILES ? 1 : BLOCK_TILES, panel,
         n_panels - panel < BLOCK_PANELS ? 1 : BLOCK_PANELS };
-      multiply_block (&call, &block, sums[i]);
-      finish_block (&call, &before, sums[!i]);
+      multiply_block (&call, &block);
+      finish_block (&call, &before, sums);
+      store_block (&block, sums);
       before = block;
     }
-  finish_block (&call, &before, sums[!i]);
+  finish_block (&call, &before, sums);
   _tile_release ();
 }

@@ -62,6 +62,7 @@ static Operands copy_codes (
     const WeirGemmInt8Tile *tile, const Operands *from, size_t n_quads, Copy copy)
 {
   __mmask16 mask = (__mmask16) ((1u << n_quads) - 1);
+  put_in_memory (copy); /* for the tiles before */
   for (size_t r = 0; r < tile->n_rows; r++)
     _mm512_store_si512 (copy[r], _mm512_maskz_loadu_epi32 (mask, from->codes + tile->offsets[r]));
   put_in_memory (copy);

@@ -43,16 +43,40 @@ ALWAYS_INLINE Vec pack (const Vec *v, const Bounds *bounds)
   return _mm512_xor_si512 (bytes, bounds->flip);
 }
 
+/* The rows that 64 codes are of, so many as there are. */
+ALWAYS_INLINE void store_packed (
+    Vec bytes, const WeirGemmInt8Tile *tile, uint8_t *dst, size_t n_rows, size_t n_vectors)
+{
+  const Vec pairs = _mm512_setr_epi64 (0, 2, 4, 6, 1, 3, 5, 7);
+  const Vec quads = _mm512_setr_epi32 (0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  __mmask64 mask = _cvtu64_mask64 (~0ull >> (64 - tile->n_results));
+  size_t row = tile->dst_row;
+  if (n_vectors == 4) {
+    _mm512_mask_storeu_epi8 (dst, mask, bytes);
+  } else if (n_vectors == 2) {
+    bytes = _mm512_permutexvar_epi64 (pairs, bytes);
+    _mm256_mask_storeu_epi8 (dst, (__mmask32) mask, _mm512_castsi512_si256 (bytes));
+    if (n_rows > 1)
+      _mm256_mask_storeu_epi8 (dst + row, (__mmask32) mask, _mm512_extracti64x4_epi64 (bytes, 1));
+  } else {
+    bytes = _mm512_permutexvar_epi32 (quads, bytes);
+    _mm_mask_storeu_epi8 (dst, (__mmask16) mask, _mm512_castsi512_si128 (bytes));
+    if (n_rows > 1)
+      _mm_mask_storeu_epi8 (dst + row, (__mmask16) mask, _mm512_extracti32x4_epi32 (bytes, 1));
+    if (n_rows > 2)
+      _mm_mask_storeu_epi8 (dst + 2 * row, (__mmask16) mask, _mm512_extracti32x4_epi32 (bytes, 2));
+    if (n_rows > 3)
+      _mm_mask_storeu_epi8 (dst + 3 * row, (__mmask16) mask, _mm512_extracti32x4_epi32 (bytes, 3));
+  }
+}
+
 /* Rows of the tile, from dst on. Four vectors of sums make 64 codes: of one row, two or four. */
 ALWAYS_INLINE void store_codes (
     const Vec *sums, const WeirGemmInt8Tile *tile, uint8_t *to, size_t n_rows, size_t n_vectors)
 {
-  const Vec pairs = _mm512_setr_epi64 (0, 2, 4, 6, 1, 3, 5, 7);
-  const Vec quads = _mm512_setr_epi32 (0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
   Bounds bounds = { _mm512_set1_epi8 ((char) tile->low), _mm512_set1_epi8 ((char) tile->high),
     _mm512_set1_epi8 ((char) tile->flip),
     tile->low == 0 && tile->high == UINT8_MAX && tile->flip == 0 };
-  __mmask64 mask = _cvtu64_mask64 (~0ull >> (64 - tile->n_results));
   size_t n_at_once = MAX_VECTORS / n_vectors;
 #pragma GCC unroll 16
   for (size_t r = 0; r < n_rows; r += n_at_once) {
@@ -64,28 +88,6 @@ ALWAYS_INLINE void store_codes (
     }
     Vec bytes = pack (v, &bounds);
     uint8_t *dst = to + r * tile->dst_row;
-    if (n_vectors == 2)
-      bytes = _mm512_permutexvar_epi64 (pairs, bytes);
-    if (n_vectors == 1)
-      bytes = _mm512_permutexvar_epi32 (quads, bytes);
-    if (n_vectors == 4)
-      _mm512_mask_storeu_epi8 (dst, mask, bytes);
-    else if (n_vectors == 2) {
-      _mm256_mask_storeu_epi8 (dst, (__mmask32) mask, _mm512_castsi512_si256 (bytes));
-      if (r + 1 < n_rows)
-        _mm256_mask_storeu_epi8 (
-            dst + tile->dst_row, (__mmask32) mask, _mm512_extracti64x4_epi64 (bytes, 1));
-    } else {
-      _mm_mask_storeu_epi8 (dst, (__mmask16) mask, _mm512_castsi512_si128 (bytes));
-      if (r + 1 < n_rows)
-        _mm_mask_storeu_epi8 (
-            dst + tile->dst_row, (__mmask16) mask, _mm512_extracti32x4_epi32 (bytes, 1));
-      if (r + 2 < n_rows)
-        _mm_mask_storeu_epi8 (
-            dst + 2 * tile->dst_row, (__mmask16) mask, _mm512_extracti32x4_epi32 (bytes, 2));
-      if (r + 3 < n_rows)
-        _mm_mask_storeu_epi8 (
-            dst + 3 * tile->dst_row, (__mmask16) mask, _mm512_extracti32x4_epi32 (bytes, 3));
-    }
+    store_packed (bytes, tile, dst, n_rows - r, n_vectors);
   }
 }

@@ -26,7 +26,8 @@ static inline TileConfig whole_tiles (void)
   return config;
 }
 
-/* Instructions of tiles do not tell the compiler what they read: it is in memory from here on. */
+/* Instructions of tiles do not tell the compiler what they read: what is written before this is in
+ * memory from here on, and what is written behind it was not before. */
 static inline void put_in_memory (const void *what)
 {
   __asm__ volatile("" : : "r"(what) : "memory");
@@ -37,4 +38,5 @@ static inline void take_tiles (const TileConfig *config)
 {
   put_in_memory (config);
   _tile_loadconfig (config);
+  put_in_memory (config);
 }

@@ -37,6 +37,8 @@ static const Row rows[] = {
   { 29, 8, 64, 0, 0, true, true, { WEIR_ACTIVATION_CLIP, 0, 1, 0 }, true },
   { 15, 3, 32, 0, 0, false, true, { 0 }, true },
   { 600, 130, 100, 0, 0, true, true, { 0 } },
+  { 16, 31, 16, 0, 0, true, false, { 0 } },
+  { 32, 63, 48, 0, 0, true, true, { 0 } },
   { 3, 1024, 96, 0, 0, true, false, { 0 } },
   { 28, 2048, 33, 0, 0, true, false, { 0 } },
 };

@@ -6,6 +6,7 @@
  * handler with the default MXCSR: to nearest even, denormals as they are. */
 #include "tests/kernels/tile_emulator.h"
 
+#include <cpuid.h>
 #include <float.h>
 #include <math.h>
 #include <pthread.h>
@@ -292,8 +293,12 @@ static void install (void)
   sigaction (SIGILL, &action, &former);
 }
 
-void weir_emulate_tiles (void)
+bool weir_emulate_tiles (void)
 {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
+  unsigned eax, ebx, ecx, edx = 0;
+  if (__get_cpuid_count (7, 0, &eax, &ebx, &ecx, &edx) && (edx & (1u << 24))) /* AMX_TILE */
+    return false;
   pthread_once (&once, install);
+  return true;
 }
