@@ -6,6 +6,7 @@
  * handler with the default MXCSR: to nearest even, denormals as they are. */
 #include "tests/kernels/tile_emulator.h"
 
+#if defined(__x86_64__)
 #include <cpuid.h>
 #include <float.h>
 #include <math.h>
@@ -302,3 +303,9 @@ bool weir_emulate_tiles (void)
   pthread_once (&once, install);
   return true;
 }
+#else
+bool weir_emulate_tiles (void)
+{
+  return false;
+}
+#endif
