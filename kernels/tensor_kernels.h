@@ -91,8 +91,8 @@ typedef struct WeirTensorKernels {
   void (*accumulate_squares) (float *sum, const float *src, const float *centre, size_t n);
   /* Weighted sum of four rows. */
   void (*blend) (float *dst, const float *const src[4], const float weights[4], size_t n);
-  /* dst[i * n_channels + c] = src[c * n + i] */
-  void (*interleave) (float *dst, const float *src, size_t n_channels, size_t n);
+  /* dst[i * n_channels + c] = src[c * plane + i] */
+  void (*interleave) (float *dst, const float *src, size_t n_channels, size_t plane, size_t n);
 } WeirTensorKernels;
 
 /* For this CPU. Every variant gives the same bytes. */

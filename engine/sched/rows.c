@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A batch in: preprocessing or a tensor's row, written into row i. One item out: row i of the
  * outputs decoded, copied or both. */
-#include "engine/base/half.h"
 #include "engine/post/outputs.h"
+#include "engine/sched/convert_row.h"
 #include "engine/sched/session_types.h"
-#include "kernels/tensor_kernels.h"
 
 #include <string.h>
 
@@ -18,61 +17,6 @@ static WeirTensor one_row (const WeirTensor *tensor, uint32_t n, uint32_t row)
   return view;
 }
 
-static float load_element (const void *data, WeirDtype dtype, size_t i)
-{
-  switch (dtype) {
-  case WEIR_DTYPE_F32:
-    return ((const float *) data)[i];
-  case WEIR_DTYPE_F16:
-    return weir_f16_to_f32 (((const uint16_t *) data)[i]);
-  case WEIR_DTYPE_BF16:
-    return weir_bf16_to_f32 (((const uint16_t *) data)[i]);
-  case WEIR_DTYPE_F64:
-    return (float) ((const double *) data)[i];
-  default:
-    return ((const uint8_t *) data)[i];
-  }
-}
-
-/* Floats of one picture as channels-last ones; false where it is something else. */
-static bool interleave_row (const void *src, WeirDtype src_dtype, const WeirTensor *dst)
-{
-  if (src_dtype != WEIR_DTYPE_F32 || dst->dtype != WEIR_DTYPE_F32 || dst->rank < 3)
-    return false;
-  size_t n_channels = (size_t) dst->dims[1], n_spatial = 1;
-  for (uint32_t i = 2; i < dst->rank; i++)
-    n_spatial *= (size_t) dst->dims[i];
-  for (size_t i = 0; i < (size_t) dst->dims[0]; i++) {
-    size_t first = i * n_channels * n_spatial;
-    weir_tensor_kernels ()->interleave ((float *) weir_tensor_data (dst) + first,
-        (const float *) src + first, n_channels, n_spatial);
-  }
-  return true;
-}
-
-/* src: one plain row; dst: one row of [k, c, spatial] in f32 or bf16, perhaps channels-last. k is 1
- * but in models without a batch. */
-static void convert_row (const void *src, WeirDtype src_dtype, const WeirTensor *dst)
-{
-  size_t n_outer = dst->rank ? (size_t) dst->dims[0] : 1;
-  size_t n_channels = dst->rank > 1 ? (size_t) dst->dims[1] : 1, n_spatial = 1;
-  bool is_last = dst->layout == WEIR_LAYOUT_CHANNELS_LAST;
-  void *data = weir_tensor_data (dst);
-  for (uint32_t i = 2; i < dst->rank; i++)
-    n_spatial *= (size_t) dst->dims[i];
-  for (size_t c = 0, i = 0; c < n_outer * n_channels; c++) {
-    size_t first = c / n_channels * n_channels * n_spatial;
-    for (size_t s = 0; s < n_spatial; s++, i++) {
-      size_t k = is_last ? first + s * n_channels + c % n_channels : i;
-      float value = load_element (src, src_dtype, i);
-      if (dst->dtype == WEIR_DTYPE_BF16)
-        ((uint16_t *) data)[k] = weir_f32_to_bf16 (value);
-      else
-        ((float *) data)[k] = value;
-    }
-  }
-}
-
 static void write_tensor_row (
     const WeirTensor *src, uint32_t n_items, uint32_t item, const WeirTensor *dst)
 {
@@ -81,8 +25,8 @@ static void write_tensor_row (
   if (from.dtype == dst->dtype && dst->layout == WEIR_LAYOUT_PLAIN) {
     weir_tensor_bytes (dst, &n_bytes);
     memcpy (weir_tensor_data (dst), weir_tensor_data (&from), n_bytes);
-  } else if (!interleave_row (weir_tensor_data (&from), from.dtype, dst)) {
-    convert_row (weir_tensor_data (&from), from.dtype, dst);
+  } else {
+    weir_convert_row (weir_tensor_data (&from), from.dtype, dst);
   }
 }
 
@@ -100,7 +44,7 @@ static void write_column (
     if (src->dtype == dst->dtype)
       memcpy (one.buffer, element, dst_bytes);
     else
-      convert_row (element, src->dtype, &one);
+      weir_convert_row (element, src->dtype, &one);
   }
 }
 

@@ -261,15 +261,17 @@ START_TEST (test_softmax_of_pairs)
 END_TEST
 
 /* Buffers of exactly the size that is allowed, for the sanitizers. */
-static void check_interleave (const WeirTensorKernels *kernels, size_t n_channels, size_t n)
+static void check_interleave (
+    const WeirTensorKernels *kernels, size_t n_channels, size_t plane, size_t n)
 {
-  float *src = malloc (n_channels * n * sizeof *src), *dst = malloc (n_channels * n * sizeof *dst);
-  for (size_t i = 0; i < n_channels * n; i++)
+  size_t n_src = (n_channels - 1) * plane + n;
+  float *src = malloc (n_src * sizeof *src), *dst = malloc (n_channels * n * sizeof *dst);
+  for (size_t i = 0; i < n_src; i++)
     src[i] = (float) i;
-  kernels->interleave (dst, src, n_channels, n);
+  kernels->interleave (dst, src, n_channels, plane, n);
   for (size_t i = 0; i < n; i++)
     for (size_t c = 0; c < n_channels; c++)
-      ck_assert_float_eq (dst[i * n_channels + c], (float) (c * n + i));
+      ck_assert_float_eq (dst[i * n_channels + c], (float) (c * plane + i));
   free (src);
   free (dst);
 }
@@ -282,7 +284,8 @@ START_TEST (test_interleave)
     const WeirTensorKernels *kernels = weir_tensor_kernels_variant (all[v]);
     for (size_t c = 0; kernels && c < sizeof channels / sizeof *channels; c++)
       for (size_t k = 0; k < sizeof pixels / sizeof *pixels; k++)
-        check_interleave (kernels, channels[c], pixels[k]);
+        for (size_t gap = 0; gap < 6; gap += 5)
+          check_interleave (kernels, channels[c], pixels[k] + gap, pixels[k]);
   }
 }
 END_TEST
