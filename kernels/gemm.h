@@ -54,8 +54,8 @@ WeirGemmFn weir_gemm_bf16 (void);
 /* In f32, variant `isa` of kernels.h (a single bit, or WEIR_ISA_C: plain C, slow), NULL where this
  * build or CPU has none. */
 WeirGemmFn weir_gemm_variant (unsigned isa);
-/* In bf16, by WEIR_ISA_BF16 or WEIR_ISA_AMX; NULL where this build has none. The CPU is not asked.
- */
+/* In bf16, by WEIR_ISA_BF16 or WEIR_ISA_AMX; NULL where this build has none. The CPU is not
+ * asked. */
 WeirGemmFn weir_gemm_bf16_variant (unsigned isa);
 
 /* The packed form is one for all variants: for each panel of WEIR_GEMM_PANEL columns

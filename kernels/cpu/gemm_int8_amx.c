@@ -40,21 +40,21 @@ static void end (void)
   _tile_release ();
 }
 
-#define MULTIPLY(n, from, row, CODES, EVEN, ODD)                  \
-  do {                                                            \
-    _tile_loadd (CODES, (from).codes, row);                       \
-    _tile_loadd (EVEN, (from).weights, (n) *BYTES);               \
-    _tile_dpbusd (0, CODES, EVEN);                                \
-    if ((n) > 1) {                                                \
-      _tile_loadd (ODD, (from).weights + BYTES, (n) *BYTES);      \
-      _tile_dpbusd (1, CODES, ODD);                               \
-    }                                                             \
-    if ((n) > 2) {                                                \
-      _tile_loadd (EVEN, (from).weights + 2 * BYTES, (n) *BYTES); \
-      _tile_dpbusd (2, CODES, EVEN);                              \
-      _tile_loadd (ODD, (from).weights + 3 * BYTES, (n) *BYTES);  \
-      _tile_dpbusd (3, CODES, ODD);                               \
-    }                                                             \
+#define MULTIPLY(n, from, row, CODES, EVEN, ODD)                   \
+  do {                                                             \
+    _tile_loadd (CODES, (from).codes, row);                        \
+    _tile_loadd (EVEN, (from).weights, BYTES *(n));                \
+    _tile_dpbusd (0, CODES, EVEN);                                 \
+    if ((n) > 1) {                                                 \
+      _tile_loadd (ODD, (from).weights + BYTES, BYTES * (n));      \
+      _tile_dpbusd (1, CODES, ODD);                                \
+    }                                                              \
+    if ((n) > 2) {                                                 \
+      _tile_loadd (EVEN, (from).weights + 2 * BYTES, BYTES * (n)); \
+      _tile_dpbusd (2, CODES, EVEN);                               \
+      _tile_loadd (ODD, (from).weights + 3 * BYTES, BYTES * (n));  \
+      _tile_dpbusd (3, CODES, ODD);                                \
+    }                                                              \
   } while (0)
 
 /* n_quads of each row. */

@@ -109,14 +109,10 @@ static void check_row (const Row *row, const WeirGemmInt8Kernels *kernels)
 
 static const unsigned variants[] = { WEIR_ISA_VNNI, WEIR_ISA_AMX };
 
-/* Where the CPU has no tiles they are emulated. */
 START_TEST (test_equals_plain_loop)
 {
-  const WeirGemmInt8Kernels *kernels = weir_gemm_int8_kernels (variants[_i]);
-  if (!(weir_cpu_isa () & variants[_i]) && !weir_emulate_tiles ())
-    return;
-  for (size_t i = 0; kernels && i < sizeof rows / sizeof *rows; i++)
-    check_row (&rows[i], kernels);
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+    check_row (&rows[i], weir_gemm_int8_kernels (variants[_i]));
 }
 END_TEST
 
@@ -155,7 +151,9 @@ int main (int argc, char **argv)
     return bench_int8_convolution ();
   Suite *suite = suite_create ("convolution int8");
   TCase *tcase = tcase_create ("convolution int8");
-  tcase_add_loop_test (tcase, test_equals_plain_loop, 0, sizeof variants / sizeof *variants);
+  for (int i = 0; i < (int) (sizeof variants / sizeof *variants); i++)
+    if (weir_gemm_int8_kernels (variants[i]) && weir_may_test (variants[i]))
+      tcase_add_loop_test (tcase, test_equals_plain_loop, i, i + 1);
   tcase_add_test (tcase, test_refuses);
   suite_add_tcase (suite, tcase);
   return run_suite (suite, CK_FORK_GETENV);

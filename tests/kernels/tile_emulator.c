@@ -6,6 +6,8 @@
  * handler with the default MXCSR: to nearest even, denormals as they are. */
 #include "tests/kernels/tile_emulator.h"
 
+#include "kernels/kernels.h"
+
 #if defined(__x86_64__)
 #include <cpuid.h>
 #include <float.h>
@@ -309,3 +311,8 @@ bool weir_emulate_tiles (void)
   return false;
 }
 #endif
+
+bool weir_may_test (unsigned isa)
+{
+  return (weir_cpu_isa () & isa) || (isa == WEIR_ISA_AMX && weir_emulate_tiles ());
+}

@@ -12,3 +12,7 @@
  *
  * Thread-safety: Safe. */
 bool weir_emulate_tiles (void);
+
+/* Whether a variant for `isa` of kernels.h may run: by the CPU, or as tiles that are emulated from
+ * now on. */
+bool weir_may_test (unsigned isa);
