@@ -23,6 +23,9 @@ typedef struct Kernel {
   uint32_t tiled; /* the source that is repeated every n_tiled elements; WEIR_NONE */
   int64_t n_tiled;
   WeirCpuRowPosts posts;
+  WeirRowFn row; /* or NULL */
+  WeirCpuRowTail tail;
+  bool is_product;
 } Kernel;
 
 static const struct {
@@ -68,7 +71,8 @@ static bool propose (WeirDevice *device, const WeirStepSpec *spec, WeirFormat *s
     src[i].dtype = is_constant ? WEIR_DTYPE_F32 : spec->src[i].dtype;
     src[i].layout = is_last && spec->src[i].rank == spec->dst[0].rank ? WEIR_LAYOUT_CHANNELS_LAST
                                                                       : WEIR_LAYOUT_PLAIN;
-    if (!is_constant && src[i].dtype == WEIR_DTYPE_F32)
+    if (!is_constant && src[i].dtype == WEIR_DTYPE_F32 &&
+        (lead == &spec->src[i] || weir_tensor_same_shape (&spec->src[i], &spec->dst[0])))
       dst[0].dtype = WEIR_DTYPE_F32;
   }
   dst[0].layout = is_last ? WEIR_LAYOUT_CHANNELS_LAST : WEIR_LAYOUT_PLAIN;
@@ -109,35 +113,72 @@ static void fill_tile (const Job *job, int64_t row, float *tile)
     memcpy (tile + i, tile, n * sizeof *tile);
 }
 
+/* Element `first` of a row of source k, in its memory. */
+static int64_t find_element (const Kernel *self, uint32_t k, int64_t row, int64_t first)
+{
+  return find_row (self, k, row) + first * self->strides[k][self->rank - 1];
+}
+
+static WeirRowOperand operand_at (
+    const Job *job, uint32_t k, int64_t row, int64_t first, const float *tile)
+{
+  const Kernel *self = job->self;
+  if (self->tiled == k)
+    return (WeirRowOperand){ WEIR_ROW_F32, tile };
+  return weir_cpu_row_operand (self->src_dtype[k], job->src[k], find_element (self, k, row, first));
+}
+
+/* n elements of a row; tile: what is there of the source that is tiled. */
+static void run_row (const Job *job, int64_t row, int64_t first, size_t n, const float *tile)
+{
+  const Kernel *self = job->self;
+  int64_t to = row * self->dims[self->rank - 1] + first;
+  bool is_bf16 = self->dst_dtype == WEIR_DTYPE_BF16;
+  WeirRow part = { .n = n,
+    .src = operand_at (job, 0, row, first, tile),
+    .activation = &self->tail.activation,
+    .dst_type = is_bf16 ? WEIR_ROW_BF16 : WEIR_ROW_F32,
+    .dst = (uint8_t *) job->dst + to * (is_bf16 ? 2 : 4) };
+  *(self->is_product ? &part.scale : &part.shift) = operand_at (job, 1, row, first, tile);
+  if (self->tail.added != WEIR_NONE)
+    part.shift = weir_cpu_row_operand (self->tail.added_dtype, job->added[self->tail.added], to);
+  self->row (&part);
+}
+
+/* The same pass by pass. */
+static void run_passes (const Job *job, int64_t row, int64_t first, size_t n, const float *tile)
+{
+  const Kernel *self = job->self;
+  const WeirTensorKernels *kernels = self->base.device->kernels;
+  float buffers[2][WEIR_CPU_ROW], results[2][WEIR_CPU_ROW];
+  bool is_direct = self->dst_dtype == WEIR_DTYPE_F32 && self->posts.n == 0;
+  uint32_t last = self->rank - 1;
+  int64_t to = row * self->dims[last] + first;
+  float *dst = is_direct ? (float *) job->dst + to : results[0];
+  const float *rows[2] = { tile, tile };
+  for (uint32_t k = 0; k < 2; k++)
+    if (self->tiled != k)
+      rows[k] = weir_cpu_row_load (kernels, self->src_dtype[k], job->src[k],
+          find_element (self, k, row, first), self->strides[k][last], n, buffers[k]);
+  self->fn (dst, rows[0], self->strides[0][last] != 0, rows[1], self->strides[1][last] != 0, n);
+  if (!is_direct)
+    weir_cpu_row_store (kernels, self->dst_dtype, job->dst, to, n,
+        weir_cpu_row_posts_run (&self->posts, kernels, job->added, to, n, dst, results));
+}
+
 static void run_part (const void *data, int64_t begin, int64_t end)
 {
   const Job *job = data;
   const Kernel *self = job->self;
-  uint32_t last = self->rank - 1;
-  const WeirTensorKernels *kernels = self->base.device->kernels;
-  float buffers[2][WEIR_CPU_ROW], results[2][WEIR_CPU_ROW];
-  bool is_direct = self->dst_dtype == WEIR_DTYPE_F32 && self->posts.n == 0;
-  int64_t row_in_tile = -1;
+  int64_t length = self->dims[self->rank - 1], row_in_tile = -1;
+  float tile[WEIR_CPU_ROW];
   for (int64_t part = begin; part < end; part++) {
     int64_t row = part / self->parts_per_row,
             first = part % self->parts_per_row * self->part_length;
-    size_t n = (size_t) MIN (self->dims[last] - first, self->part_length);
-    const float *rows[2];
-    for (uint32_t k = 0; k < 2; k++) {
-      rows[k] = buffers[k];
-      if (self->tiled != k)
-        rows[k] = weir_cpu_row_load (kernels, self->src_dtype[k], job->src[k],
-            find_row (self, k, row) + first * self->strides[k][last], self->strides[k][last], n,
-            buffers[k]);
-      else if (row != row_in_tile)
-        fill_tile (job, row_in_tile = row, buffers[k]);
-    }
-    int64_t to = row * self->dims[last] + first;
-    float *dst = is_direct ? (float *) job->dst + to : results[0];
-    self->fn (dst, rows[0], self->strides[0][last] != 0, rows[1], self->strides[1][last] != 0, n);
-    if (!is_direct)
-      weir_cpu_row_store (kernels, self->dst_dtype, job->dst, to, n,
-          weir_cpu_row_posts_run (&self->posts, kernels, job->added, to, n, dst, results));
+    size_t n = (size_t) MIN (length - first, self->part_length);
+    if (self->tiled != WEIR_NONE && row != row_in_tile)
+      fill_tile (job, row_in_tile = row, tile);
+    (self->row ? run_row : run_passes) (job, row, first, n, tile);
   }
 }
 
@@ -208,6 +249,18 @@ static bool tile_channels (Kernel *self, uint32_t k)
   return true;
 }
 
+/* Where both sources have as many elements as the row. */
+static void choose_row (Kernel *self, const WeirStepSpec *spec)
+{
+  uint32_t last = self->rank - 1;
+  self->is_product = spec->node->op == WEIR_OP_MUL;
+  if ((self->is_product || spec->node->op == WEIR_OP_ADD) &&
+      weir_cpu_row_tail (spec, &self->tail) &&
+      (self->is_product || self->tail.added == WEIR_NONE) && self->strides[0][last] == 1 &&
+      self->strides[1][last] == 1)
+    self->row = weir_row_fn ();
+}
+
 static WeirCpuKernel *compile (
     WeirDevice *device, const WeirStepSpec *spec, size_t *scratch_bytes, GError **error)
 {
@@ -228,6 +281,7 @@ static WeirCpuKernel *compile (
   int64_t row_length = self->dims[self->rank - 1];
   self->parts_per_row = (row_length + self->part_length - 1) / self->part_length;
   self->part_length = MIN (row_length, self->part_length);
+  choose_row (self, spec);
   return &self->base;
 }
 

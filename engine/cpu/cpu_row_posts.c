@@ -15,6 +15,27 @@ bool weir_cpu_row_posts_can (const WeirStepSpec *spec)
   return true;
 }
 
+bool weir_cpu_row_tail (const WeirStepSpec *spec, WeirCpuRowTail *tail)
+{
+  const WeirPostOp *post = spec->node->post, *end = post + spec->node->n_post;
+  *tail = (WeirCpuRowTail){ .added = WEIR_NONE };
+  if (post < end && post->src != WEIR_NONE) {
+    tail->added = post->src;
+    tail->added_dtype = spec->src[post->src].dtype;
+    post++;
+  }
+  if (post < end && post->src == WEIR_NONE && weir_cpu_activation (post, &tail->activation))
+    post++;
+  return post == end;
+}
+
+WeirRowOperand weir_cpu_row_operand (WeirDtype dtype, const void *data, int64_t at)
+{
+  const uint8_t *bytes = data;
+  return (WeirRowOperand){ dtype == WEIR_DTYPE_BF16 ? WEIR_ROW_BF16 : WEIR_ROW_F32,
+    bytes + at * (int64_t) weir_dtype_bytes (dtype) };
+}
+
 void weir_cpu_row_posts_take (
     WeirCpuRowPosts *posts, WeirDevice *device, const WeirStepSpec *spec, uint32_t first)
 {

@@ -5,6 +5,7 @@
 
 #include "engine/cpu/cpu.h"
 #include "engine/cpu/cpu_rows.h"
+#include "kernels/rows.h"
 
 G_BEGIN_DECLS
 
@@ -22,6 +23,18 @@ typedef struct WeirCpuRowPosts {
 
 /* True where all of node->post are unary operators, or additions of a tensor of dst[0]'s shape. */
 bool weir_cpu_row_posts_can (const WeirStepSpec *spec);
+/* Post-ops as the kernel of rows does them: the addition of a source, then an activation; either
+ * may lack. */
+typedef struct WeirCpuRowTail {
+  uint32_t added; /* the source; WEIR_NONE */
+  WeirDtype added_dtype;
+  WeirActivation activation;
+} WeirCpuRowTail;
+
+/* False where that kernel cannot do the step's post-ops. */
+bool weir_cpu_row_tail (const WeirStepSpec *spec, WeirCpuRowTail *tail);
+/* f32 or bf16 from element `at` on. */
+WeirRowOperand weir_cpu_row_operand (WeirDtype dtype, const void *data, int64_t at);
 /* Those from the `first` on. */
 void weir_cpu_row_posts_take (
     WeirCpuRowPosts *posts, WeirDevice *device, const WeirStepSpec *spec, uint32_t first);

@@ -16,7 +16,6 @@
 #include "engine/graph/geometry.h"
 #include "kernels/gemm.h"
 
-#define MAX_CHANNELS  4
 #define MANY_PRODUCTS 64           /* of one result */
 #define MUCH_WORK     8e6          /* multiplications of a picture */
 #define STRIP_BYTES   (128u << 10) /* of the copy, in the second-level cache */
@@ -134,7 +133,7 @@ static bool run (const WeirCpuBound *bound, GError **error)
 
 static bool is_stem (const WeirStepSpec *spec)
 {
-  return spec->node->op == WEIR_OP_CONV && spec->src[0].dims[1] <= MAX_CHANNELS;
+  return spec->node->op == WEIR_OP_CONV && spec->src[0].dims[1] <= WEIR_CPU_PICTURE_CHANNELS;
 }
 
 /* Of one result. */
