@@ -5,10 +5,28 @@
 
 static float find_max (const float *src, size_t n)
 {
-  float most = src[0];
-  for (size_t i = 1; i < n; i++)
-    most = larger (src[i], most);
-  return most;
+  float lanes[LANES], most = src[0];
+  size_t i = LANES;
+  if (n < LANES) {
+    for (i = 1; i < n; i++)
+      most = larger (src[i], most);
+    return most;
+  }
+  Lanes largest;
+  memcpy (&largest, src, sizeof largest);
+  for (; i + LANES <= n; i += LANES) {
+    Lanes x;
+    memcpy (&x, src + i, sizeof x);
+    LaneBits is_larger = x > largest;
+    largest = (Lanes) (((LaneBits) x & is_larger) | ((LaneBits) largest & ~is_larger));
+  }
+  memcpy (lanes, &largest, sizeof lanes);
+  for (size_t k = 0; i + k < n; k++)
+    lanes[k] = larger (src[i + k], lanes[k]);
+  for (size_t half = LANES / 2; half > 0; half /= 2)
+    for (size_t k = 0; k < half; k++)
+      lanes[k] = larger (lanes[k + half], lanes[k]);
+  return lanes[0];
 }
 
 static void exp_row (float *restrict dst, const float *restrict src, size_t n)
@@ -19,10 +37,26 @@ static void exp_row (float *restrict dst, const float *restrict src, size_t n)
 
 static float find_sum (const float *src, size_t n)
 {
-  float sum = 0.0f;
-  for (size_t i = 0; i < n; i++)
-    sum += src[i];
-  return sum;
+  float lanes[LANES], total = 0.0f;
+  Lanes sum = { 0.0f };
+  size_t i = 0;
+  if (n < LANES) {
+    for (; i < n; i++)
+      total += src[i];
+    return total;
+  }
+  for (; i + LANES <= n; i += LANES) {
+    Lanes x;
+    memcpy (&x, src + i, sizeof x);
+    sum += x;
+  }
+  memcpy (lanes, &sum, sizeof lanes);
+  for (size_t k = 0; i + k < n; k++)
+    lanes[k] += src[i + k];
+  for (size_t half = LANES / 2; half > 0; half /= 2)
+    for (size_t k = 0; k < half; k++)
+      lanes[k] += lanes[k + half];
+  return lanes[0];
 }
 
 static void softmax_long (float *restrict dst, const float *restrict src, size_t n, bool is_log)
