@@ -62,6 +62,31 @@ TILE (tile_bf16_f32, uint16_t, float, weir_bf16_to_f32)
 TILE (tile_u8_f32, uint8_t, float, (float) )
 TILE (tile_u8_bf16, uint8_t, uint16_t, U8_TO_BF16)
 
+/* Planes to pixels of few channels and nothing between them. */
+static bool is_interleaving (const WeirCpuCopy *copy)
+{
+  uint32_t last = copy->rank - 1;
+  return copy->src_strides[last - 1] == 1 && copy->src_strides[last] > 0 &&
+         copy->dst_strides[last - 1] == copy->dims[last] && copy->dst_strides[last] == 1 &&
+         copy->dims[last] <= FEW_COLUMNS;
+}
+
+static void tile_interleaved (char *dst, const char *src, const WeirCpuCopy *copy, int64_t n_rows)
+{
+  uint32_t last = copy->rank - 1;
+  copy->kernels->interleave ((float *) (void *) dst, (const float *) (const void *) src,
+      (size_t) copy->dims[last], (size_t) copy->src_strides[last], (size_t) n_rows);
+}
+
+static void tile_interleaved_f32_bf16 (
+    char *dst, const char *src, const WeirCpuCopy *copy, int64_t n_rows)
+{
+  float pixels[MANY_ROWS * FEW_COLUMNS];
+  tile_interleaved ((char *) pixels, src, copy, n_rows);
+  copy->kernels->bf16_from_f32 (
+      (uint16_t *) (void *) dst, pixels, (size_t) (n_rows * copy->dims[copy->rank - 1]));
+}
+
 /* Planes to pixels: what is contiguous in src is rounded by vectors first. */
 static void tile_f32_bf16 (
     char *dst_bytes, const char *src_bytes, const WeirCpuCopy *copy, int64_t n_rows)
@@ -114,39 +139,50 @@ ROWS (rows_f32_bf16, float, uint16_t, copy->kernels->bf16_from_f32 (dst, src, n)
 ROWS (rows_bf16_f32, uint16_t, float, copy->kernels->f32_from_bf16 (dst, src, n))
 ROWS (rows_u8_f32, uint8_t, float, copy->kernels->f32_from_u8 (dst, src, n))
 
+typedef struct Tiles {
+  TileFn tile, rows, interleaved; /* those that are NULL `tile` does */
+} Tiles;
+
 static const struct {
   WeirDtype src, dst;
-  TileFn rows, tile; /* rows NULL: tile does it */
+  Tiles tiles;
 } conversions[] = {
-  { WEIR_DTYPE_F32, WEIR_DTYPE_BF16, rows_f32_bf16, tile_f32_bf16 },
-  { WEIR_DTYPE_BF16, WEIR_DTYPE_F32, rows_bf16_f32, tile_bf16_f32 },
-  { WEIR_DTYPE_U8, WEIR_DTYPE_F32, rows_u8_f32, tile_u8_f32 },
-  { WEIR_DTYPE_U8, WEIR_DTYPE_BF16, NULL, tile_u8_bf16 },
+  { WEIR_DTYPE_F32, WEIR_DTYPE_BF16, { tile_f32_bf16, rows_f32_bf16, tile_interleaved_f32_bf16 } },
+  { WEIR_DTYPE_BF16, WEIR_DTYPE_F32, { tile_bf16_f32, rows_bf16_f32, NULL } },
+  { WEIR_DTYPE_U8, WEIR_DTYPE_F32, { tile_u8_f32, rows_u8_f32, NULL } },
+  { WEIR_DTYPE_U8, WEIR_DTYPE_BF16, { tile_u8_bf16, NULL, NULL } },
 };
 
-static const struct {
-  TileFn rows, tile;
-} by_size[9] = {
-  [1] = { rows_1, tile_1 },
-  [2] = { rows_2, tile_2 },
-  [4] = { rows_4, tile_4 },
-  [8] = { rows_8, tile_8 },
+static const Tiles by_size[9] = {
+  [1] = { tile_1, rows_1, NULL },
+  [2] = { tile_2, rows_2, NULL },
+  [4] = { tile_4, rows_4, tile_interleaved },
+  [8] = { tile_8, rows_8, NULL },
 };
 
-static TileFn find_tile (WeirDtype src, WeirDtype dst, bool is_rows)
+static const Tiles *find_tiles (WeirDtype src, WeirDtype dst)
 {
   size_t size = weir_dtype_bytes (src);
   if (src == dst && size > 0)
-    return is_rows ? by_size[size].rows : by_size[size].tile;
+    return by_size[size].tile ? &by_size[size] : NULL;
   for (uint32_t i = 0; i < G_N_ELEMENTS (conversions); i++)
     if (conversions[i].src == src && conversions[i].dst == dst)
-      return is_rows && conversions[i].rows ? conversions[i].rows : conversions[i].tile;
+      return &conversions[i].tiles;
   return NULL;
 }
 
 bool weir_cpu_copy_can (WeirDtype src, WeirDtype dst)
 {
-  return find_tile (src, dst, false) != NULL;
+  return find_tiles (src, dst) != NULL;
+}
+
+static TileFn choose_tile (const WeirCpuCopy *copy, bool is_rows)
+{
+  const Tiles *tiles = find_tiles (copy->src_dtype, copy->dst_dtype);
+  if (is_rows && tiles->rows)
+    return tiles->rows;
+  return !is_rows && tiles->interleaved && is_interleaving (copy) ? tiles->interleaved
+                                                                  : tiles->tile;
 }
 
 static void swap_dims (WeirCpuCopy *copy, uint32_t a, uint32_t b)
@@ -212,7 +248,7 @@ void weir_cpu_copy_prepare (WeirCpuCopy *copy, const WeirTensorKernels *kernels)
     if (copy->src_strides[i] < copy->src_strides[fastest])
       fastest = i;
   swap_dims (copy, fastest, last - 1);
-  copy->tile = find_tile (copy->src_dtype, copy->dst_dtype, is_rows);
+  copy->tile = choose_tile (copy, is_rows);
   copy->rows_per_unit = is_rows || copy->dims[last] <= FEW_COLUMNS ? MANY_ROWS : BLOCK;
   copy->units_per_outer = (copy->dims[last - 1] + copy->rows_per_unit - 1) / copy->rows_per_unit;
   copy->n_units = copy->units_per_outer;
