@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The devices of this build and machine as JSON: the CPU's, then those of OpenCL with what their
  * drivers say of them. */
+#include "engine/base/cores.h"
 #include "engine/ocl/ocl_device.h"
 #include "engine/weir.h"
 #include "kernels/kernels.h"
@@ -44,7 +45,7 @@ static void end_cpu_device (JsonBuilder *json, const char *isa)
   write_text (json, "isa", isa);
   write_bool (json, "bf16_native", weir_cpu_has_bf16 ());
   write_bool (json, "int8_native", weir_cpu_has_int8 ());
-  write_number (json, "threads", g_get_num_processors ());
+  write_number (json, "threads", weir_n_cores ());
   json_builder_end_object (json);
 }
 

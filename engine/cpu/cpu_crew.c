@@ -12,6 +12,7 @@
  * the next. With as many runs as cores, or none, nobody spins. */
 #include "engine/cpu/cpu_crew.h"
 
+#include "engine/base/cores.h"
 #include "engine/base/sync.h"
 #include "engine/cpu/cpu.h"
 
@@ -175,7 +176,7 @@ static void *help (void *unused)
 /* Fewer threads than wanted are no error: what they would have done the workers do. */
 static void start_threads (void)
 {
-  uint32_t n_cores = MIN (g_get_num_processors (), MAX_BOARDS);
+  uint32_t n_cores = MIN (weir_n_cores (), MAX_BOARDS);
   atomic_store (&crew.n_cores, n_cores);
   atomic_store (&crew.is_stopping, false);
   crew.n_threads = 0;

@@ -2,6 +2,7 @@
 /* What the machine can do, measured: loops of kernels/peak.h on several threads at once, many short
  * runs, of which the best counts, since others on the machine can only make one slower. */
 #include "engine/sched/session_peaks.h"
+#include "engine/base/cores.h"
 #include "kernels/peak.h"
 
 #include <string.h>
@@ -197,7 +198,7 @@ void weir_peaks_of_device (const WeirDevicePeaks *device, WeirPeaks *peaks)
 
 void weir_peaks_measure (uint32_t n_threads, WeirPeaks *peaks)
 {
-  n_threads = n_threads ? MIN (n_threads, MAX_THREADS) : MIN (g_get_num_processors (), MAX_THREADS);
+  n_threads = n_threads ? MIN (n_threads, MAX_THREADS) : MIN (weir_n_cores (), MAX_THREADS);
   uint64_t l2_bytes = cache_bytes (_SC_LEVEL2_CACHE_SIZE);
   *peaks = (WeirPeaks){ .n_threads = n_threads,
     .l2_bytes = (l2_bytes ? l2_bytes : L2_FALLBACK) * n_threads,

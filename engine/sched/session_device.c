@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What a session may run on: the devices that its name of one means, in the order in which they are
  * tried, and how they are opened. */
+#include "engine/base/cores.h"
 #include "engine/sched/service_cache.h"
 #include "engine/sched/session_types.h"
 
@@ -121,7 +122,7 @@ WeirDeviceOptions weir_candidate_options (
 {
   const WeirDeviceName *name = &session->settings.device;
   return (WeirDeviceOptions){
-    .n_threads = g_get_num_processors (),
+    .n_threads = weir_n_cores (),
     .sim_fixed_ns = (uint64_t) (name->sim_fixed_ms * 1e6 + 0.5),
     .sim_per_item_ns = (uint64_t) (name->sim_per_item_ms * 1e6 + 0.5),
     .match = candidate->match,
@@ -135,6 +136,6 @@ uint32_t weir_candidate_n_workers (const WeirDeviceCandidate *candidate, const W
   const WeirSettings *settings = &session->settings;
   bool is_one = settings->hint == WEIR_HINT_LATENCY || weir_session_is_simulated (session);
   bool is_ocl = candidate->backend == &weir_backend_ocl;
-  uint32_t n = is_one ? 1 : is_ocl ? OCL_WORKERS : g_get_num_processors ();
+  uint32_t n = is_one ? 1 : is_ocl ? OCL_WORKERS : weir_n_cores ();
   return settings->num_requests ? MIN (n, settings->num_requests) : n;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Rules of the queue as an application meets them: whole sessions on simulated devices, in real
  * time and with wide bounds. */
+#include "engine/base/cores.h"
 #include "engine/base/sync.h"
 #include "tests/run_suite.h"
 #include "tests/unit/sched/session_fixture.h"
@@ -78,7 +79,7 @@ static const uint32_t worker_counts[] = { 1, 2, 0 };
 
 START_TEST (test_rules_workers)
 {
-  uint32_t asked = worker_counts[_i], n_cores = g_get_num_processors ();
+  uint32_t asked = worker_counts[_i], n_cores = weir_n_cores ();
   g_autoptr (WeirSession) session = fixture_open (asked, 0);
   g_autofree WeirStats *stats = read_stats (session);
   ck_assert_uint_eq (stats->n_workers, asked ? MIN (asked, n_cores) : n_cores);

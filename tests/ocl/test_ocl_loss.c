@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Sessions on OpenCL whose calls fail as a lost or full device's do: AUTO goes on elsewhere, a
  * device that was named says so and is let go. */
+#include "engine/base/cores.h"
 #include "engine/ocl/ocl_cl.h"
 #include "engine/sched/session_types.h"
 #include "tests/batching/fading_backend.h"
@@ -99,12 +100,12 @@ cl_mem __wrap_clCreateBuffer (
 
 static guint n_cores; /* that there seem to be; 0: as many as there are */
 
-guint __real_g_get_num_processors (void);
-guint __wrap_g_get_num_processors (void);
+uint32_t __real_weir_n_cores (void);
+uint32_t __wrap_weir_n_cores (void);
 
-guint __wrap_g_get_num_processors (void)
+uint32_t __wrap_weir_n_cores (void)
 {
-  return n_cores ? n_cores : __real_g_get_num_processors ();
+  return n_cores ? n_cores : __real_weir_n_cores ();
 }
 
 static GString *warned;

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The `weir` command as users meet it: exit status, one sentence on stderr, results on stdout. */
+#include "engine/base/cores.h"
 #include "engine/formats/formats.h"
 #include "tests/unit/formats/onnx_builder.h"
 
 #include <check.h>
 #include <glib/gstdio.h>
 #include <json-glib/json-glib.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -477,6 +479,24 @@ START_TEST (test_cli_profile)
 }
 END_TEST
 
+/* A program that may use one core starts one worker. */
+START_TEST (test_cli_keeps_to_its_cores)
+{
+  cpu_set_t all, one;
+  CPU_ZERO (&one);
+  ck_assert_int_eq (sched_getaffinity (0, sizeof all, &all), 0);
+  int first = 0;
+  while (!CPU_ISSET (first, &all))
+    first++;
+  CPU_SET (first, &one);
+  ck_assert_int_eq (sched_setaffinity (0, sizeof one, &one), 0);
+  g_autoptr (JsonObject) root = run_json ("bench --seconds 0.1 --warmup 0 --json relu.onnx", 0);
+  ck_assert_int_eq (sched_setaffinity (0, sizeof all, &all), 0);
+  ck_assert_int_eq (
+      json_object_get_int_member (json_object_get_object_member (root, "stats"), "workers"), 1);
+}
+END_TEST
+
 START_TEST (test_cli_peaks)
 {
   g_autoptr (JsonObject) root = run_json ("bench --peaks --json", 0);
@@ -484,7 +504,7 @@ START_TEST (test_cli_peaks)
   ck_assert_uint_eq (json_array_get_length (peaks), 2);
   for (guint i = 0; i < 2; i++) {
     JsonObject *one = json_array_get_object_element (peaks, i);
-    ck_assert_int_eq (json_object_get_int_member (one, "threads"), i ? g_get_num_processors () : 1);
+    ck_assert_int_eq (json_object_get_int_member (one, "threads"), i ? weir_n_cores () : 1);
     ck_assert (json_object_get_double_member (one, "f32_gflops") > 0);
     ck_assert (json_object_get_double_member (one, "memory_gbps") > 0);
     ck_assert_int_eq (json_object_get_null_member (one, "bf16_loop"),
@@ -581,6 +601,7 @@ int main (int argc, char **argv)
   tcase_add_test (tcase, test_cli_run_save);
   tcase_add_loop_test (tcase, test_cli_bench, 0, G_N_ELEMENTS (benches));
   tcase_add_loop_test (tcase, test_cli_profile, 0, G_N_ELEMENTS (profiles));
+  tcase_add_test (tcase, test_cli_keeps_to_its_cores);
   tcase_add_test (tcase, test_cli_peaks);
   tcase_add_test (tcase, test_cli_bench_simulated);
   tcase_add_loop_test (tcase, test_cli_find_streams, 0, G_N_ELEMENTS (searches));

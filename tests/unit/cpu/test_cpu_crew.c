@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The crew: every part runs once, side by side where a core is idle, by the worker alone else; and
  * networks give the same bits whoever computes. */
+#include "engine/base/cores.h"
 #include "engine/base/sync.h"
 #include "engine/cpu/cpu_crew.h"
 #include "tests/must.h"
@@ -72,7 +73,7 @@ static void meet (const void *job, uint32_t part)
 START_TEST (test_crew_helps_a_lone_run)
 {
   atomic_uint n_here = 0;
-  if (g_get_num_processors () < 2)
+  if (weir_n_cores () < 2)
     return;
   weir_cpu_crew_ref ();
   weir_cpu_crew_begin ();
@@ -101,7 +102,7 @@ static void *begin_and_wait (void *end)
 /* With a run on every core each is left to its worker. */
 START_TEST (test_crew_leaves_busy_cores_alone)
 {
-  uint32_t n_cores = g_get_num_processors ();
+  uint32_t n_cores = weir_n_cores ();
   g_autofree pthread_t *others = g_new (pthread_t, n_cores);
   pthread_t threads[8];
   pthread_barrier_t end;

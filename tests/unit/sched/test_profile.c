@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Profiles: every step with its work by hand, sums that match, what cannot be profiled. */
+#include "engine/base/cores.h"
 #include "engine/weir.h"
 #include "tests/unit/formats/onnx_builder.h"
 
@@ -164,7 +165,7 @@ START_TEST (test_peaks)
 {
   WeirPeaks peaks;
   weir_peaks_measure ((uint32_t) _i, &peaks);
-  ck_assert_uint_eq (peaks.n_threads, _i ? (guint) _i : g_get_num_processors ());
+  ck_assert_uint_eq (peaks.n_threads, _i ? (guint) _i : weir_n_cores ());
   ck_assert (peaks.f32_gflops > 0 && peaks.f32_loop);
   ck_assert ((peaks.bf16_gflops > 0) == (peaks.bf16_loop != NULL));
   ck_assert ((peaks.int8_gflops > 0) == (peaks.int8_loop != NULL));
