@@ -4,6 +4,7 @@
 #pragma once
 
 #include "kernels/activation.h"
+#include "kernels/unroll.h"
 
 #include <math.h>
 #include <stdbool.h>
@@ -48,7 +49,7 @@ ALWAYS_INLINE void round_to_codes (const WeirActivation *activation, Vec *v, siz
 {
   const float step = activation->alpha, reciprocal = 1.0f / step;
   const float least = activation->least * step, most = activation->most * step;
-#pragma GCC unroll 32
+  UNROLL (32)
   for (size_t i = 0; i < n; i++) {
     Vec bounded = smaller (larger (v[i], set (least)), set (most));
     v[i] = mul (round_small (divided (bounded, step, reciprocal)), set (step));
@@ -61,7 +62,7 @@ ALWAYS_INLINE void round_to_levels (const WeirActivation *activation, Vec *v, si
 {
   const float least = activation->least, most = activation->most, range = most - least;
   const float per_range = 1.0f / range, per_255[] = { 0x1.010102p-8f, -0x1.fdfdfep-33f };
-#pragma GCC unroll 4
+  UNROLL (4)
   for (size_t i = 0; i < n; i++) {
     Vec x = smaller (set (most), larger (set (least), v[i]));
     x = divided (least == 0.0f ? x : sub (x, set (least)), range, per_range);
@@ -75,19 +76,19 @@ ALWAYS_INLINE void activate_short (const WeirActivation *activation, Vec *v, siz
 {
   if (activation->kind == WEIR_ACTIVATION_CLIP) {
     if (activation->least > -INFINITY)
-#pragma GCC unroll 32
-      for (size_t i = 0; i < n; i++)
-        v[i] = larger (v[i], set (activation->least));
+      UNROLL (32)
+    for (size_t i = 0; i < n; i++)
+      v[i] = larger (v[i], set (activation->least));
     if (activation->most < INFINITY)
-#pragma GCC unroll 32
-      for (size_t i = 0; i < n; i++)
-        v[i] = smaller (v[i], set (activation->most));
+      UNROLL (32)
+    for (size_t i = 0; i < n; i++)
+      v[i] = smaller (v[i], set (activation->most));
   } else if (activation->kind == WEIR_ACTIVATION_LEAKY_RELU) {
-#pragma GCC unroll 32
+    UNROLL (32)
     for (size_t i = 0; i < n; i++)
       v[i] = if_negative (v[i], mul (v[i], set (activation->alpha)));
   } else if (activation->kind == WEIR_ACTIVATION_HARD_SWISH) {
-#pragma GCC unroll 32
+    UNROLL (32)
     for (size_t i = 0; i < n; i++) {
       Vec line = add (mul (v[i], set (1.0f / 6.0f)), set (0.5f));
       v[i] = mul (v[i], larger (set (0.0f), smaller (set (1.0f), line)));
@@ -106,7 +107,10 @@ ALWAYS_INLINE void sigmoid_or_swish (const WeirActivation *activation, Vec *v, s
     6.93147207e-1f, 1.0f };
   bool is_swish = activation->kind == WEIR_ACTIVATION_SWISH;
   Vec x[MAX_LONG], p[MAX_LONG], z[MAX_LONG];
-#define EACH(to, value) _Pragma ("GCC unroll 4") for (size_t i = 0; i < n; i++) to[i] = (value)
+#define EACH(to, value)          \
+  UNROLL (4)                     \
+  for (size_t i = 0; i < n; i++) \
+  to[i] = (value)
   EACH (x, v[i]);
   if (is_swish && activation->alpha != 1.0f)
     EACH (x, mul (set (activation->alpha), v[i]));
@@ -115,7 +119,7 @@ ALWAYS_INLINE void sigmoid_or_swish (const WeirActivation *activation, Vec *v, s
   EACH (p, sub (z[i], set (magic)));
   EACH (x, product_less (x[i], set (-1.44269504f), p[i]));
   EACH (p, set (1.54614447e-4f));
-#pragma GCC unroll 8
+  UNROLL (8)
   for (size_t k = 0; k < sizeof factors / sizeof *factors; k++)
     EACH (p, madd (p[i], x[i], set (factors[k])));
   EACH (p, madd (p[i], power_of_two (z[i]), set (1.0f)));

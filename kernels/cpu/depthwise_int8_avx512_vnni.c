@@ -5,6 +5,7 @@
  * registers. For 3×3 at stride 1 a column of 64 channels costs 8 shuffles, 24 dot products, 24
  * instructions to requantise 8 vectors and 6 to pack them: 62 that two ports share, 31 cycles. */
 #include "kernels/depthwise_int8.h"
+#include "kernels/unroll.h"
 
 #include <immintrin.h>
 #include <string.h>
@@ -45,7 +46,7 @@ ALWAYS_INLINE void interleave (Vec *v, Rows rows, size_t group, size_t at, Form 
 {
   size_t n = (form.n_rows - 1) * form.stride + form.kernel, first = group * 4;
   Vec r[4];
-#pragma GCC unroll 4
+  UNROLL (4)
   for (size_t i = 0; i < 4; i++)
     r[i] = first + i < n ? load_bands (rows, first + i, at, form) : r[i - 1];
   Vec low[2] = { _mm512_unpacklo_epi8 (r[0], r[1]), _mm512_unpacklo_epi8 (r[2], r[3]) };
@@ -75,14 +76,14 @@ ALWAYS_INLINE void sum_age (
     Vec *sums, const WeirDepthwiseInt8Task *task, const Vec *v, size_t group, size_t kx, Form form)
 {
   size_t n_groups = ((form.n_rows - 1) * form.stride + form.kernel + 3) / 4;
-#pragma GCC unroll 2
+  UNROLL (2)
   for (size_t row = 0; row < form.n_rows; row++) {
     if (!has_taps (row, group, form))
       continue;
     const uint8_t *weights =
         task->weights + ((kx * n_groups + group) * form.n_rows + row) * VECTORS * LANES;
     Vec *to = sums + row * VECTORS;
-#pragma GCC unroll 4
+    UNROLL (4)
     for (size_t j = 0; j < VECTORS; j++)
       add_products (&to[j], v[j], weights + j * LANES);
   }
@@ -97,7 +98,7 @@ typedef struct Bounds {
 ALWAYS_INLINE Vec requantise (const Vec *sums, const uint8_t *numbers, const Bounds *bounds)
 {
   Vec v[VECTORS];
-#pragma GCC unroll 4
+  UNROLL (4)
   for (size_t j = 0; j < VECTORS; j++) {
     __m512 scale = _mm512_load_ps (numbers + (VECTORS + j) * LANES);
     __m512 bias = _mm512_load_ps (numbers + (2 * VECTORS + j) * LANES);
@@ -145,35 +146,35 @@ ALWAYS_INLINE void run_step (Vec *sums, const WeirDepthwiseInt8Task *task, const
   size_t n_ages = (form.kernel + form.stride - 1) / form.stride, n = form.n_rows * VECTORS, at;
   size_t oldest = n_ages - 1;
   Vec done[2];
-#pragma GCC unroll 8
+  UNROLL (8)
   for (size_t i = 0; i < n; i++)
     sums[phase * n + i] = _mm512_load_si512 (numbers + i % VECTORS * LANES);
-#pragma GCC unroll 2
+  UNROLL (2)
   for (size_t s = 0; s < form.stride; s++) {
     Rows rows =
         find_column (task, (ptrdiff_t) (x * form.stride + s) - (ptrdiff_t) shape->pad_x, &at);
-#pragma GCC unroll 2
+    UNROLL (2)
     for (size_t group = 0; group < n_groups; group++) {
       Vec v[VECTORS];
       interleave (v, rows, group, at, form);
-#pragma GCC unroll 5
+      UNROLL (5)
       for (size_t age = n_ages; age-- > 0;)
         if (s + age * form.stride < form.kernel)
           sum_age (sums + (phase + age) % n_ages * n, task, v, group, s + age * form.stride, form);
     }
     if (s == (form.kernel - 1) % form.stride)
-#pragma GCC unroll 2
-      for (size_t row = 0; row < form.n_rows; row++)
-        done[row] =
-            requantise (sums + (phase + oldest) % n_ages * n + row * VECTORS, numbers, bounds);
+      UNROLL (2)
+    for (size_t row = 0; row < form.n_rows; row++)
+      done[row] =
+          requantise (sums + (phase + oldest) % n_ages * n + row * VECTORS, numbers, bounds);
   }
-#pragma GCC unroll 32
+  UNROLL (32)
   for (size_t i = 0; i < n_ages * n; i++) /* or they would be moved behind the stores */
     if (i / n != (phase + oldest) % n_ages)
       __asm__ volatile("" : "+v"(sums[i]));
   /* until the first result is done what is stored in its place is none */
   at = x > oldest ? (x - oldest) * shape->n_channels : 0;
-#pragma GCC unroll 2
+  UNROLL (2)
   for (size_t row = form.n_rows; row-- > 0;)
     store_bands (task->dst, row, at, done[row], form);
 }
@@ -192,14 +193,14 @@ ALWAYS_INLINE void run_strip (const WeirDepthwiseInt8Task *task, Form form)
   bounds.is_open = codes->low == 0 && codes->high == UINT8_MAX && codes->flip == 0;
   __asm__ volatile("" : "+m"(bounds));
   Vec sums[MAX_SUMS];
-#pragma GCC unroll 32
+  UNROLL (32)
   for (size_t i = 0; i < n_ages * n; i++)
     sums[i] = _mm512_setzero_si512 ();
   for (size_t x = 0; x < n_steps; x += n_ages)
-#pragma GCC unroll 5
-    for (size_t i = 0; i < n_ages; i++)
-      if (x + i < n_steps) /* counted down, so that what is one step older is one place on */
-        run_step (sums, task, numbers, &bounds, x + i, n_ages - 1 - i, form);
+    UNROLL (5)
+  for (size_t i = 0; i < n_ages; i++)
+    if (x + i < n_steps) /* counted down, so that what is one step older is one place on */
+      run_step (sums, task, numbers, &bounds, x + i, n_ages - 1 - i, form);
 }
 
 #define STRIPS(name, kernel, stride, n_rows)                \

@@ -35,27 +35,27 @@ ALWAYS_INLINE void sum_row_pair (Vec *sums, PairRow even, PairRow odd, const flo
   size_t n_vectors = (n_columns - 1) * form.step + form.kernel, pad = form.kernel / 2;
   size_t n_pairs = weir_depthwise_row_pairs (form.kernel);
   Pairs v[MAX_VECTORS];
-#pragma GCC unroll 16
+  UNROLL (16)
   for (size_t i = 0; i < n_vectors; i++) {
     bool is_some =
         masked == MASKED_ALL || (masked == MASKED_ENDS && (i < pad || i + pad >= n_vectors));
     const Source *a = even.src + i * even.apart, *b = odd.src + i * odd.apart;
     v[i] = is_some ? load_pairs_some (a, b, masks->load[i]) : load_pairs (a, b);
   }
-#pragma GCC unroll 8
+  UNROLL (8)
   for (size_t kx = 0; kx < form.kernel; kx++)
-#pragma GCC unroll 2
-    for (size_t r = 0; r < n_rows; r++) {
-      size_t first = r * form.stride_y; /* source row of the window's */
-      if (pair < first / 2 || pair - first / 2 >= n_pairs)
-        continue;
-      size_t at = (first % 2 * n_pairs + pair - first / 2) * form.kernel + kx;
-      Pairs weight = load_weight_pairs (weights + at * LANES);
-#pragma GCC unroll 4
-      for (size_t p = 0; p < n_columns; p++)
-        sums[r * n_columns + p] =
-            add_products (sums[r * n_columns + p], weight, v[p * form.step + kx]);
-    }
+    UNROLL (2)
+  for (size_t r = 0; r < n_rows; r++) {
+    size_t first = r * form.stride_y; /* source row of the window's */
+    if (pair < first / 2 || pair - first / 2 >= n_pairs)
+      continue;
+    size_t at = (first % 2 * n_pairs + pair - first / 2) * form.kernel + kx;
+    Pairs weight = load_weight_pairs (weights + at * LANES);
+    UNROLL (4)
+    for (size_t p = 0; p < n_columns; p++)
+      sums[r * n_columns + p] =
+          add_products (sums[r * n_columns + p], weight, v[p * form.step + kx]);
+  }
 }
 
 /* All source rows of the tile. */
@@ -64,7 +64,7 @@ ALWAYS_INLINE void sum_source (Vec *sums, const WeirDepthwiseTask *task, const v
     const Masks *masks)
 {
   size_t n = (n_rows - 1) * form.stride_y + form.kernel;
-#pragma GCC unroll 8
+  UNROLL (8)
   for (size_t y = 0; y < n; y += 2) {
     const void *odd = y + 1 < n ? rows[y + 1] : NULL;
     if (rows[y] || odd)

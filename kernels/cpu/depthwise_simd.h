@@ -75,11 +75,11 @@ ALWAYS_INLINE void activate (const WeirActivation *activation, Vec *v, size_t n)
     activate_short (activation, v, n);
     return;
   }
-#pragma GCC unroll 8
+  UNROLL (8)
   for (size_t i = 0; i < n; i++)
     stored[i] = v[i];
   activate_many (activation, stored, n);
-#pragma GCC unroll 8
+  UNROLL (8)
   for (size_t i = 0; i < n; i++)
     v[i] = stored[i];
 }
@@ -101,22 +101,22 @@ ALWAYS_INLINE void sum_row (Vec *sums, const Source *src, size_t apart, const fl
 {
   size_t n_vectors = (n_columns - 1) * form.step + form.kernel, pad = form.kernel / 2;
   Vec v[MAX_VECTORS];
-#pragma GCC unroll 16
+  UNROLL (16)
   for (size_t i = 0; i < n_vectors; i++)
     if (masked == MASKED_ALL || (masked == MASKED_ENDS && (i < pad || i + pad >= n_vectors)))
       v[i] = load_source_some (src + i * apart, masks->load[i]);
     else
       v[i] = load_source (src + i * apart);
-#pragma GCC unroll 8
+  UNROLL (8)
   for (size_t kx = 0; kx < form.kernel; kx++)
-#pragma GCC unroll 2
-    for (size_t r = 0; r < n_rows; r++)
-      if (y >= r * form.stride_y && y - r * form.stride_y < form.kernel) {
-        Vec weight = load (weights + ((y - r * form.stride_y) * form.kernel + kx) * LANES);
-#pragma GCC unroll 4
-        for (size_t p = 0; p < n_columns; p++)
-          sums[r * n_columns + p] = madd (weight, v[p * form.step + kx], sums[r * n_columns + p]);
-      }
+    UNROLL (2)
+  for (size_t r = 0; r < n_rows; r++)
+    if (y >= r * form.stride_y && y - r * form.stride_y < form.kernel) {
+      Vec weight = load (weights + ((y - r * form.stride_y) * form.kernel + kx) * LANES);
+      UNROLL (4)
+      for (size_t p = 0; p < n_columns; p++)
+        sums[r * n_columns + p] = madd (weight, v[p * form.step + kx], sums[r * n_columns + p]);
+    }
 }
 
 /* All source rows of the tile. */
@@ -124,7 +124,7 @@ ALWAYS_INLINE void sum_source (Vec *sums, const WeirDepthwiseTask *task, const v
     const float *weights, ptrdiff_t at, Form form, size_t n_rows, size_t n_columns, Masked masked,
     const Masks *masks)
 {
-#pragma GCC unroll 16
+  UNROLL (16)
   for (size_t y = 0; y < (n_rows - 1) * form.stride_y + form.kernel; y++)
     if (rows[y])
       sum_row (sums, (const Source *) rows[y] + at, task->apart, weights, y, form, n_rows,
@@ -140,22 +140,22 @@ ALWAYS_INLINE void sum_tile (const WeirDepthwiseTask *task, const void *const *r
 {
   Vec sums[TILE_ROWS * TILE_COLUMNS], bias = load (weights + count_weights (form) * LANES);
   const size_t dst_row = task->dst_row, dst_apart = form.per * task->dst_apart;
-#pragma GCC unroll 8
+  UNROLL (8)
   for (size_t i = 0; i < n_rows * n_columns; i++)
     sums[i] = bias;
   sum_source (sums, task, rows, weights, at, form, n_rows, n_columns, masked, masks);
   if (!clip.is_exact)
     activate (&task->shape->activation, sums, n_rows * n_columns);
-#pragma GCC unroll 2
+  UNROLL (2)
   for (size_t r = 0; r < n_rows; r++)
-#pragma GCC unroll 4
-    for (size_t p = 0; p < n_columns; p++) {
-      Result *to = dst + r * dst_row + p * dst_apart;
-      if (masked == MASKED_ALL)
-        store_result_some (to, sums[r * n_columns + p], clip, masks->store[p]);
-      else
-        store_result (to, sums[r * n_columns + p], clip);
-    }
+    UNROLL (4)
+  for (size_t p = 0; p < n_columns; p++) {
+    Result *to = dst + r * dst_row + p * dst_apart;
+    if (masked == MASKED_ALL)
+      store_result_some (to, sums[r * n_columns + p], clip, masks->store[p]);
+    else
+      store_result (to, sums[r * n_columns + p], clip);
+  }
 }
 
 static bool is_inside (ptrdiff_t column, const WeirDepthwise *shape)

@@ -189,11 +189,11 @@ ALWAYS_INLINE void finish_rows (const Call *call, const Target *target,
     float (*rows)[BLOCK_PANELS][LANES], size_t n_rows, size_t n_panels)
 {
   Vec sums[MAX_SUMS];
-#pragma GCC unroll 8
+  UNROLL (8)
   for (size_t r = 0; r < n_rows; r++)
-#pragma GCC unroll 2
-    for (size_t j = 0; j < n_panels; j++)
-      sums[r * n_panels + j] = load (rows[r][j]);
+    UNROLL (2)
+  for (size_t j = 0; j < n_panels; j++)
+    sums[r * n_panels + j] = load (rows[r][j]);
   finish_sums (call->task, target, sums, n_rows, n_panels);
 }
 

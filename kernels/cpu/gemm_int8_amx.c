@@ -116,7 +116,7 @@ ALWAYS_INLINE void finish_rows (const WeirGemmInt8Tile *tile, Sums sums, const u
     size_t row, size_t n_rows, size_t n_vectors)
 {
   Vec v[FINISH_SUMS];
-#pragma GCC unroll 16
+  UNROLL (16)
   for (size_t i = 0; i < n_rows * n_vectors; i++)
     v[i] = _mm512_load_si512 (sums[row + i / n_vectors][i % n_vectors]);
   scale_sums (v, numbers, n_rows, n_vectors);

@@ -29,13 +29,13 @@ ALWAYS_INLINE const uint8_t *sum_segment (Vec *sums, const uint8_t *src, const s
 {
   for (size_t k = 0; k < n_quads; k++, weights += n_vectors * BYTES, src += 4) {
     Vec w[MAX_VECTORS];
-#pragma GCC unroll 4
+    UNROLL (4)
     for (size_t j = 0; j < n_vectors; j++)
       w[j] = _mm512_load_si512 (weights + j * BYTES);
-#pragma GCC unroll 16
+    UNROLL (16)
     for (size_t r = 0; r < n_rows; r++) {
       Vec quad = broadcast (src + offsets[r]);
-#pragma GCC unroll 4
+      UNROLL (4)
       for (size_t j = 0; j < n_vectors; j++)
         add_products (&sums[r * n_vectors + j], quad, w[j]);
     }
@@ -48,7 +48,7 @@ ALWAYS_INLINE void run_tile (const WeirGemmInt8Tile *tile, size_t n_rows, size_t
   const uint8_t *weights = tile->weights, *src = tile->src;
   const uint8_t *numbers = weights + tile->n_segments * tile->n_quads * n_vectors * BYTES;
   Vec sums[MAX_SUMS];
-#pragma GCC unroll 32
+  UNROLL (32)
   for (size_t i = 0; i < n_rows * n_vectors; i++) {
     sums[i] = _mm512_load_si512 (numbers + i % n_vectors * BYTES);
     __asm__ volatile("" : "+v"(sums[i])); /* a register for each: the compiler would share them */

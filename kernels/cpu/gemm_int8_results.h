@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernels/gemm_int8.h"
+#include "kernels/unroll.h"
 
 #include <immintrin.h>
 
@@ -21,15 +22,16 @@ typedef struct Bounds {
 /* Numbers of 16 results each become codes in 32 bits. */
 ALWAYS_INLINE void scale_sums (Vec *sums, const uint8_t *numbers, size_t n_rows, size_t n_vectors)
 {
-#pragma GCC unroll 4
+  __m512 scale[MAX_VECTORS], bias[MAX_VECTORS];
+  UNROLL (4)
   for (size_t j = 0; j < n_vectors; j++) {
-    __m512 scale = _mm512_load_ps (numbers + (n_vectors + j) * BYTES);
-    __m512 bias = _mm512_load_ps (numbers + (2 * n_vectors + j) * BYTES);
-#pragma GCC unroll 16
-    for (size_t r = 0; r < n_rows; r++) {
-      __m512 sum = _mm512_cvtepi32_ps (sums[r * n_vectors + j]);
-      sums[r * n_vectors + j] = _mm512_cvtps_epi32 (_mm512_fmadd_ps (sum, scale, bias));
-    }
+    scale[j] = _mm512_load_ps (numbers + (n_vectors + j) * BYTES);
+    bias[j] = _mm512_load_ps (numbers + (2 * n_vectors + j) * BYTES);
+  }
+  UNROLL (32)
+  for (size_t i = 0; i < n_rows * n_vectors; i++) {
+    __m512 sum = _mm512_cvtepi32_ps (sums[i]);
+    sums[i] = _mm512_cvtps_epi32 (_mm512_fmadd_ps (sum, scale[i % n_vectors], bias[i % n_vectors]));
   }
 }
 
@@ -70,21 +72,22 @@ ALWAYS_INLINE void store_packed (
   }
 }
 
-/* Rows of the tile, from dst on. Four vectors of sums make 64 codes: of one row, two or four. */
+/* Rows of the tile, from dst on. Four vectors of sums make 64 codes: of one row, two or four; where
+ * there are fewer left the last one stands for those that are not stored. */
 ALWAYS_INLINE void store_codes (
     const Vec *sums, const WeirGemmInt8Tile *tile, uint8_t *to, size_t n_rows, size_t n_vectors)
 {
   Bounds bounds = { _mm512_set1_epi8 ((char) tile->low), _mm512_set1_epi8 ((char) tile->high),
     _mm512_set1_epi8 ((char) tile->flip),
     tile->low == 0 && tile->high == UINT8_MAX && tile->flip == 0 };
-  size_t n_at_once = MAX_VECTORS / n_vectors;
-#pragma GCC unroll 16
+  const size_t n_at_once = MAX_VECTORS / n_vectors, n_sums = n_rows * n_vectors;
+  UNROLL (16)
   for (size_t r = 0; r < n_rows; r += n_at_once) {
     Vec v[MAX_VECTORS];
-#pragma GCC unroll 4
+    UNROLL (4)
     for (size_t i = 0; i < MAX_VECTORS; i++) {
       size_t at = r * n_vectors + i;
-      v[i] = sums[at < n_rows * n_vectors ? at : at - n_vectors * (at / n_vectors - r)];
+      v[i] = sums[at < n_sums ? at : n_sums - 1];
     }
     Vec bytes = pack (v, &bounds);
     uint8_t *dst = to + r * tile->dst_row;

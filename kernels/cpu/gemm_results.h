@@ -74,51 +74,30 @@ ALWAYS_INLINE void store_at (const WeirGemm *task, const Target *target, Vec v, 
     store_some_results (to, v, target->clip, target->last, results->bytes);
 }
 
+/* One loop for rows and vectors, here and below: of two clang keeps sums in memory. */
 ALWAYS_INLINE void add_added (
     const WeirGemm *task, const Target *target, Vec *sums, const Results *results)
 {
-#pragma GCC unroll 32
-  for (size_t r = 0; r < results->n_rows; r++)
-#pragma GCC unroll 4
-    for (size_t j = 0; j < results->n_vectors; j++) {
-      Vec *sum = &sums[r * results->n_vectors + j];
-      *sum = add_at (task, target, *sum, r, j, results);
-    }
+  const size_t n = results->n_vectors;
+  UNROLL (32)
+  for (size_t i = 0; i < results->n_rows * n; i++)
+    sums[i] = add_at (task, target, sums[i], i / n, i % n, results);
 }
 
 ALWAYS_INLINE void store_sums (
     const WeirGemm *task, const Target *target, Vec *sums, const Results *results)
 {
-#pragma GCC unroll 32
-  for (size_t r = 0; r < results->n_rows; r++) {
-    const Vec *row = sums + r * results->n_vectors;
-#pragma GCC unroll 4
-    for (size_t j = 0; j < results->n_vectors; j++) {
-      bool is_last = j + (results->is_whole ? 1 : 2) >= results->n_vectors;
-      if (stores_two && !is_last && results->bytes == sizeof (Element)) {
-        char *to = target->dst + result_at (task, r, j, results->bytes);
-        store_two_results (to, row[j], row[j + 1], target->clip);
-        j++;
-      } else {
-        store_at (task, target, row[j], r, j, results);
-      }
-    }
+  const size_t n = results->n_vectors, n_whole = results->is_whole ? n : n - 1;
+  const size_t n_paired = stores_two && results->bytes == sizeof (Element) ? n_whole & ~1u : 0;
+  UNROLL (32)
+  for (size_t i = 0; i < results->n_rows * n; i++) {
+    size_t r = i / n, j = i % n;
+    if (j >= n_paired)
+      store_at (task, target, sums[i], r, j, results);
+    else if (j % 2 == 0)
+      store_two_results (
+          target->dst + result_at (task, r, j, results->bytes), sums[i], sums[i + 1], target->clip);
   }
-}
-
-typedef void (*ResultsFn) (
-    const WeirGemm *task, const Target *target, Vec *sums, const Results *results);
-
-/* Calls fn, inline, such that nothing is chosen between the vectors. */
-ALWAYS_INLINE void for_results (const WeirGemm *task, const Target *target, Vec *sums,
-    size_t n_rows, size_t n_vectors, ResultsFn fn)
-{
-  if (RESULT_BYTES (task) != sizeof (Element))
-    fn (task, target, sums, &(const Results){ n_rows, n_vectors, sizeof (float), false });
-  else if (target->is_whole)
-    fn (task, target, sums, &(const Results){ n_rows, n_vectors, sizeof (Element), true });
-  else
-    fn (task, target, sums, &(const Results){ n_rows, n_vectors, sizeof (Element), false });
 }
 
 /* Behind the sums there are as many vectors as make the last step whole. */
@@ -127,14 +106,14 @@ ALWAYS_INLINE void activate_and_store (
 {
   Vec v[MAX_LONG];
   for (size_t i = 0, r = 0, j = 0; r < results->n_rows; i += MAX_LONG) {
-#pragma GCC unroll 8
+    UNROLL (8)
     for (size_t k = 0; k < MAX_LONG; k++)
       v[k] = sums[i + k];
     if (adds && is_short_activation (&task->activation))
       activate_short (&task->activation, v, MAX_LONG);
     else
       activate_long (&task->activation, v, MAX_LONG);
-#pragma GCC unroll 8
+    UNROLL (8)
     for (size_t k = 0; k < MAX_LONG; k++) {
       if (r == results->n_rows)
         break;
@@ -146,16 +125,35 @@ ALWAYS_INLINE void activate_and_store (
   }
 }
 
-ALWAYS_INLINE void store_activated (
-    const WeirGemm *task, const Target *target, Vec *sums, const Results *results)
+/* What is done with results. */
+typedef enum Deed { ADD_ADDED, STORE_SUMS, STORE_ACTIVATED, STORE_ADDED } Deed;
+
+/* No function is called by its address: clang would make one call of several, and variables of what
+ * was constant. */
+ALWAYS_INLINE void do_with_results (
+    Deed deed, const WeirGemm *task, const Target *target, Vec *sums, const Results *results)
 {
-  activate_and_store (task, target, sums, results, false);
+  if (deed == ADD_ADDED)
+    add_added (task, target, sums, results);
+  else if (deed == STORE_SUMS)
+    store_sums (task, target, sums, results);
+  else
+    activate_and_store (task, target, sums, results, deed == STORE_ADDED);
 }
 
-ALWAYS_INLINE void store_added (
-    const WeirGemm *task, const Target *target, Vec *sums, const Results *results)
+/* Such that nothing is chosen between the vectors. */
+ALWAYS_INLINE void for_results (Deed deed, const WeirGemm *task, const Target *target, Vec *sums,
+    size_t n_rows, size_t n_vectors)
 {
-  activate_and_store (task, target, sums, results, true);
+  if (RESULT_BYTES (task) != sizeof (Element))
+    do_with_results (
+        deed, task, target, sums, &(const Results){ n_rows, n_vectors, sizeof (float), false });
+  else if (target->is_whole)
+    do_with_results (
+        deed, task, target, sums, &(const Results){ n_rows, n_vectors, sizeof (Element), true });
+  else
+    do_with_results (
+        deed, task, target, sums, &(const Results){ n_rows, n_vectors, sizeof (Element), false });
 }
 
 /* Where the activation is long, or something is added behind it. */
@@ -163,21 +161,25 @@ static __attribute__ ((noinline)) void store_long (
     const WeirGemm *task, const Target *target, Vec *sums, size_t n_rows, size_t n_vectors)
 {
   if (target->added && task->adds_last)
-    for_results (task, target, sums, n_rows, n_vectors, store_added);
+    for_results (STORE_ADDED, task, target, sums, n_rows, n_vectors);
   else
-    for_results (task, target, sums, n_rows, n_vectors, store_activated);
+    for_results (STORE_ACTIVATED, task, target, sums, n_rows, n_vectors);
 }
 
-/* By copies of what a store might change for all the compiler knows, which would load it again
- * behind each. */
-ALWAYS_INLINE void store_tile (const WeirGemm *given_task, const Target *given_target, Vec *sums,
-    size_t n_rows, size_t n_vectors)
+/* What was summed, in registers. By copies of what a store might change for all the compiler knows,
+ * which would load it again behind each. */
+ALWAYS_INLINE void finish_short (const WeirGemm *given_task, const Target *given_target, Vec *sums,
+    size_t n_rows, size_t n_vectors, bool stores)
 {
   const WeirGemm task = *given_task;
   const Target target = *given_target;
+  if (target.added && !task.adds_last)
+    for_results (ADD_ADDED, &task, &target, sums, n_rows, n_vectors);
+  if (!stores)
+    return;
   if (!target.clip.is_exact)
     activate_short (&task.activation, sums, n_rows * n_vectors);
-  for_results (&task, &target, sums, n_rows, n_vectors, store_sums);
+  for_results (STORE_SUMS, &task, &target, sums, n_rows, n_vectors);
 }
 
 /* Adds, activates and stores the sums. */
@@ -185,14 +187,13 @@ ALWAYS_INLINE void finish_sums (
     const WeirGemm *task, const Target *target, Vec *sums, size_t n_rows, size_t n_vectors)
 {
   const size_t n_sums = n_rows * n_vectors;
-  if (target->added && !task->adds_last)
-    for_results (task, target, sums, n_rows, n_vectors, add_added);
   if (is_short_activation (&task->activation) && !(target->added && task->adds_last)) {
-    store_tile (task, target, sums, n_rows, n_vectors);
+    finish_short (task, target, sums, n_rows, n_vectors, true);
     return;
   }
+  finish_short (task, target, sums, n_rows, n_vectors, false);
   Vec stored[MAX_SUMS]; /* of its own, or sums would not stay in registers */
-#pragma GCC unroll 32
+  UNROLL (32)
   for (size_t i = 0; i < (n_sums + MAX_LONG - 1) / MAX_LONG * MAX_LONG; i++)
     stored[i] = i < n_sums ? sums[i] : set (0.0f);
   store_long (task, target, stored, n_rows, n_vectors);

@@ -54,15 +54,15 @@ ALWAYS_INLINE void sum_step (const WeirGemm *task, const Element *b, const Eleme
     size_t a_row, size_t a_row_3, Vec *sums, Shape shape, bool is_part)
 {
   Factors v[MAX_VECTORS];
-#pragma GCC unroll 4
+  UNROLL (4)
   for (size_t j = 0; j < shape.n_vectors; j++)
     v[j] = load_factors (b + vector_at (task, j));
-#pragma GCC unroll 32
+  UNROLL (32)
   for (size_t r = 0; r < shape.n_rows; r++) {
     const Element *at =
         rows[r / ROW_GROUP] + (r % ROW_GROUP == 3 ? a_row_3 : r % ROW_GROUP * a_row);
     Factors a = is_part ? set_last_factors (at) : set_factors (at);
-#pragma GCC unroll 4
+    UNROLL (4)
     for (size_t j = 0; j < shape.n_vectors; j++) {
       Vec *sum = &sums[r * shape.n_vectors + j];
       bool is_half = shape.ends_half && j + 1 == shape.n_vectors;
@@ -80,18 +80,20 @@ ALWAYS_INLINE void sum_segment (
   const Element *end = b + task->n_inner / PER_STEP * STEP_ELEMENTS;
   const Element *rows[MAX_SUMS / ROW_GROUP], *next = from + n_rows * task->a_row;
   size_t a_row = task->a_row, a_row_3 = 3 * a_row;
-#pragma GCC unroll 8
+  UNROLL (8)
   for (size_t i = 0; i * ROW_GROUP < n_rows; i++)
     rows[i] = from + i * ROW_GROUP * a_row;
   __asm__("" : "+r"(a_row), "+r"(a_row_3));
   for (; b != end; b += STEP_ELEMENTS) {
-#pragma GCC unroll 2
+    UNROLL (2)
     for (size_t i = 0; i * WEIR_GEMM_PANEL < n_rows; i++, next += STEP_ELEMENTS)
       __builtin_prefetch (next);
     sum_step (task, b, rows, a_row, a_row_3, sums, shape, false);
-#pragma GCC unroll 8
-    for (size_t i = 0; i * ROW_GROUP < n_rows; i++)
+    UNROLL (8)
+    for (size_t i = 0; i * ROW_GROUP < n_rows; i++) {
       rows[i] += PER_STEP;
+      __asm__("" : "+r"(rows[i]));
+    }
   }
   if (task->n_inner % PER_STEP)
     sum_step (task, b, rows, a_row, a_row_3, sums, shape, true);
@@ -111,16 +113,17 @@ ALWAYS_INLINE void sum_tile (const WeirGemm *task, const Tile *tile, Vec *sums, 
 ALWAYS_INLINE void begin_sums (
     const WeirGemm *task, const Tile *tile, Vec *sums, size_t n_rows, size_t n_vectors)
 {
-#pragma GCC unroll 4
+  Vec first[MAX_VECTORS];
+  UNROLL (4)
   for (size_t j = 0; j < n_vectors; j++) {
     const float *bias = tile->bias + j * LANES;
-    Vec first = !tile->bias          ? set (0.0f)
-                : j + 1 == n_vectors ? load_some (bias, tile->target.last)
-                                     : load (bias);
-#pragma GCC unroll 32
-    for (size_t r = 0; r < n_rows; r++)
-      sums[r * n_vectors + j] = first;
+    first[j] = !tile->bias          ? set (0.0f)
+               : j + 1 == n_vectors ? load_some (bias, tile->target.last)
+                                    : load (bias);
   }
+  UNROLL (32)
+  for (size_t i = 0; i < n_rows * n_vectors; i++)
+    sums[i] = first[i % n_vectors];
 }
 
 /* Of the next tile. */

@@ -15,11 +15,11 @@ ALWAYS_INLINE void load_operand (
   const float *f32 = (const float *) operand.data + i;
   const uint16_t *bf16 = (const uint16_t *) operand.data + i;
   if (operand.type == WEIR_ROW_F32) {
-#pragma GCC unroll 4
+    UNROLL (4)
     for (size_t k = 0; k < n_vectors; k++)
       v[k] = is_whole ? load (f32 + k * LANES) : load_some (f32, mask);
   } else {
-#pragma GCC unroll 4
+    UNROLL (4)
     for (size_t k = 0; k < n_vectors; k++)
       v[k] = is_whole ? load_bf16 (bf16 + k * LANES) : load_bf16_some (bf16, mask);
   }
@@ -30,7 +30,7 @@ ALWAYS_INLINE void store_result (
 {
   float *f32 = (float *) row->dst + i;
   uint16_t *bf16 = (uint16_t *) row->dst + i;
-#pragma GCC unroll 4
+  UNROLL (4)
   for (size_t k = 0; k < n_vectors; k++) {
     if (row->dst_type == WEIR_ROW_F32 && is_whole)
       store (f32 + k * LANES, v[k]);
@@ -50,13 +50,13 @@ ALWAYS_INLINE void compute (
   load_operand (v, row->src, i, n_vectors, is_whole, mask);
   if (row->scale.type != WEIR_ROW_NONE) {
     load_operand (operand, row->scale, i, n_vectors, is_whole, mask);
-#pragma GCC unroll 4
+    UNROLL (4)
     for (size_t k = 0; k < n_vectors; k++)
       v[k] = mul (v[k], operand[k]);
   }
   if (row->shift.type != WEIR_ROW_NONE) {
     load_operand (operand, row->shift, i, n_vectors, is_whole, mask);
-#pragma GCC unroll 4
+    UNROLL (4)
     for (size_t k = 0; k < n_vectors; k++)
       v[k] = add (v[k], operand[k]);
   }

@@ -78,27 +78,27 @@ ALWAYS_INLINE void load_half (
     const WeirWinogradLoad *task, size_t c, size_t half, Edge edge, Mask mask)
 {
   Vec rows[3][EXTENT];
-#pragma GCC unroll 6
+  UNROLL (6)
   for (size_t x = 0; x < EXTENT; x++) {
     Vec d[EXTENT], column[3];
-#pragma GCC unroll 6
+    UNROLL (6)
     for (size_t y = half; y < EXTENT - 1 + half; y++)
       d[y] = load_pixel (task, y, x, c, edge, mask);
     if (half == 0)
       transform_first (column, d);
     else
       transform_last (column, d);
-#pragma GCC unroll 3
+    UNROLL (3)
     for (size_t y = 0; y < 3; y++)
       rows[y][x] = column[y];
   }
-#pragma GCC unroll 3
+  UNROLL (3)
   for (size_t y = 0; y < 3; y++) {
     Vec row[EXTENT];
     float *dst = task->dst + (half * 3 + y) * EXTENT * task->plane + c;
     transform_first (row, rows[y]);
     transform_last (row + 3, rows[y]);
-#pragma GCC unroll 6
+    UNROLL (6)
     for (size_t x = 0; x < EXTENT; x++)
       store (dst + x * task->plane, row[x]);
   }
@@ -149,11 +149,11 @@ ALWAYS_INLINE void activate (const WeirActivation *activation, Vec *row)
     activate_short (activation, row, RESULTS);
     return;
   }
-#pragma GCC unroll 4
+  UNROLL (4)
   for (size_t x = 0; x < RESULTS; x++)
     copy[x] = row[x];
   activate_row (activation, copy);
-#pragma GCC unroll 4
+  UNROLL (4)
   for (size_t x = 0; x < RESULTS; x++)
     row[x] = copy[x];
 }
@@ -166,16 +166,16 @@ ALWAYS_INLINE void finish_row (
   const Element *added = task->added;
   Element *dst = task->dst;
   Vec bias = load (task->bias + c);
-#pragma GCC unroll 4
+  UNROLL (4)
   for (size_t x = 0; x < RESULTS; x++)
     row[x] = add (row[x], bias);
   if (added)
-#pragma GCC unroll 4
-    for (size_t x = 0; x < RESULTS; x++)
-      if (x < task->n_columns)
-        row[x] = add (row[x], load_some_elements (added + at + x * task->dst_apart, mask));
+    UNROLL (4)
+  for (size_t x = 0; x < RESULTS; x++)
+    if (x < task->n_columns)
+      row[x] = add (row[x], load_some_elements (added + at + x * task->dst_apart, mask));
   activate (task->activation, row);
-#pragma GCC unroll 4
+  UNROLL (4)
   for (size_t x = 0; x < RESULTS; x++)
     if (is_whole)
       store_elements (dst + at + x * task->dst_apart, row[x]);
@@ -186,18 +186,18 @@ ALWAYS_INLINE void finish_row (
 ALWAYS_INLINE void store_vector (const WeirWinogradStore *task, size_t c, bool is_whole, Mask mask)
 {
   Vec rows[RESULTS][EXTENT];
-#pragma GCC unroll 6
+  UNROLL (6)
   for (size_t x = 0; x < EXTENT; x++) {
     Vec m[EXTENT], column[RESULTS];
-#pragma GCC unroll 6
+    UNROLL (6)
     for (size_t y = 0; y < EXTENT; y++)
       m[y] = load (task->src + (y * EXTENT + x) * task->plane + c);
     transform_sums (column, m);
-#pragma GCC unroll 4
+    UNROLL (4)
     for (size_t y = 0; y < RESULTS; y++)
       rows[y][x] = column[y];
   }
-#pragma GCC unroll 4
+  UNROLL (4)
   for (size_t y = 0; y < RESULTS; y++) {
     Vec row[RESULTS];
     if (!is_whole && y >= task->n_rows)
