@@ -7,10 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define GROUPS    "/sys/fs/cgroup"
 #define OWN_GROUP "0::" /* before its name, in /proc/self/cgroup */
 
-/* Of the process, not of this thread, which others may have put on a core of its own. */
+/* Of the first thread, not of this one, which may have been put on a core of its own. */
 static uint32_t count_affinity (void)
 {
   cpu_set_t sets[8]; /* 8192 */
@@ -31,27 +30,23 @@ uint32_t weir_cores_of_cpu_max (const char *text)
   return (uint32_t) CLAMP (n, 1, G_MAXINT32);
 }
 
-static uint32_t read_limit (const char *group)
+static uint32_t read_limit (const char *folder, const char *group)
 {
-  g_autofree char *path = g_build_filename (GROUPS, group, "cpu.max", NULL);
+  g_autofree char *path = g_build_filename (folder, group, "cpu.max", NULL);
   g_autofree char *text = NULL;
   return g_file_get_contents (path, &text, NULL, NULL) ? weir_cores_of_cpu_max (text) : 0;
 }
 
-/* The least of the process's group and those around it; `n` where nothing is less. */
-static uint32_t limit_by_groups (uint32_t n)
+uint32_t weir_cores_in_groups (const char *folder, const char *groups, uint32_t n)
 {
-  g_autofree char *text = NULL;
-  if (!g_file_get_contents ("/proc/self/cgroup", &text, NULL, NULL))
-    return n;
-  g_auto (GStrv) lines = g_strsplit (text, "\n", -1);
+  g_auto (GStrv) lines = g_strsplit (groups, "\n", -1);
   for (char **line = lines; *line; line++) {
-    char *group = *line + strlen (OWN_GROUP);
-    if (!g_str_has_prefix (*line, OWN_GROUP))
+    if (!g_str_has_prefix (*line, OWN_GROUP "/") || g_str_has_prefix (*line, OWN_GROUP "/.."))
       continue;
+    char *group = *line + strlen (OWN_GROUP);
     for (char *end = group + strlen (group); end; end = strrchr (group, '/')) {
       *end = '\0';
-      uint32_t limit = read_limit (group);
+      uint32_t limit = read_limit (folder, group);
       n = limit ? MIN (n, limit) : n;
     }
   }
@@ -60,5 +55,9 @@ static uint32_t limit_by_groups (uint32_t n)
 
 uint32_t weir_n_cores (void)
 {
-  return MAX (limit_by_groups (count_affinity ()), 1);
+  g_autofree char *groups = NULL;
+  uint32_t n = count_affinity ();
+  if (g_file_get_contents ("/proc/self/cgroup", &groups, NULL, NULL))
+    n = weir_cores_in_groups ("/sys/fs/cgroup", groups, n);
+  return MAX (n, 1);
 }

@@ -208,8 +208,7 @@ typedef struct WeirCpuAffine {
 } WeirCpuAffine;
 bool weir_cpu_affine_rows (const WeirCpuKernel *kernel, WeirCpuAffine *affine);
 
-/* cpu_stem.c: first layers, on pictures of few channels. */
-/* Most that a network's first layer may read for its source to count as a picture. */
+/* cpu_stem.c: first layers, on pictures of so many channels at most. */
 #define WEIR_CPU_PICTURE_CHANNELS 4
 /* Those that this takes, in bf16, from a picture of that or of f32; cpu_convolution.c: whether this
  * step is one. */

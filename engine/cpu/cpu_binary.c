@@ -71,8 +71,7 @@ static bool propose (WeirDevice *device, const WeirStepSpec *spec, WeirFormat *s
     src[i].dtype = is_constant ? WEIR_DTYPE_F32 : spec->src[i].dtype;
     src[i].layout = is_last && spec->src[i].rank == spec->dst[0].rank ? WEIR_LAYOUT_CHANNELS_LAST
                                                                       : WEIR_LAYOUT_PLAIN;
-    if (!is_constant && src[i].dtype == WEIR_DTYPE_F32 &&
-        (lead == &spec->src[i] || weir_tensor_same_shape (&spec->src[i], &spec->dst[0])))
+    if (!is_constant && src[i].dtype == WEIR_DTYPE_F32)
       dst[0].dtype = WEIR_DTYPE_F32;
   }
   dst[0].layout = is_last ? WEIR_LAYOUT_CHANNELS_LAST : WEIR_LAYOUT_PLAIN;

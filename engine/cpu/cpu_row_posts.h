@@ -5,7 +5,7 @@
 
 #include "engine/cpu/cpu.h"
 #include "engine/cpu/cpu_rows.h"
-#include "kernels/rows.h"
+#include "kernels/element_rows.h"
 
 G_BEGIN_DECLS
 

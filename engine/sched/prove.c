@@ -2,7 +2,6 @@
 /* The proof that a rewritten batch is right: random x and y run as a batch [x, y] must give what
  * they give alone, in the session's own precision. What has been proved once is not proved again by
  * the same library on the same graph. */
-#include "engine/base/cores.h"
 #include "engine/graph/graph_digest.h"
 #include "engine/sched/proof_cache.h"
 #include "engine/sched/service_cache.h"
@@ -185,7 +184,7 @@ static char *describe_proof (const WeirSite *site)
   weir_digest_add_text (&digest, site->candidate->name);
   weir_digest_add_text (&digest, weir_target_library (site->target));
   weir_digest_add_number (&digest, site->precision);
-  weir_digest_add_number (&digest, weir_n_cores ());
+  weir_digest_add_number (&digest, site->session->n_cores);
   for (uint32_t k = 0; k < model->facts.n_inputs; k++)
     weir_digest_add_text (&digest, model->fills[k].text);
   weir_graph_digest (site->graph, &digest);

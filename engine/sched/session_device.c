@@ -99,6 +99,7 @@ static bool list_devices (const WeirSession *session, GArray *list, GError **err
 bool weir_session_list_devices (WeirSession *session, GError **error)
 {
   GArray *list = g_array_new (FALSE, TRUE, sizeof (WeirDeviceCandidate));
+  session->n_cores = weir_n_cores ();
   bool ok = list_devices (session, list, error);
   session->n_candidates = list->len;
   session->candidates = (WeirDeviceCandidate *) g_array_free (list, FALSE);
@@ -122,7 +123,7 @@ WeirDeviceOptions weir_candidate_options (
 {
   const WeirDeviceName *name = &session->settings.device;
   return (WeirDeviceOptions){
-    .n_threads = weir_n_cores (),
+    .n_threads = session->n_cores,
     .sim_fixed_ns = (uint64_t) (name->sim_fixed_ms * 1e6 + 0.5),
     .sim_per_item_ns = (uint64_t) (name->sim_per_item_ms * 1e6 + 0.5),
     .match = candidate->match,
@@ -136,6 +137,6 @@ uint32_t weir_candidate_n_workers (const WeirDeviceCandidate *candidate, const W
   const WeirSettings *settings = &session->settings;
   bool is_one = settings->hint == WEIR_HINT_LATENCY || weir_session_is_simulated (session);
   bool is_ocl = candidate->backend == &weir_backend_ocl;
-  uint32_t n = is_one ? 1 : is_ocl ? OCL_WORKERS : weir_n_cores ();
+  uint32_t n = is_one ? 1 : is_ocl ? OCL_WORKERS : session->n_cores;
   return settings->num_requests ? MIN (n, settings->num_requests) : n;
 }

@@ -73,6 +73,7 @@ struct WeirSession {
   WeirModel *model;
   WeirDeviceCandidate *candidates; /* in the order in which they are tried */
   uint32_t n_candidates, n_tried;
+  uint32_t n_cores;    /* when it was opened: the system may give more later, workers not */
   char *device_folder; /* of the caches that devices have; NULL */
   WeirWorker *workers;
   double load_ms;

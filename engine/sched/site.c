@@ -2,7 +2,6 @@
 /* WeirSite: the session's model made ready on one device, and what was settled for it there. */
 #include "engine/sched/session_types.h"
 
-#include "engine/base/cores.h"
 #include "engine/sim/sim.h"
 
 /* Batches above this gain nothing on a CPU: activations leave the second-level cache. Other devices
@@ -103,7 +102,7 @@ WeirSite *weir_site_new (WeirSession *session, const WeirDeviceCandidate *candid
   site->candidate = candidate;
   /* Workers that are there stay: n_workers is only written by who calls this. */
   site->n_workers = MAX (session->n_workers, weir_candidate_n_workers (candidate, session));
-  site->n_threads = MAX (weir_n_cores () / site->n_workers, 1);
+  site->n_threads = MAX (session->n_cores / site->n_workers, 1);
   if (open_target (site, error) && limit_batch (site, error))
     return g_steal_pointer (&site);
   return NULL;

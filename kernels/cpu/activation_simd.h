@@ -75,14 +75,16 @@ ALWAYS_INLINE void round_to_levels (const WeirActivation *activation, Vec *v, si
 ALWAYS_INLINE void activate_short (const WeirActivation *activation, Vec *v, size_t n)
 {
   if (activation->kind == WEIR_ACTIVATION_CLIP) {
-    if (activation->least > -INFINITY)
+    if (activation->least > -INFINITY) {
       UNROLL (32)
-    for (size_t i = 0; i < n; i++)
-      v[i] = larger (v[i], set (activation->least));
-    if (activation->most < INFINITY)
+      for (size_t i = 0; i < n; i++)
+        v[i] = larger (v[i], set (activation->least));
+    }
+    if (activation->most < INFINITY) {
       UNROLL (32)
-    for (size_t i = 0; i < n; i++)
-      v[i] = smaller (v[i], set (activation->most));
+      for (size_t i = 0; i < n; i++)
+        v[i] = smaller (v[i], set (activation->most));
+    }
   } else if (activation->kind == WEIR_ACTIVATION_LEAKY_RELU) {
     UNROLL (32)
     for (size_t i = 0; i < n; i++)

@@ -162,11 +162,12 @@ ALWAYS_INLINE void run_step (Vec *sums, const WeirDepthwiseInt8Task *task, const
         if (s + age * form.stride < form.kernel)
           sum_age (sums + (phase + age) % n_ages * n, task, v, group, s + age * form.stride, form);
     }
-    if (s == (form.kernel - 1) % form.stride)
+    if (s == (form.kernel - 1) % form.stride) {
       UNROLL (2)
-    for (size_t row = 0; row < form.n_rows; row++)
-      done[row] =
-          requantise (sums + (phase + oldest) % n_ages * n + row * VECTORS, numbers, bounds);
+      for (size_t row = 0; row < form.n_rows; row++)
+        done[row] =
+            requantise (sums + (phase + oldest) % n_ages * n + row * VECTORS, numbers, bounds);
+    }
   }
   UNROLL (32)
   for (size_t i = 0; i < n_ages * n; i++) /* or they would be moved behind the stores */
@@ -196,11 +197,12 @@ ALWAYS_INLINE void run_strip (const WeirDepthwiseInt8Task *task, Form form)
   UNROLL (32)
   for (size_t i = 0; i < n_ages * n; i++)
     sums[i] = _mm512_setzero_si512 ();
-  for (size_t x = 0; x < n_steps; x += n_ages)
+  for (size_t x = 0; x < n_steps; x += n_ages) {
     UNROLL (5)
-  for (size_t i = 0; i < n_ages; i++)
-    if (x + i < n_steps) /* counted down, so that what is one step older is one place on */
-      run_step (sums, task, numbers, &bounds, x + i, n_ages - 1 - i, form);
+    for (size_t i = 0; i < n_ages; i++)
+      if (x + i < n_steps) /* counted down, so that what is one step older is one place on */
+        run_step (sums, task, numbers, &bounds, x + i, n_ages - 1 - i, form);
+  }
 }
 
 #define STRIPS(name, kernel, stride, n_rows)                \

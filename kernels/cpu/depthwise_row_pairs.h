@@ -43,18 +43,19 @@ ALWAYS_INLINE void sum_row_pair (Vec *sums, PairRow even, PairRow odd, const flo
     v[i] = is_some ? load_pairs_some (a, b, masks->load[i]) : load_pairs (a, b);
   }
   UNROLL (8)
-  for (size_t kx = 0; kx < form.kernel; kx++)
+  for (size_t kx = 0; kx < form.kernel; kx++) {
     UNROLL (2)
-  for (size_t r = 0; r < n_rows; r++) {
-    size_t first = r * form.stride_y; /* source row of the window's */
-    if (pair < first / 2 || pair - first / 2 >= n_pairs)
-      continue;
-    size_t at = (first % 2 * n_pairs + pair - first / 2) * form.kernel + kx;
-    Pairs weight = load_weight_pairs (weights + at * LANES);
-    UNROLL (4)
-    for (size_t p = 0; p < n_columns; p++)
-      sums[r * n_columns + p] =
-          add_products (sums[r * n_columns + p], weight, v[p * form.step + kx]);
+    for (size_t r = 0; r < n_rows; r++) {
+      size_t first = r * form.stride_y; /* source row of the window's */
+      if (pair < first / 2 || pair - first / 2 >= n_pairs)
+        continue;
+      size_t at = (first % 2 * n_pairs + pair - first / 2) * form.kernel + kx;
+      Pairs weight = load_weight_pairs (weights + at * LANES);
+      UNROLL (4)
+      for (size_t p = 0; p < n_columns; p++)
+        sums[r * n_columns + p] =
+            add_products (sums[r * n_columns + p], weight, v[p * form.step + kx]);
+    }
   }
 }
 

@@ -108,15 +108,16 @@ ALWAYS_INLINE void sum_row (Vec *sums, const Source *src, size_t apart, const fl
     else
       v[i] = load_source (src + i * apart);
   UNROLL (8)
-  for (size_t kx = 0; kx < form.kernel; kx++)
+  for (size_t kx = 0; kx < form.kernel; kx++) {
     UNROLL (2)
-  for (size_t r = 0; r < n_rows; r++)
-    if (y >= r * form.stride_y && y - r * form.stride_y < form.kernel) {
-      Vec weight = load (weights + ((y - r * form.stride_y) * form.kernel + kx) * LANES);
-      UNROLL (4)
-      for (size_t p = 0; p < n_columns; p++)
-        sums[r * n_columns + p] = madd (weight, v[p * form.step + kx], sums[r * n_columns + p]);
-    }
+    for (size_t r = 0; r < n_rows; r++)
+      if (y >= r * form.stride_y && y - r * form.stride_y < form.kernel) {
+        Vec weight = load (weights + ((y - r * form.stride_y) * form.kernel + kx) * LANES);
+        UNROLL (4)
+        for (size_t p = 0; p < n_columns; p++)
+          sums[r * n_columns + p] = madd (weight, v[p * form.step + kx], sums[r * n_columns + p]);
+      }
+  }
 }
 
 /* All source rows of the tile. */
@@ -147,14 +148,15 @@ ALWAYS_INLINE void sum_tile (const WeirDepthwiseTask *task, const void *const *r
   if (!clip.is_exact)
     activate (&task->shape->activation, sums, n_rows * n_columns);
   UNROLL (2)
-  for (size_t r = 0; r < n_rows; r++)
+  for (size_t r = 0; r < n_rows; r++) {
     UNROLL (4)
-  for (size_t p = 0; p < n_columns; p++) {
-    Result *to = dst + r * dst_row + p * dst_apart;
-    if (masked == MASKED_ALL)
-      store_result_some (to, sums[r * n_columns + p], clip, masks->store[p]);
-    else
-      store_result (to, sums[r * n_columns + p], clip);
+    for (size_t p = 0; p < n_columns; p++) {
+      Result *to = dst + r * dst_row + p * dst_apart;
+      if (masked == MASKED_ALL)
+        store_result_some (to, sums[r * n_columns + p], clip, masks->store[p]);
+      else
+        store_result (to, sums[r * n_columns + p], clip);
+    }
   }
 }
 

@@ -190,10 +190,11 @@ ALWAYS_INLINE void finish_rows (const Call *call, const Target *target,
 {
   Vec sums[MAX_SUMS];
   UNROLL (8)
-  for (size_t r = 0; r < n_rows; r++)
+  for (size_t r = 0; r < n_rows; r++) {
     UNROLL (2)
-  for (size_t j = 0; j < n_panels; j++)
-    sums[r * n_panels + j] = load (rows[r][j]);
+    for (size_t j = 0; j < n_panels; j++)
+      sums[r * n_panels + j] = load (rows[r][j]);
+  }
   finish_sums (call->task, target, sums, n_rows, n_panels);
 }
 

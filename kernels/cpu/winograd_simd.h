@@ -169,11 +169,12 @@ ALWAYS_INLINE void finish_row (
   UNROLL (4)
   for (size_t x = 0; x < RESULTS; x++)
     row[x] = add (row[x], bias);
-  if (added)
+  if (added) {
     UNROLL (4)
-  for (size_t x = 0; x < RESULTS; x++)
-    if (x < task->n_columns)
-      row[x] = add (row[x], load_some_elements (added + at + x * task->dst_apart, mask));
+    for (size_t x = 0; x < RESULTS; x++)
+      if (x < task->n_columns)
+        row[x] = add (row[x], load_some_elements (added + at + x * task->dst_apart, mask));
+  }
   activate (task->activation, row);
   UNROLL (4)
   for (size_t x = 0; x < RESULTS; x++)

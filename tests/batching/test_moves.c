@@ -20,6 +20,16 @@ static const WeirDeviceCandidate all[] = { { &fading_backend, (char *) "A", NULL
 static const WeirDeviceCandidate fading_ones[] = { { &fading_backend, (char *) "A", NULL, 0 },
   { &fading_backend, (char *) "B", NULL, 1 }, { NULL, NULL, NULL, 0 } };
 
+static uint32_t n_cores; /* that there seem to be; 0: as many as there are */
+
+uint32_t __real_weir_n_cores (void);
+uint32_t __wrap_weir_n_cores (void);
+
+uint32_t __wrap_weir_n_cores (void)
+{
+  return n_cores ? n_cores : __real_weir_n_cores ();
+}
+
 /* Warnings, one a line. */
 static WeirMutex warned_lock = PTHREAD_MUTEX_INITIALIZER;
 static GString *warned;
@@ -232,6 +242,22 @@ START_TEST (test_moves_lose_nothing)
   weir_session_unref (session);
   assert_left (0);
   assert_left (1);
+}
+END_TEST
+
+/* The workers of a session were made for the cores that there were when it was opened. */
+START_TEST (test_moves_keep_their_cores)
+{
+  static const Fading fading[FADING_N_DEVICES] = { { FADING_RUN, .at = 20 } };
+  n_cores = 2;
+  WeirSession *session = open_on (all, fading, "throughput");
+  n_cores = 16;
+  pump_all (session, false);
+  g_autofree WeirStats *stats = fault_kit_stats (session);
+  ck_assert_str_eq (stats->device, "B");
+  ck_assert_uint_eq (stats->n_workers, 2);
+  weir_session_unref (session);
+  n_cores = 0;
 }
 END_TEST
 
@@ -521,6 +547,7 @@ int main (void)
   TCase *tcase = tcase_create ("moves");
   tcase_add_checked_fixture (tcase, set_up, tear_down);
   tcase_add_loop_test (tcase, test_moves_lose_nothing, 0, G_N_ELEMENTS (moves));
+  tcase_add_test (tcase, test_moves_keep_their_cores);
   tcase_add_test (tcase, test_moves_say_so);
   tcase_add_test (tcase, test_moves_forget);
   tcase_add_test (tcase, test_moves_profile);

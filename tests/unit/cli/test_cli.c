@@ -7,7 +7,6 @@
 #include <check.h>
 #include <glib/gstdio.h>
 #include <json-glib/json-glib.h>
-#include <sched.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -479,24 +478,6 @@ START_TEST (test_cli_profile)
 }
 END_TEST
 
-/* A program that may use one core starts one worker. */
-START_TEST (test_cli_keeps_to_its_cores)
-{
-  cpu_set_t all, one;
-  CPU_ZERO (&one);
-  ck_assert_int_eq (sched_getaffinity (0, sizeof all, &all), 0);
-  int first = 0;
-  while (!CPU_ISSET (first, &all))
-    first++;
-  CPU_SET (first, &one);
-  ck_assert_int_eq (sched_setaffinity (0, sizeof one, &one), 0);
-  g_autoptr (JsonObject) root = run_json ("bench --seconds 0.1 --warmup 0 --json relu.onnx", 0);
-  ck_assert_int_eq (sched_setaffinity (0, sizeof all, &all), 0);
-  ck_assert_int_eq (
-      json_object_get_int_member (json_object_get_object_member (root, "stats"), "workers"), 1);
-}
-END_TEST
-
 START_TEST (test_cli_peaks)
 {
   g_autoptr (JsonObject) root = run_json ("bench --peaks --json", 0);
@@ -601,7 +582,6 @@ int main (int argc, char **argv)
   tcase_add_test (tcase, test_cli_run_save);
   tcase_add_loop_test (tcase, test_cli_bench, 0, G_N_ELEMENTS (benches));
   tcase_add_loop_test (tcase, test_cli_profile, 0, G_N_ELEMENTS (profiles));
-  tcase_add_test (tcase, test_cli_keeps_to_its_cores);
   tcase_add_test (tcase, test_cli_peaks);
   tcase_add_test (tcase, test_cli_bench_simulated);
   tcase_add_loop_test (tcase, test_cli_find_streams, 0, G_N_ELEMENTS (searches));

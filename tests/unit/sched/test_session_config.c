@@ -5,6 +5,7 @@
 
 #include "tests/run_suite.h"
 #include <pthread.h>
+#include <sched.h>
 #include <string.h>
 
 static const char *device (void)
@@ -222,6 +223,26 @@ static const struct {
   { "BATCH:%s(3)", NULL, NULL, 0, 0, false, true, 1, "property" },
 };
 
+/* A process that may use one core gets one worker. */
+START_TEST (test_session_config_keeps_to_its_cores)
+{
+  cpu_set_t all, one;
+  CPU_ZERO (&one);
+  ck_assert_int_eq (sched_getaffinity (0, sizeof all, &all), 0);
+  int first = 0;
+  while (!CPU_ISSET (first, &all))
+    first++;
+  CPU_SET (first, &one);
+  ck_assert_int_eq (sched_setaffinity (0, sizeof one, &one), 0);
+  WeirSession *session = open_with ((WeirSessionOptions){ .device = "REF" });
+  g_autofree WeirStats *stats = g_new0 (WeirStats, 1);
+  weir_session_stats (session, stats);
+  weir_session_unref (session);
+  ck_assert_int_eq (sched_setaffinity (0, sizeof all, &all), 0);
+  ck_assert_uint_eq (stats->n_workers, 1);
+}
+END_TEST
+
 START_TEST (test_session_config_batch_max)
 {
   g_auto (GStrv) parts = g_strsplit (maxima[_i].device, "%s", 2);
@@ -259,6 +280,7 @@ int main (void)
   tcase_add_test (tcase, test_session_config_set);
   tcase_add_loop_test (tcase, test_session_config_set_refused, 0, G_N_ELEMENTS (refused));
   tcase_add_test (tcase, test_session_config_while_running);
+  tcase_add_test (tcase, test_session_config_keeps_to_its_cores);
   tcase_add_loop_test (tcase, test_session_config_batch_max, 0, G_N_ELEMENTS (maxima));
   suite_add_tcase (suite, tcase);
   return run_suite (suite, CK_NOFORK);

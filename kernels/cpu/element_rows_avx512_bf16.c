@@ -5,4 +5,4 @@
 #define ROW                        weir_row_avx512_bf16
 #define narrow_to(p, v)            _mm256_storeu_si256 ((__m256i *) (p), narrow (v))
 #define narrow_some_to(p, v, mask) _mm256_mask_storeu_epi16 (p, mask, narrow (v))
-#include "kernels/cpu/rows_simd.h"
+#include "kernels/cpu/element_rows_simd.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Chooses the variant of rows, most specific first. */
-#include "kernels/rows.h"
+#include "kernels/element_rows.h"
 
 #include "kernels/kernels.h"
 

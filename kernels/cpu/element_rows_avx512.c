@@ -5,4 +5,4 @@
 #define ROW                        weir_row_avx512
 #define narrow_to(p, v)            store_bf16 (p, v)
 #define narrow_some_to(p, v, mask) store_bf16_some (p, v, mask)
-#include "kernels/cpu/rows_simd.h"
+#include "kernels/cpu/element_rows_simd.h"

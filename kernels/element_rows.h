@@ -18,8 +18,8 @@ typedef struct WeirRowOperand {
   const void *data;
 } WeirRowOperand;
 
-/* dst[i] = activation (src[i] · scale[i] + shift[i]). dst is one of the operands, or overlaps none.
- */
+/* dst[i] = activation (src[i] · scale[i] + shift[i]). dst overlaps no operand, or is one of its
+ * type. */
 typedef struct WeirRow {
   size_t n; /* elements of each */
   WeirRowOperand src, scale, shift;
@@ -30,7 +30,7 @@ typedef struct WeirRow {
 
 /* The product, the sum and the activation's result are f32 each; to bf16 that is rounded to nearest
  * even. Variants give the same bytes as the kernels of tensor_kernels.h one after the other, but
- * for denormals, which AVX512-BF16 rounds to zero. */
+ * for denormals, which AVX512-BF16 rounds to zero, and for NaN in a clip without a lower bound. */
 typedef void (*WeirRowFn) (const WeirRow *row);
 
 /* For this CPU; NULL where it has no AVX-512. */

@@ -4,7 +4,7 @@
  *
  * Types and activation are looked at once for GROUP vectors: that is little beside loading them. */
 #include "kernels/cpu/activation_simd.h"
-#include "kernels/rows.h"
+#include "kernels/element_rows.h"
 
 #define GROUP MAX_LONG
 
@@ -12,13 +12,13 @@
 ALWAYS_INLINE void load_operand (
     Vec *v, WeirRowOperand operand, size_t i, size_t n_vectors, bool is_whole, Mask mask)
 {
-  const float *f32 = (const float *) operand.data + i;
-  const uint16_t *bf16 = (const uint16_t *) operand.data + i;
   if (operand.type == WEIR_ROW_F32) {
+    const float *f32 = (const float *) operand.data + i;
     UNROLL (4)
     for (size_t k = 0; k < n_vectors; k++)
       v[k] = is_whole ? load (f32 + k * LANES) : load_some (f32, mask);
   } else {
+    const uint16_t *bf16 = (const uint16_t *) operand.data + i;
     UNROLL (4)
     for (size_t k = 0; k < n_vectors; k++)
       v[k] = is_whole ? load_bf16 (bf16 + k * LANES) : load_bf16_some (bf16, mask);
@@ -28,18 +28,22 @@ ALWAYS_INLINE void load_operand (
 ALWAYS_INLINE void store_result (
     const WeirRow *row, const Vec *v, size_t i, size_t n_vectors, bool is_whole, Mask mask)
 {
-  float *f32 = (float *) row->dst + i;
-  uint16_t *bf16 = (uint16_t *) row->dst + i;
-  UNROLL (4)
-  for (size_t k = 0; k < n_vectors; k++) {
-    if (row->dst_type == WEIR_ROW_F32 && is_whole)
-      store (f32 + k * LANES, v[k]);
-    else if (row->dst_type == WEIR_ROW_F32)
-      store_some (f32, v[k], mask);
-    else if (is_whole)
-      narrow_to (bf16 + k * LANES, v[k]);
-    else
-      narrow_some_to (bf16, v[k], mask);
+  if (row->dst_type == WEIR_ROW_F32) {
+    float *f32 = (float *) row->dst + i;
+    UNROLL (4)
+    for (size_t k = 0; k < n_vectors; k++)
+      if (is_whole)
+        store (f32 + k * LANES, v[k]);
+      else
+        store_some (f32, v[k], mask);
+  } else {
+    uint16_t *bf16 = (uint16_t *) row->dst + i;
+    UNROLL (4)
+    for (size_t k = 0; k < n_vectors; k++)
+      if (is_whole)
+        narrow_to (bf16 + k * LANES, v[k]);
+      else
+        narrow_some_to (bf16, v[k], mask);
   }
 }
 

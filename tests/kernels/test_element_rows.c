@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Rows against the tensor kernels one after the other, byte for byte: all types and activations, in
  * place and not, in buffers that have exactly the size that is allowed. */
+#include "kernels/element_rows.h"
 #include "kernels/kernels.h"
-#include "kernels/rows.h"
 #include "kernels/tensor_kernels.h"
 
 #include "tests/run_suite.h"
@@ -25,6 +25,7 @@ static const struct {
   { { WEIR_ACTIVATION_NONE, 0, 0, 0 }, -1, 0, 0, false },
   { { WEIR_ACTIVATION_CLIP, 0, INFINITY, 0 }, WEIR_UNARY_RELU, 0, 0, false },
   { { WEIR_ACTIVATION_CLIP, -1, 1.5f, 0 }, WEIR_UNARY_CLIP, -1, 1.5f, false },
+  { { WEIR_ACTIVATION_CLIP, -INFINITY, 1.5f, 0 }, WEIR_UNARY_CLIP, -INFINITY, 1.5f, true },
   { { WEIR_ACTIVATION_LEAKY_RELU, 0, 0, 0.1f }, WEIR_UNARY_LEAKY_RELU, 0.1f, 0, false },
   { { WEIR_ACTIVATION_HARD_SWISH, 0, 0, 0 }, WEIR_UNARY_HARD_SWISH, 0, 0, true },
   { { WEIR_ACTIVATION_SIGMOID, 0, 0, 0 }, WEIR_UNARY_SIGMOID, 0, 0, true },
