@@ -9,9 +9,7 @@
 #include <math.h>
 #include <stdbool.h>
 
-#define MAX_LONG      4 /* vectors in a long activation */
-
-#define ALWAYS_INLINE static inline __attribute__ ((always_inline))
+#define MAX_LONG 4 /* vectors in a long activation */
 
 #ifndef CLIPS_STORED
 /* bf16_avx512.h, included first, has a clip of what has been rounded. Others have none. */

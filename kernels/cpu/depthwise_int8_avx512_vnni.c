@@ -10,11 +10,9 @@
 #include <immintrin.h>
 #include <string.h>
 
-#define LANES         64
-#define VECTORS       4
-#define MAX_SUMS      24
-
-#define ALWAYS_INLINE static inline __attribute__ ((always_inline))
+#define LANES    64
+#define VECTORS  4
+#define MAX_SUMS 24
 
 typedef __m512i Vec;
 

@@ -7,10 +7,8 @@
 
 #include <immintrin.h>
 
-#define BYTES         64
-#define MAX_VECTORS   4
-
-#define ALWAYS_INLINE static inline __attribute__ ((always_inline))
+#define BYTES       64
+#define MAX_VECTORS 4
 
 typedef __m512i Vec;
 

@@ -6,13 +6,14 @@
  * in the first-level cache for the pixels and rows that share them. The windows that occur, 2×2 and
  * 3×3, are unrolled. */
 #include "kernels/max_pool.h"
+#include "kernels/unroll.h"
 
 #define NAME_2(name, of) name##_##of
 #define NAME(name, of)   NAME_2 (name, of)
 
 /* The largest of n_rows × n_columns pixels from element `at` of each row on. */
-static inline __attribute__ ((always_inline)) void NAME (pool_pixel, Element) (Element *dst,
-    const void *const *rows, size_t n_rows, size_t at, size_t n_columns, size_t n_channels)
+ALWAYS_INLINE void NAME (pool_pixel, Element) (Element *dst, const void *const *rows, size_t n_rows,
+    size_t at, size_t n_columns, size_t n_channels)
 {
   size_t c = 0;
   for (; c + LANES <= n_channels; c += LANES) {
@@ -33,9 +34,8 @@ static inline __attribute__ ((always_inline)) void NAME (pool_pixel, Element) (E
 }
 
 /* Pixels [begin, end) of the result, whose windows lie within the row. */
-static inline __attribute__ ((always_inline)) void NAME (pool_inner, Element) (
-    const WeirMaxPool *shape, Element *dst, const void *const *rows, size_t n_rows, size_t n_columns,
-    size_t begin, size_t end)
+ALWAYS_INLINE void NAME (pool_inner, Element) (const WeirMaxPool *shape, Element *dst,
+    const void *const *rows, size_t n_rows, size_t n_columns, size_t begin, size_t end)
 {
   size_t n = shape->n_channels;
   for (size_t x = begin; x < end; x++)
